@@ -1,0 +1,126 @@
+# backpropd: build, run, test. `make help` lists the targets.
+#
+# Everything built goes to build/ (or $(BUILD)); sanitizer builds are this Makefile again with BUILD and SANITIZE set.
+
+BUILD    ?= build
+PREFIX   ?= /usr/local
+MARCH    ?= native
+SANITIZE ?=
+CC       ?= cc
+VERSION  := $(shell cat VERSION)
+LIBS     := libmicrohttpd jansson sqlite3
+TEST_LIBS := check libcurl
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror
+HARDEN   := -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2 -Wformat=2 -Wformat-security
+CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DBACKPROPD_VERSION='"$(VERSION)"'
+ifneq ($(SANITIZE),)
+  HARDEN  := -fPIE
+  CFLAGS  ?= -O1 -g -fno-omit-frame-pointer
+  SANITIZE_FLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+endif
+CFLAGS   ?= -O3 -g
+ALL_CFLAGS = -std=c17 $(CFLAGS) -march=$(MARCH) $(WARNINGS) $(HARDEN) $(SANITIZE_FLAGS) -MMD -MP
+LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANITIZE_FLAGS)
+
+# Looked up late: `make demo` and `make test` may have to install them first.
+LIB_CFLAGS  = $(shell pkg-config --cflags $(LIBS))
+LIB_LDLIBS  = $(shell pkg-config --libs $(LIBS)) -lm -lpthread
+TEST_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(TEST_LIBS))
+TEST_LDLIBS = $(shell pkg-config --libs $(TEST_LIBS)) $(LIB_LDLIBS)
+
+ENGINE_C := $(wildcard engine/*.c engine/*/*.c)
+SERVER_C := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
+UNIT_C   := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c tests/integration/test_*.c tests/torture/test_*.c)
+SUPPORT_C := $(wildcard tests/support/*.c)
+BENCH_C  := $(wildcard bench/*.c)
+ASSETS   := $(shell find web migrations -type f 2>/dev/null)
+
+ENGINE_O  := $(ENGINE_C:%.c=$(BUILD)/%.o)
+SERVER_O  := $(SERVER_C:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
+SUPPORT_O := $(SUPPORT_C:%.c=$(BUILD)/%.o)
+TESTS     := $(UNIT_C:%.c=$(BUILD)/%)
+BENCHES   := $(BENCH_C:%.c=$(BUILD)/%)
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all run demo test unit lint format floors asan tsan bench golden install clean help deps
+
+all: $(BUILD)/backpropd ## build the server
+
+$(BUILD)/backpropd: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libengine.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
+
+$(BUILD)/libengine.a: $(ENGINE_O)
+	rm -f $@ && ar rcs $@ $^
+$(BUILD)/libserver.a: $(SERVER_O)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/%.o: %.c VERSION
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(LIB_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(TEST_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT_O) $(BUILD)/libserver.a $(BUILD)/libengine.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS)
+$(BUILD)/bench/%.o: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(TEST_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(SUPPORT_O) $(BUILD)/libserver.a $(BUILD)/libengine.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS)
+
+# Web files and migrations, compiled in.
+$(BUILD)/assets.c: server/embed.sh $(ASSETS)
+	@mkdir -p $(@D)
+	sh server/embed.sh web migrations > $@
+$(BUILD)/assets.o: $(BUILD)/assets.c $(ASSETS)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+run: all ## serve in the foreground on 127.0.0.1:8080
+	$(BUILD)/backpropd
+
+demo: ## install what is missing, build, train on digits, show the result
+	sh examples/demo.sh
+
+deps: ## install the libraries and tools that are missing (apt)
+	sh tests/tools/install-deps.sh build test
+
+test: ## build and run all tests
+	sh tests/run.sh
+
+unit: $(TESTS) ## build and run unit tests only (FILTER=part of a name)
+	sh tests/tools/run-unit.sh $(BUILD) "$(FILTER)"
+
+golden: $(BUILD)/tests/golden/golden ## compare with PyTorch's numbers (GOLDEN=folder)
+	$< $(or $(GOLDEN),tests/golden/data)
+
+lint: ## cppcheck and clang-format, no findings allowed
+	sh tests/tools/lint.sh
+format: ## let clang-format lay out all C files
+	clang-format -i $(ENGINE_C) $(SERVER_C) server/main.c $(UNIT_C) $(SUPPORT_C) $(BENCH_C) $(shell find engine server tests -name '*.h')
+floors: ## no part includes what stands above it
+	sh tests/tools/floors.sh
+
+asan: ## unit and integration tests under AddressSanitizer and UBSan
+	$(MAKE) BUILD=build/asan SANITIZE=address,undefined MARCH=$(MARCH) unit
+tsan: ## concurrent tests under ThreadSanitizer
+	$(MAKE) BUILD=build/tsan SANITIZE=thread MARCH=$(MARCH) unit FILTER="$(or $(FILTER),concurrent)"
+
+bench: $(BENCHES) all ## measure training and serving
+	sh bench/run.sh $(BUILD)
+
+install: all ## install binary, man page, systemd unit (PREFIX, DESTDIR)
+	install -D -m 755 $(BUILD)/backpropd $(DESTDIR)$(PREFIX)/bin/backpropd
+	install -D -m 644 docs/backpropd.1 $(DESTDIR)$(PREFIX)/share/man/man1/backpropd.1
+	sed 's|@PREFIX@|$(PREFIX)|g' docs/backpropd.service.in > $(BUILD)/backpropd.service
+	install -D -m 644 $(BUILD)/backpropd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/backpropd.service
+
+clean: ## remove what was built
+	rm -rf build
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

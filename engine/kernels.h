@@ -1,0 +1,32 @@
+/* Kernels: the arithmetic that takes the time. Raw pointers and dimensions, row-major, no structs but the thread lender.
+ *
+ * Each output value is computed whole within one piece of fixed size, sums run in one fixed order: the same bits for any number of
+ * threads. `accumulate` adds to c instead of overwriting it.
+ */
+#ifndef ENGINE_KERNELS_H
+#define ENGINE_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine/parallel.h"
+
+/* "plain 1", "onednn 2.6.0": recorded with every job. */
+const char *kernels_name(void);
+
+/* c[m, n] = a[m, k] · b[n, k]ᵀ           (z = x Wᵀ) */
+void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c, bool accumulate);
+/* c[m, n] = a[m, k] · b[k, n]            (∂C/∂x = δ W) */
+void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c, bool accumulate);
+/* c[m, n] = a[k, m]ᵀ · b[k, n]           (∂C/∂W = δᵀ x) */
+void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c, bool accumulate);
+
+/* y[rows, width] += bias[width] in each row */
+void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y);
+/* sums[width] = Σ over rows of x[rows, width], in float64 inside */
+void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t width, const float *x, float *sums);
+
+/* Σ x², in float64, fixed order. */
+double kernel_sum_squares(const struct parallel *parallel, size_t count, const float *x);
+
+#endif

@@ -1,0 +1,114 @@
+/* Layers: the protocol between a layer kind and the network. One file per kind in layers/, one row in layers/layers.c.
+ *
+ * A layer computes z from the outputs of its inputs; the network then applies the layer's activation, a = f(z), and a is what its
+ * successors see. Backward, the network first turns ∂C/∂a into δ = ∂C/∂z by the activation's own backward; the layer then adds
+ * ∂C/∂w to the gradients and writes ∂C/∂x for each input. A kind so never deals with activations, branches or sums of gradients.
+ *
+ *     x₀ x₁ …  ──forward──▶  z  ──activation──▶  a  ──▶ successors
+ *     ∂C/∂x    ◀──backward── δ  ◀──activation──  ∂C/∂a ◀── (summed by the network over successors)
+ *
+ * Arrays are row-major, batch first: x[i] is [batch, in[i] …], z and δ are [batch, out …].
+ * Threads: functions are pure but for the arrays they are handed. They may cut work into pieces with pass->parallel.
+ */
+#ifndef ENGINE_LAYER_H
+#define ENGINE_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/activation.h"
+#include "engine/error.h"
+#include "engine/initializer.h"
+#include "engine/parallel.h"
+#include "engine/param.h"
+#include "engine/random.h"
+
+/* The first member of every layer's settings struct. The tables below describe parts of it; a kind's table includes, by
+ * PARAM_INLINE rows at offset 0, those that make sense for it. */
+struct layer_common {
+  char name[LIMIT_NAME_BYTES + 1];   /* "" → "<type>_<index>" */
+  struct names inputs;               /* empty → the layer before; "input" is the network's */
+  struct spec activation;            /* kind NULL: "auto", decided by the target */
+  double l1, l2;                     /* penalty on weights (not biases): l1 Σ|w| + l2 Σ w² is added to the cost */
+};
+extern const struct param layer_name_params[2];        /* name, inputs: every layer */
+extern const struct param layer_activation_params[1];  /* activation: every layer but activation, dropout */
+extern const struct param layer_penalty_params[2];     /* l1, l2: layers with weights */
+
+/* One parameter or buffer tensor of a layer: a named view into the network's one block. */
+struct layer_tensor {
+  char name[32];                     /* PyTorch's: "weight", "bias", "running_mean", "weight_ih" */
+  struct shape shape;
+  size_t offset;                     /* floats from the start of the network's parameter or buffer block */
+  size_t fan_in, fan_out;
+  const struct spec *initializer;    /* borrowed from the settings; NULL: filled with `fill` */
+  float fill;
+  bool is_penalized;                 /* l1, l2 apply */
+};
+
+/* A layer of a compiled network, as its kind sees it. */
+struct layer {
+  const struct layer_kind *kind;
+  const void *settings;              /* starts with struct layer_common; borrowed from the network */
+  size_t index;                      /* position in the network's order; also the random lane */
+  size_t input_count;
+  struct shape in[LIMIT_LAYER_INPUTS];   /* one sample of each input */
+  /* Set by kind->compile: */
+  struct shape out;                  /* one sample of the output */
+  size_t tensor_count;
+  struct layer_tensor tensors[LIMIT_LAYER_TENSORS];   /* trained */
+  size_t buffer_count;
+  struct layer_tensor buffers[LIMIT_LAYER_TENSORS];   /* not trained: running statistics */
+  size_t saved_per_sample;           /* floats that forward leaves for backward: per sample … */
+  size_t saved_fixed;                /* … and per batch */
+  double flops_per_sample;           /* of a forward pass; multiply and add count as two */
+};
+
+/* One forward and backward pass over a batch, as a kind sees it. All memory is the network's. */
+struct pass {
+  size_t batch;
+  bool training;                     /* dropout drops, batch norm uses the batch's statistics and updates the running ones */
+  uint64_t seed, epoch, step;        /* for random_stream, with lane = layer->index */
+  const float *x[LIMIT_LAYER_INPUTS];   /* a of each input */
+  float *z;
+  const float *parameters;           /* the network's block; add layer->tensors[i].offset */
+  float *buffers;                    /* likewise; written in training only */
+  float *saved;                      /* saved_per_sample · batch + saved_fixed floats */
+  /* backward only: */
+  const float *delta;                /* δ = ∂C/∂z */
+  float *gradients;                  /* the network's block; a kind overwrites its own tensors' parts */
+  float *dx[LIMIT_LAYER_INPUTS];     /* ∂C/∂x, overwritten; NULL where nobody needs it */
+  const struct parallel *parallel;
+};
+
+/* The same pass in float64, forward only, with the same random masks: what gradient checks differentiate. */
+struct pass64 {
+  size_t batch;
+  bool training;
+  uint64_t seed, epoch, step;
+  const double *x[LIMIT_LAYER_INPUTS];
+  double *z;
+  const double *parameters;
+  const double *buffers;             /* never written */
+};
+
+struct layer_kind {
+  struct kind kind;
+  const char *formula;               /* "z = W x + b" */
+  size_t input_min, input_max;       /* how many inputs it takes */
+  /* Checks the input shapes and fills the part of `layer` "set by compile". An error names both layers and shapes; the
+   * caller puts the pointer. */
+  enum error_code (*compile)(struct layer *layer, struct error *error);
+  void (*forward)(const struct layer *layer, const struct pass *pass);
+  void (*backward)(const struct layer *layer, const struct pass *pass);
+  void (*forward64)(const struct layer *layer, const struct pass64 *pass);
+};
+
+extern const struct kind_table layer_kinds;
+
+/* For compile functions: appends a tensor and returns it, sizes checked. NULL if the table is full (a programmer's error). */
+struct layer_tensor *layer_add_tensor(struct layer *layer, const char *name, const struct shape *shape);
+struct layer_tensor *layer_add_buffer(struct layer *layer, const char *name, const struct shape *shape, float fill);
+
+#endif

@@ -1,0 +1,46 @@
+/* Losses: the cost C of a batch and ∂C/∂a or, fused with the output activation, ∂C/∂z. One file per kind in losses/.
+ *
+ * A batch's cost is sum / weight: sums and weights add up over batches, so that the loss of a whole dataset is exact whatever the
+ * batches were. Output and target are [rows, width]; for TARGET_CLASS the target is [rows], class indices held as float.
+ */
+#ifndef ENGINE_LOSS_H
+#define ENGINE_LOSS_H
+
+#include <stddef.h>
+
+#include "engine/param.h"
+
+enum target_form {
+  TARGET_VALUES,   /* one number per output */
+  TARGET_CLASS     /* the index of the right output */
+};
+
+struct loss_batch {
+  size_t rows, width;
+  const float *z;        /* pre-activation of the output layer, [rows, width] */
+  const float *a;        /* network output, [rows, width] */
+  const float *target;   /* [rows, width] or, TARGET_CLASS, [rows] */
+  const double *class_weights;   /* resolved class weights [width], or NULL: all 1 */
+};
+
+struct loss_kind {
+  struct kind kind;
+  const char *formula;
+  enum target_form target_form;
+  /* Name of the output activation that this loss is computed together with, from z, stably; NULL: any activation, from a. */
+  const char *fused_activation;
+  /* Adds the batch's Σ to *sum and its normalizer to *weight. */
+  void (*evaluate)(const void *settings, const struct loss_batch *batch, double *sum, double *weight);
+  /* Writes the gradient of sum/weight of this batch to delta[rows, width]: by z if fused_activation, else by a. */
+  void (*gradient)(const void *settings, const struct loss_batch *batch, float *delta);
+  /* The same cost in float64 from float64 outputs: z64 and a64 are [rows, width]. The reference of gradient checks. */
+  double (*cost64)(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64);
+};
+
+extern const struct kind_table loss_kinds;
+
+/* class_weights: settings of losses that take them keep a struct numbers; "balanced" is resolved by the trainer from the
+ * training targets (n / (classes · count of the class)). Returns NULL if the kind has none or none were given. */
+const struct numbers *loss_class_weights(const struct spec *loss);
+
+#endif

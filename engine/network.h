@@ -1,0 +1,119 @@
+/* Networks: a spec, compiled to a graph whose parameters are one contiguous block.
+ *
+ * struct network_spec is what a client describes (network_params is its table). network_create checks it as a whole (names,
+ * inputs, cycles, shapes), orders the layers and lays out parameters and buffers. A network is immutable and holds no
+ * weights: weights, gradients and buffers are arrays of the caller's, network_parameter_count() floats each.
+ *
+ * A struct workspace is the memory of passes over batches up to a fixed size: allocated once, before the first pass.
+ * Threads: a network may be shared; a workspace belongs to one thread at a time.
+ */
+#ifndef ENGINE_NETWORK_H
+#define ENGINE_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+#include "engine/layer.h"
+#include "engine/loss.h"
+#include "engine/parallel.h"
+#include "engine/param.h"
+
+struct network_input {
+  struct shape shape;       /* rank 0: follows from the dataset */
+};
+
+struct network_spec {
+  char name[LIMIT_NAME_BYTES + 1];
+  struct network_input input;
+  struct specs layers;      /* of layer_kinds; settings start with struct layer_common */
+};
+extern const struct param network_params[3];   /* name, input, layers */
+
+/* What "auto" and a missing input are resolved from. */
+struct network_target {
+  struct shape input;       /* of the dataset's features */
+  bool is_classification;   /* auto → softmax over output_width classes; else linear */
+  bool is_multilabel;       /* auto → sigmoid */
+  size_t output_width;      /* classes, or numbers to predict */
+};
+
+void network_spec_deinit(struct network_spec *spec);
+
+/* Names every layer ("dense_0" by type and position), fills "auto" units and activations and a missing input from `target`, and checks
+ * that input and output fit the target. Without a target (NULL), what is "auto" stays so. Changes `spec` in place. */
+__attribute__((warn_unused_result))
+enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target, struct error *error);
+
+struct network;
+
+/* Compiles a resolved spec. The network borrows `spec`, which must outlive it. Errors carry pointers such as "/layers/2/inputs/0".
+ * Refuses: duplicate names, unknown inputs, cycles, shapes that don't fit (naming both layers), unused layers that lead nowhere,
+ * sizes that overflow. The last layer is the output. */
+__attribute__((warn_unused_result))
+enum error_code network_create(const struct network_spec *spec, struct network **out_network, struct error *error);
+void network_destroy(struct network *network);
+
+size_t network_layer_count(const struct network *network);
+const struct layer *network_get_layer(const struct network *network, size_t index);   /* in the order of computation */
+const char *network_get_layer_name(const struct network *network, size_t index);
+const struct shape *network_get_input_shape(const struct network *network);
+const struct shape *network_get_output_shape(const struct network *network);
+const struct spec *network_get_output_activation(const struct network *network);
+size_t network_parameter_count(const struct network *network);   /* floats in the parameter block */
+size_t network_buffer_count(const struct network *network);      /* floats in the buffer block */
+double network_flops_per_sample(const struct network *network);  /* forward */
+
+/* Start weights by each tensor's initializer, buffers by their fill; a pure function of seed. */
+void network_initialize(const struct network *network, uint64_t seed, float *parameters, float *buffers);
+
+struct workspace;
+
+/* Bytes that a workspace for `batch` samples takes; ERROR_OVER_BUDGET if that overflows. */
+__attribute__((warn_unused_result))
+enum error_code workspace_measure(const struct network *network, size_t batch, bool training, size_t *out_bytes, struct error *error);
+__attribute__((warn_unused_result))
+enum error_code workspace_create(const struct network *network, size_t batch, bool training, struct workspace **out_workspace, struct error *error);
+void workspace_destroy(struct workspace *workspace);
+
+struct pass_options {
+  size_t batch;                         /* ≤ the workspace's */
+  bool training;
+  uint64_t seed, epoch, step;           /* of random masks */
+  const struct parallel *parallel;      /* NULL: this thread only */
+};
+
+/* Forward pass; `x` is [batch, input …]. Buffers are written in training only. */
+void network_forward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
+                     const float *parameters, float *buffers);
+
+/* Output of the last forward pass, borrowed: a (and z) of the output layer, [batch, output …]. */
+const float *workspace_get_output(const struct workspace *workspace);
+const float *workspace_get_output_z(const struct workspace *workspace);
+/* z, a, δ of any layer after a pass, borrowed, [batch, out …]; δ after a backward pass. For trace, diagnosis, tests. */
+const float *workspace_get_z(const struct workspace *workspace, size_t layer);
+const float *workspace_get_a(const struct workspace *workspace, size_t layer);
+const float *workspace_get_delta(const struct workspace *workspace, size_t layer);
+
+/* Backward pass after network_forward(training) of the same batch and options: loss gradient, δ of each layer, gradients[parameter_count]
+ * overwritten (without penalties). `input_gradient` [batch, input …] or NULL if not wanted. */
+void network_backward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
+                      const float *parameters, const struct spec *loss, const double *class_weights, const float *target, float *gradients,
+                      float *input_gradient);
+
+/* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes. */
+__attribute__((warn_unused_result))
+enum error_code network_check_loss(const struct network *network, const struct spec *loss, const char *pointer, struct error *error);
+
+/* l1 Σ|w| + l2 Σ w² over penalized tensors; and its gradient added to `gradients`. */
+double network_penalty(const struct network *network, const float *parameters);
+void network_add_penalty_gradient(const struct network *network, const float *parameters, float *gradients);
+
+/* Cost of a batch in float64, from float64 parameters, by the kinds' forward64; allocates its own memory. The reference of gradient checks. */
+__attribute__((warn_unused_result))
+enum error_code network_cost64(const struct network *network, const struct pass_options *options, const double *x, const double *parameters,
+                               const double *buffers, const struct spec *loss, const double *class_weights, const float *target,
+                               double *out_cost, struct error *error);
+
+#endif

@@ -1,0 +1,36 @@
+/* Optimizers: w ← w − step(g, state). Loops over flat arrays; one file per kind in optimizers/. Numerics are PyTorch's. */
+#ifndef ENGINE_OPTIMIZER_H
+#define ENGINE_OPTIMIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/parallel.h"
+#include "engine/param.h"
+
+enum { OPTIMIZER_SCALARS = 4 };
+
+/* What an optimizer remembers. Persisted with every checkpoint. */
+struct optimizer_state {
+  uint64_t step;                            /* steps taken so far; 0 before the first */
+  double scalars[OPTIMIZER_SCALARS];        /* kind's own (nadam's product of momenta); 0 before the first step */
+  float *slots[LIMIT_OPTIMIZER_SLOTS];      /* slot_count(settings) arrays of `count` floats; 0 before the first step */
+};
+
+struct optimizer_kind {
+  struct kind kind;
+  const char *formula;
+  size_t (*slot_count)(const void *settings);
+  /* One step over all `count` parameters with the schedule's learning rate. Increments state->step. */
+  void (*step)(const void *settings, double learning_rate, const struct parallel *parallel, size_t count, float *weights,
+               const float *gradients, struct optimizer_state *state);
+};
+
+extern const struct kind_table optimizer_kinds;
+
+/* Every optimizer's settings start with this. */
+struct optimizer_common {
+  double learning_rate;
+};
+
+#endif

@@ -1,0 +1,43 @@
+/* Schedules: the learning rate of a step. One file per kind in schedules/. Linear warm-up may precede any of them. */
+#ifndef ENGINE_SCHEDULE_H
+#define ENGINE_SCHEDULE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/param.h"
+
+enum { SCHEDULE_SCALARS = 4 };
+
+/* Every schedule's settings start with this; its table includes schedule_common_params by a PARAM_INLINE row. */
+struct schedule_common {
+  int64_t warmup_steps;   /* the rate rises linearly from 0 to the base over so many steps, then the schedule begins */
+};
+extern const struct param schedule_common_params[1];
+
+struct schedule_position {
+  uint64_t step, total_steps;       /* of the schedule proper: warm-up taken off; step counts from 0 */
+  uint64_t epoch, steps_per_epoch;
+};
+
+/* What a schedule remembers (reduce_on_plateau). Persisted with every checkpoint. */
+struct schedule_state {
+  double scalars[SCHEDULE_SCALARS];
+};
+
+struct schedule_kind {
+  struct kind kind;
+  const char *formula;
+  /* Factor on the base learning rate for this step. */
+  double (*factor)(const void *settings, const struct schedule_position *position, const struct schedule_state *state);
+  /* Called once at each epoch's end with the monitored loss (validation if there is a validation part). May be NULL. */
+  void (*epoch_end)(const void *settings, double loss, struct schedule_state *state);
+};
+
+extern const struct kind_table schedule_kinds;
+
+/* base · warm-up · factor for the training step `step` (from 0) of `total_steps`. */
+double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,
+                              const struct schedule_state *state);
+
+#endif

@@ -1,0 +1,164 @@
+/* Training: the engine's public top. Train a network on a dataset; report, checkpoint, stop.
+ *
+ * A trainer is created with everything it will ever need: memory is computed (trainer_measure), admitted by the caller, allocated by
+ * trainer_create; trainer_run allocates nothing. All floats that a checkpoint must hold (parameters, buffers, optimizer slots, best
+ * parameters and buffers) are one block; the rest is one flat struct train_position.
+ *
+ * Same network spec, settings, data, seed, build and kernels → the same weights, bit for bit, for any number of threads and
+ * however often the run was stopped and restored.
+ * Threads: a trainer belongs to one thread; `parallel` lends others.
+ */
+#ifndef ENGINE_TRAIN_H
+#define ENGINE_TRAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+#include "engine/metric.h"
+#include "engine/network.h"
+#include "engine/optimizer.h"
+#include "engine/schedule.h"
+
+struct early_stopping {
+  bool is_enabled;          /* set where the object was given */
+  int monitor;              /* index into early_stopping_monitors: validation_loss, validation_accuracy, loss, accuracy */
+  int64_t patience;         /* epochs without improvement */
+  double min_delta;
+  bool restore_best;        /* end with the best epoch's weights, not the last's */
+};
+
+/* What a job spec says of training. train_params is the table; its rows stand at the job spec's top level. */
+struct train_settings {
+  struct spec algorithm, loss, optimizer, schedule;   /* loss kind NULL: "auto", resolved from the target */
+  double clip_norm, clip_value;                       /* NAN: off */
+  int64_t epochs, batch_size;
+  int64_t seed;
+  int precision;                                      /* 0 float32, 1 bfloat16 */
+  struct early_stopping early_stopping;
+};
+extern const struct param train_params[];
+extern const size_t train_param_count;
+
+/* Prepared rows: x [count, input …], y [count] class indices or [count, width] values. Borrowed. */
+struct train_rows {
+  size_t count;
+  const float *x;
+  const float *y;
+};
+
+struct train_data {
+  enum task task;
+  size_t class_count;                  /* classification */
+  struct train_rows train, validation; /* validation.count may be 0 */
+};
+
+/* One named number. Names: DESIGN.md section 3 ("loss", "validation_loss", "layers.hidden.gradient_norm" …). */
+struct train_value {
+  const char *name;                    /* borrowed from the trainer */
+  double value;                        /* may be non-finite */
+};
+
+/* News of one training step; at an epoch's last step it also carries the epoch's values. Which steps report depends on
+ * the settings alone (about 1000 per run, and each epoch's end), never on time. */
+struct train_report {
+  uint64_t step;                       /* steps done, from 1 */
+  uint64_t epoch;                      /* epochs done; the epoch under way counts when it ends */
+  bool is_epoch_end;
+  size_t value_count;
+  const struct train_value *values;    /* step: batch_loss, learning_rate, gradient_norm; epoch: loss, accuracy, validation_* … */
+};
+
+/* Everything besides the float block that a run remembers. Plain data, stored as bytes with its version in front. */
+struct train_position {
+  uint32_t version;                    /* TRAIN_POSITION_VERSION */
+  uint32_t is_finished;
+  uint64_t step, epoch;                /* steps done; whole epochs done */
+  uint64_t batch_in_epoch;             /* batches done of the epoch under way */
+  double loss_sum, loss_weight;        /* of the epoch under way */
+  double correct_sum, correct_count;
+  double gradient_norm_sum;
+  uint64_t best_epoch;                 /* 0: none yet */
+  double best_monitored;
+  uint64_t epochs_without_improvement;
+  double optimizer_scalars[OPTIMIZER_SCALARS];
+  uint64_t optimizer_step;
+  struct schedule_state schedule;
+};
+enum { TRAIN_POSITION_VERSION = 1 };
+
+/* A consistent state of a run; borrowed for the duration of the callback. */
+struct train_snapshot {
+  const struct train_position *position;
+  const float *block;
+  size_t block_count;                  /* floats */
+};
+
+enum train_request {
+  TRAIN_CONTINUE,
+  TRAIN_CHECKPOINT,                    /* save and go on */
+  TRAIN_STOP                           /* save and return TRAIN_STOPPED */
+};
+
+struct train_sink {
+  void *context;
+  void (*report)(void *context, const struct train_report *report);
+  enum error_code (*checkpoint)(void *context, const struct train_snapshot *snapshot, struct error *error);
+  enum train_request (*poll)(void *context);    /* asked after every step; must be cheap */
+};
+
+enum train_outcome {
+  TRAIN_COMPLETED,
+  TRAIN_EARLY_STOPPED,
+  TRAIN_STOPPED,                       /* poll said so */
+  TRAIN_DIVERGED
+};
+
+struct train_result {
+  enum train_outcome outcome;
+  uint64_t step, epoch, best_epoch;
+  char diverged_layer[LIMIT_NAME_BYTES + 1];   /* where the first non-finite number was seen, "" for the loss itself */
+  char detail[ERROR_DETAIL_BYTES];             /* in words, for TRAIN_DIVERGED */
+};
+
+struct trainer;
+
+/* Bytes that trainer_create will allocate (weights, optimizer state, workspace, batch, report), without the rows themselves. */
+__attribute__((warn_unused_result))
+enum error_code trainer_measure(const struct network *network, const struct train_settings *settings, const struct train_data *data,
+                                size_t *out_bytes, struct error *error);
+
+/* Borrows network, settings and the data's rows, which must outlive the trainer. Weights start as network_initialize(seed). */
+__attribute__((warn_unused_result))
+enum error_code trainer_create(const struct network *network, const struct train_settings *settings, const struct train_data *data,
+                               const struct parallel *parallel, struct trainer **out_trainer, struct error *error);
+void trainer_destroy(struct trainer *trainer);
+
+/* Floats of the checkpoint block. */
+size_t trainer_get_block_count(const struct trainer *trainer);
+/* Continues from a snapshot: copies position and block. ERROR_INVALID if version or size don't fit. */
+__attribute__((warn_unused_result))
+enum error_code trainer_restore(struct trainer *trainer, const struct train_position *position, const float *block, size_t block_count,
+                                struct error *error);
+/* Copies given start weights in (golden tests, transfer). buffers may be NULL. */
+void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers);
+
+/* Runs until done, stopped or diverged. Error only if a checkpoint could not be written. After it returns, the weights are final
+ * (restore_best applied); on divergence they are the last finite checkpoint's, as far as the caller kept it. */
+__attribute__((warn_unused_result))
+enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink, struct train_result *out_result, struct error *error);
+
+const float *trainer_get_parameters(const struct trainer *trainer);
+const float *trainer_get_buffers(const struct trainer *trainer);
+uint64_t trainer_get_total_steps(const struct trainer *trainer);
+uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer);
+
+/* Outputs [count, width] for `rows`, in inference mode, batch by batch through `workspace` (created for inference). */
+void predict_rows(const struct network *network, struct workspace *workspace, size_t workspace_batch, const struct parallel *parallel,
+                  const float *parameters, const float *buffers, const float *x, size_t count, float *out_outputs);
+
+/* The algorithms table: backprop, and later its prior art. Private protocol in algorithms/algorithm.h. */
+extern const struct kind_table algorithm_kinds;
+
+#endif
