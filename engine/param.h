@@ -14,7 +14,7 @@
  * | PARAM_CHOICE  | int                          | one of a list of names; the value is its index    |
  * | PARAM_KIND    | struct spec                  | a kind's name, or {"type": name, parameters …}; "auto" and null → kind NULL |
  * | PARAM_KINDS   | struct specs                 | array of such objects                             |
- * | PARAM_OBJECT  | the nested struct itself     | an object with a table of its own; null → all its defaults |
+ * | PARAM_OBJECT  | the nested struct itself     | an object with a table of its own; null → all its defaults, and "not used" where PARAM_OPTIONAL |
  * | PARAM_INLINE  | the nested struct itself     | no key: the nested table's keys stand at this level |
  * | PARAM_NUMBERS | struct numbers               | array of numbers, or the row's `word` ("balanced") |
  * | PARAM_NAMES   | struct names                 | array of strings, or one string                   |
@@ -65,6 +65,8 @@ struct param {
   const struct kind_table *kinds;        /* KIND, KINDS */
   const struct param *params;            /* OBJECT, INLINE: the nested table */
   size_t param_count;                    /* rows in `params` */
+  size_t given_offset;                   /* OBJECT with PARAM_OPTIONAL: of a bool in the settings struct, true where an object was
+                                            given. settings_init sets it to false; settings_check looks inside only if it is true */
 };
 
 /* What every kind has. The first member of struct layer_kind, struct loss_kind, … */
