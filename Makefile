@@ -8,7 +8,7 @@ MARCH    ?= native
 SANITIZE ?=
 CC       ?= cc
 VERSION  := $(shell cat VERSION)
-LIBS     := libmicrohttpd jansson sqlite3
+LIBS     := libmicrohttpd jansson sqlite3 nettle
 TEST_LIBS := check libcurl
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror

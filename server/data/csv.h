@@ -1,0 +1,55 @@
+/* CSV (RFC 4180), incremental: bytes in, rows of cells out, in bounded memory.
+ *
+ * Takes quotes, doubled quotes, delimiters and line breaks inside quotes, LF and CRLF, a UTF-8 byte order mark, a last line without
+ * line break. A row that can't be read (a quote that never closes, a byte that isn't UTF-8, too many bytes) is reported and skipped.
+ * Threads: a parser belongs to one thread.
+ */
+#ifndef SERVER_DATA_CSV_H
+#define SERVER_DATA_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+
+enum { CSV_CELL_BYTES_MAX = 1 << 20, CSV_ROW_BYTES_MAX = 8 << 20, CSV_COLUMNS_MAX = 16384 };
+
+struct csv_cell {
+  const char *text;       /* NUL-terminated, UTF-8, without quotes; valid during the callback */
+  size_t bytes;
+  bool was_quoted;
+};
+
+struct csv_row {
+  uint64_t line;          /* 1-based, where the row starts */
+  uint64_t offset;        /* byte offset of the row's first byte in the stream */
+  size_t cell_count;
+  const struct csv_cell *cells;
+  const char *defect;     /* NULL, or why the row could not be read (then there are no cells) */
+};
+
+/* Anything but ERROR_NONE stops the parser, which then returns it. */
+typedef enum error_code csv_row_handler(void *context, const struct csv_row *row, struct error *error);
+
+struct csv_parser;
+__attribute__((warn_unused_result))
+enum error_code csv_parser_create(char delimiter, csv_row_handler *handler, void *context, struct csv_parser **out_parser, struct error *error);
+void csv_parser_destroy(struct csv_parser *parser);
+/* Tells the parser that its next byte is at this line and offset (reading on from an index). */
+void csv_parser_set_position(struct csv_parser *parser, uint64_t line, uint64_t offset);
+__attribute__((warn_unused_result))
+enum error_code csv_parser_feed(struct csv_parser *parser, const char *bytes, size_t byte_count, struct error *error);
+/* End of input: hands out the last row. */
+__attribute__((warn_unused_result))
+enum error_code csv_parser_finish(struct csv_parser *parser, struct error *error);
+
+/* The likeliest delimiter (',', ';', tab, '|') of the beginning of a file. */
+char csv_guess_delimiter(const char *bytes, size_t byte_count);
+
+/* empty, NA, N/A, NaN, null, ? (any case, surrounding space ignored; a quoted empty cell too) */
+bool csv_is_missing(const char *text);
+/* A finite decimal number, the whole cell; locale-independent. */
+bool csv_parse_number(const char *text, double *out_number);
+
+#endif

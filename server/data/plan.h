@@ -1,0 +1,39 @@
+/* The plan: what a job will do with a dataset, decided from the dataset's row alone, before its file is read. So that POST /v1/jobs can
+ * validate everything, resolve the network's "auto" and admit the memory, without waiting for the disk. */
+#ifndef SERVER_DATA_PLAN_H
+#define SERVER_DATA_PLAN_H
+
+#include "engine/network.h"
+#include "server/data/data_settings.h"
+#include "server/data/preprocessor.h"
+
+struct data_plan {
+  struct preprocessor layout;        /* names, kinds, offsets, categories (all seen), classes; scales not yet fitted */
+  struct data_settings settings;     /* borrowed strings of the caller's settings, which must outlive the plan */
+  uint64_t rows;                     /* usable at most (rows with a missing target are left out) */
+  uint64_t train_rows_max, validation_rows_max, test_rows_max;
+  bool has_validation, has_test;
+  uint64_t seed;
+};
+
+/* Chooses features and task and checks: target exists (else the nearest name is suggested), is not a feature, has at least two classes or
+ * varies; columns are usable; the parts are not empty; the test dataset has the same columns. Field errors point into the job spec.
+ * Task "auto": several targets that are all two-valued 0/1 or yes/no words → multilabel; one categorical target → classification; a numeric
+ * target whose values are whole, at most 20 distinct, each at least 5 times on average → classification; else regression.
+ * test_dataset may be NULL. Writes the decided task into *settings. */
+__attribute__((warn_unused_result))
+enum error_code data_plan_create(const struct dataset_row *dataset, const struct dataset_row *test_dataset, struct data_settings *settings,
+                                 uint64_t seed, struct data_plan *out_plan, struct error *error);
+void data_plan_deinit(struct data_plan *plan);
+
+/* What the network's "auto" follows from. */
+void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target);
+
+/* Two classes by one sigmoid output: tells the plan that the network ends so. */
+void data_plan_set_single_output(struct data_plan *plan);
+
+/* Upper bound of the bytes that prepared_create will hold at once. as_values: class targets one-hot (for losses of TARGET_VALUES). */
+__attribute__((warn_unused_result))
+enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error);
+
+#endif

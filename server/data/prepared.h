@@ -1,0 +1,32 @@
+/* Prepared data: a plan carried out. Reads the file, splits the rows, fits the preprocessor on the training part and fills float matrices.
+ * A pure function of file, plan and seed. */
+#ifndef SERVER_DATA_PREPARED_H
+#define SERVER_DATA_PREPARED_H
+
+#include "engine/train.h"
+#include "server/data/plan.h"
+
+struct prepared {
+  struct preprocessor preprocessor;  /* fitted */
+  struct train_data data;            /* train and validation; targets scaled */
+  struct train_rows test;            /* count 0 if there is no test part */
+  uint64_t left_out;                 /* rows without a target */
+  void *memory;                      /* owned: the matrices */
+};
+
+/* poll may be NULL; asked now and then, true → gives up with ERROR_CONFLICT (cancelled). */
+__attribute__((warn_unused_result))
+enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset, const struct dataset_row *test_dataset,
+                                const struct data_plan *plan, bool as_values, bool (*poll)(void *context), void *context,
+                                struct prepared *out_prepared, struct error *error);
+void prepared_deinit(struct prepared *prepared);
+
+/* The whole of a dataset through a fitted preprocessor, for evaluate: columns are found by name. Rows in portions of at most
+ * `portion` rows are handed to `handler` (x, y, count). */
+__attribute__((warn_unused_result))
+enum error_code preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset,
+                                          bool as_values, size_t portion,
+                                          enum error_code (*handler)(void *context, const float *x, const float *y, size_t count, struct error *error),
+                                          void *context, struct error *error);
+
+#endif

@@ -1,0 +1,72 @@
+/* The preprocessor: raw cells ⇄ the network's floats. Fitted on the training part only, stored with the model, plain data.
+ *
+ * Layout of one input row x[input_width], column after column in the dataset's order:
+ *   numeric      1 float, scaled: (v − center) / scale; missing → 0 after imputation by the training mean (so `fill` scaled)
+ *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
+ *   … each followed by 1 float "is missing" (0 or 1) if has_indicator
+ * Threads: constant after fitting; may be shared.
+ */
+#ifndef SERVER_DATA_PREPROCESSOR_H
+#define SERVER_DATA_PREPROCESSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+#include "engine/metric.h"
+#include "server/store/datasets.h"
+
+struct feature {
+  char *name;
+  enum column_kind kind;           /* numeric or categorical */
+  size_t column;                   /* in the dataset */
+  size_t offset, width;            /* floats in x, the indicator included */
+  bool has_indicator;
+  double center, scale, fill;      /* numeric; scale is never 0; fill in the column's own units */
+  size_t category_count;
+  char **categories;
+  bool *is_seen;                   /* in the training part */
+};
+
+struct target {
+  char *name;
+  size_t column;
+  bool is_class;                   /* classification and multilabel */
+  size_t class_count;
+  char **classes;                  /* of classification: the output's order; of a multilabel column: {negative, positive} */
+  double center, scale;            /* regression: standardized for training */
+};
+
+struct preprocessor {
+  enum task task;
+  size_t feature_count;
+  struct feature *features;        /* owned, with all below */
+  size_t target_count;
+  struct target *targets;
+  size_t input_width;
+  size_t output_width;             /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid */
+  size_t target_width;             /* floats of one y: 1 class index, or values */
+};
+void preprocessor_deinit(struct preprocessor *preprocessor);
+
+/* One raw cell. */
+struct cell {
+  enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT } kind;
+  double number;
+  const char *text;                /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
+};
+
+/* x[input_width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and
+ * say what would be right. */
+__attribute__((warn_unused_result))
+enum error_code preprocessor_transform(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, float *x,
+                                       struct error *error);
+/* y[target_width] from the targets' cells; missing or unknown → ERROR_INVALID. With as_values, a class becomes one-hot [class_count]. */
+__attribute__((warn_unused_result))
+enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, bool as_values,
+                                              float *y, struct error *error);
+/* Standardized number → the data's own units. */
+static inline double target_restore(const struct target *target, double value) { return value * target->scale + target->center; }
+
+#endif
