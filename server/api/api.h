@@ -1,0 +1,68 @@
+/* The API: every route as one record, and what they share. server/http finds the route of a request, checks what can be checked without
+ * the body, and has api_handle answer it.
+ */
+#ifndef SERVER_API_API_H
+#define SERVER_API_API_H
+
+#include "server/api/exchange.h"
+#include "server/jobs/jobs.h"
+#include "server/store/store.h"
+
+struct api;
+
+typedef enum error_code route_handler(struct api *api, const struct request *request, struct response *response, struct error *error);
+
+enum route_flag {
+  ROUTE_STREAMS_BODY = 1,      /* an upload: the handler reads the body itself */
+  ROUTE_JSON_BODY = 2,         /* needs Content-Type: application/json */
+  ROUTE_JSON_OR_CSV_BODY = 4,  /* application/json or text/csv */
+  ROUTE_PUBLIC = 8,            /* no token needed: page, health */
+  ROUTE_IDEMPOTENCY = 16,      /* takes Idempotency-Key */
+  ROUTE_ETAG = 32
+};
+
+/* One route. OpenAPI, Allow headers, the dispatch and the tests' list of routes all come from this record. */
+struct route {
+  const char *method;
+  const char *path;            /* "/v1/jobs/{id}/pause" */
+  route_handler *handler;
+  const char *name;            /* operationId: "pauseJob" */
+  const char *summary;
+  unsigned flags;
+  int success_status;
+  const char *request_schema;  /* name in components/schemas, or NULL */
+  const char *response_schema; /* likewise; NULL: not JSON */
+  const char *response_type;   /* content type; NULL: application/json */
+  const char *query;           /* names of its query parameters, space separated: "limit cursor state", described once in openapi.c */
+};
+extern const struct route routes[];
+extern const size_t route_count;
+
+/* What http wants to know before it reads a body. */
+struct route_match {
+  const struct route *route;   /* NULL: ERROR_NOT_FOUND or ERROR_METHOD */
+  char id[128];
+  char allow[64];              /* for ERROR_METHOD */
+};
+enum error_code api_match(const char *method, const char *path, struct route_match *out_match, struct error *error);
+
+struct api_options {
+  const char *version;
+  size_t workers, threads;
+  uint64_t memory_budget_bytes;
+  size_t json_body_bytes_max;
+  uint64_t upload_bytes_max;
+};
+__attribute__((warn_unused_result))
+enum error_code api_create(struct store *store, struct jobs *jobs, const struct api_options *options, struct api **out_api, struct error *error);
+void api_destroy(struct api *api);
+/* From now on /readyz says 503 and POSTs are refused with ERROR_UNAVAILABLE. */
+void api_drain(struct api *api);
+
+/* Answers a request on its matched route; errors become problem+json. Always leaves a complete response. */
+void api_handle(struct api *api, const struct route *route, const struct request *request, struct response *response);
+/* A problem+json response for an error that http itself found; the HTTP status of the code (one table), `type`, `title`, `errors`. */
+void api_render_error(const struct error *error, const char *request_id, struct response *response);
+int api_get_status(enum error_code code);
+
+#endif
