@@ -65,6 +65,10 @@ enum error_code error_set(struct error *error, enum error_code code, const char 
 __attribute__((format(printf, 3, 4)))
 enum error_code error_add(struct error *error, const char *pointer, const char *format, ...);
 
+/* The JSON pointer to a member: `pointer` + "/" + the printf form's result, cut to fit. The two may be the same array. */
+__attribute__((format(printf, 3, 4)))
+void error_pointer(char out_pointer[ERROR_POINTER_BYTES], const char *pointer, const char *format, ...);
+
 /* The code's name as clients see it in `code`, e.g. "over_budget". */
 const char *error_code_name(enum error_code code);
 

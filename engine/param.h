@@ -40,7 +40,7 @@ enum param_type {
 
 enum param_flag {
   PARAM_REQUIRED = 1,       /* must be given; has no default */
-  PARAM_AUTO = 2,           /* accepts "auto", and that is the default */
+  PARAM_AUTO = 2,           /* accepts "auto"; that is the default unless PARAM_REQUIRED or default_name says otherwise */
   PARAM_OPTIONAL = 4,       /* accepts null, and that is the default: "not used" */
   PARAM_ABOVE_MIN = 8,      /* the range excludes min (learning_rate > 0) */
   PARAM_BELOW_MAX = 16      /* the range excludes max (rate < 1) */
@@ -150,7 +150,8 @@ const char *kind_table_suggest(const struct kind_table *table, const char *name)
 /* Nearest of `count` names in the same sense; `name_at(context, i)` gives them. */
 const char *param_suggest(const char *name, size_t count, const char *(*name_at)(const void *context, size_t index), const void *context);
 
-/* Fills a settings object of `param_count` rows with defaults. KIND fields get their default kind with its defaults.
+/* Fills a settings object of `param_count` rows with defaults. KIND fields get their default kind with its defaults. A required field
+ * gets the value that says "missing": PARAM_INTEGER_NONE, NAN, "", choice −1, kind NULL, no entries, rank 0.
  * Storage is the caller's; free what it owns with settings_deinit. Returns ERROR_OUT_OF_MEMORY at worst. */
 __attribute__((warn_unused_result))
 enum error_code settings_init(void *settings, const struct param *params, size_t param_count, struct error *error);
@@ -162,6 +163,10 @@ enum error_code spec_init(struct spec *out_spec, const struct kind *kind, struct
 void spec_deinit(struct spec *spec);
 __attribute__((warn_unused_result))
 enum error_code spec_copy(struct spec *out_copy, const struct spec *spec, struct error *error);
+
+/* Checks the settings of a spec as settings_check does, then by the kind's own check. `spec->kind` is not NULL. */
+__attribute__((warn_unused_result))
+enum error_code spec_check(const struct spec *spec, const char *pointer, struct error *error);
 
 /* Field access for whoever walks a table. */
 static inline void *param_field(void *settings, const struct param *param) { return (char *)settings + param->offset; }
