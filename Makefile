@@ -90,7 +90,7 @@ deps: ## install the libraries and tools that are missing (apt)
 test: ## build and run all tests
 	sh tests/run.sh
 
-unit: $(TESTS) ## build and run unit tests only (FILTER=part of a name)
+unit: all $(TESTS) ## build and run unit tests only (FILTER=part of a name)
 	sh tests/tools/run-unit.sh $(BUILD) "$(FILTER)"
 
 golden: $(BUILD)/tests/golden/golden ## compare with PyTorch's numbers (GOLDEN=folder)
