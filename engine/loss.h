@@ -2,6 +2,7 @@
  *
  * A batch's cost is sum / weight: sums and weights add up over batches, so that the loss of a whole dataset is exact whatever the
  * batches were. Output and target are [rows, width]; for TARGET_CLASS the target is [rows], class indices held as float.
+ * A batch whose weight is 0 (every row ignored) costs nothing and has the gradient 0.
  */
 #ifndef ENGINE_LOSS_H
 #define ENGINE_LOSS_H
@@ -11,16 +12,16 @@
 #include "engine/param.h"
 
 enum target_form {
-  TARGET_VALUES,   /* one number per output */
-  TARGET_CLASS     /* the index of the right output */
+  TARGET_VALUES, /* one number per output */
+  TARGET_CLASS   /* the index of the right output */
 };
 
 struct loss_batch {
   size_t rows, width;
-  const float *z;        /* pre-activation of the output layer, [rows, width] */
-  const float *a;        /* network output, [rows, width] */
-  const float *target;   /* [rows, width] or, TARGET_CLASS, [rows] */
-  const double *class_weights;   /* resolved class weights [width], or NULL: all 1 */
+  const float *z;              /* pre-activation of the output layer, [rows, width] */
+  const float *a;              /* network output, [rows, width] */
+  const float *target;         /* [rows, width] or, TARGET_CLASS, [rows] */
+  const double *class_weights; /* resolved class weights [width], or NULL: all 1 */
 };
 
 struct loss_kind {
@@ -35,9 +36,17 @@ struct loss_kind {
   void (*gradient)(const void *settings, const struct loss_batch *batch, float *delta);
   /* The same cost in float64 from float64 outputs: z64 and a64 are [rows, width]. The reference of gradient checks. */
   double (*cost64)(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64);
+  /* Checks settings that depend on the network's `width` outputs (one class weight for each, say). May be NULL. */
+  enum error_code (*check_width)(const void *settings, size_t width, const char *pointer, struct error *error);
 };
 
 extern const struct kind_table loss_kinds;
+
+static inline const struct loss_kind *loss_of(const struct spec *spec) { return (const struct loss_kind *)spec->kind; }
+
+/* kind->check_width, if it has one. */
+__attribute__((warn_unused_result)) enum error_code loss_check_width(const struct spec *loss, size_t width, const char *pointer,
+                                                                     struct error *error);
 
 /* class_weights: settings of losses that take them keep a struct numbers; "balanced" is resolved by the trainer from the
  * training targets (n / (classes · count of the class)). Returns NULL if the kind has none or none were given. */

@@ -12,9 +12,9 @@ enum { OPTIMIZER_SCALARS = 4 };
 
 /* What an optimizer remembers. Persisted with every checkpoint. */
 struct optimizer_state {
-  uint64_t step;                            /* steps taken so far; 0 before the first */
-  double scalars[OPTIMIZER_SCALARS];        /* kind's own (nadam's product of momenta); 0 before the first step */
-  float *slots[LIMIT_OPTIMIZER_SLOTS];      /* slot_count(settings) arrays of `count` floats; 0 before the first step */
+  uint64_t step;                       /* steps taken so far; 0 before the first */
+  double scalars[OPTIMIZER_SCALARS];   /* kind's own (nadam's product of momenta); 0 before the first step */
+  float *slots[LIMIT_OPTIMIZER_SLOTS]; /* slot_count(settings) arrays of `count` floats; 0 before the first step */
 };
 
 struct optimizer_kind {
@@ -27,6 +27,8 @@ struct optimizer_kind {
 };
 
 extern const struct kind_table optimizer_kinds;
+
+static inline const struct optimizer_kind *optimizer_of(const struct spec *spec) { return (const struct optimizer_kind *)spec->kind; }
 
 /* Every optimizer's settings start with this. */
 struct optimizer_common {

@@ -11,13 +11,14 @@ enum { SCHEDULE_SCALARS = 4 };
 
 /* Every schedule's settings start with this; its table includes schedule_common_params by a PARAM_INLINE row. */
 struct schedule_common {
-  int64_t warmup_steps;   /* the rate rises linearly from 0 to the base over so many steps, then the schedule begins */
+  int64_t warmup_steps; /* the rate rises linearly, base · (step + 1) / warmup_steps, then the schedule begins */
 };
 extern const struct param schedule_common_params[1];
 
 struct schedule_position {
-  uint64_t step, total_steps;       /* of the schedule proper: warm-up taken off; step counts from 0 */
-  uint64_t epoch, steps_per_epoch;
+  double base;                     /* the optimizer's learning rate */
+  uint64_t step, total_steps;      /* of the schedule proper: warm-up taken off; step counts from 0 */
+  uint64_t epoch, steps_per_epoch; /* epoch = step / steps_per_epoch: epochs since the warm-up */
 };
 
 /* What a schedule remembers (reduce_on_plateau). Persisted with every checkpoint. */
@@ -30,14 +31,19 @@ struct schedule_kind {
   const char *formula;
   /* Factor on the base learning rate for this step. */
   double (*factor)(const void *settings, const struct schedule_position *position, const struct schedule_state *state);
-  /* Called once at each epoch's end with the monitored loss (validation if there is a validation part). May be NULL. */
-  void (*epoch_end)(const void *settings, double loss, struct schedule_state *state);
+  /* Called once at each epoch's end with the base rate and the loss (validation if there is a validation part). May be NULL. */
+  void (*epoch_end)(const void *settings, double base, double loss, struct schedule_state *state);
 };
 
 extern const struct kind_table schedule_kinds;
 
+static inline const struct schedule_kind *schedule_of(const struct spec *spec) { return (const struct schedule_kind *)spec->kind; }
+
 /* base · warm-up · factor for the training step `step` (from 0) of `total_steps`. */
 double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,
                               const struct schedule_state *state);
+
+/* Tells the schedule that an epoch is over; `loss` is the validation loss, or the training loss if there is no validation part. */
+void schedule_end_epoch(const struct spec *schedule, double base, double loss, struct schedule_state *state);
 
 #endif

@@ -1,0 +1,154 @@
+/* cross_entropy: one class of K per sample; PyTorch's CrossEntropyLoss with its weighted mean and label smoothing. Computed with the
+ * softmax, from z. With w the class weights, ε = label_smoothing, y the right class and W = Σₖ w_y over the batch:
+ *
+ *   C = 1/W Σₖ [ −(1 − ε) w_y log a_y − ε/K Σ_c w_c log a_c ]        log a_c = z_c − log Σ e^z
+ *   ∂C/∂z_c = 1/W [ (1 − ε) w_y (a_c − [c = y]) + ε/K (a_c Σw − w_c) ]
+ *
+ * Rows whose target is ignore_index count neither in the sum nor in W. Any other target outside 0 … K − 1 makes the cost NaN, never a
+ * read outside the arrays.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "engine/losses/losses.h"
+
+struct cross_entropy {
+  double label_smoothing;
+  struct numbers class_weights;
+  int64_t ignore_index;
+};
+
+static const struct param params[] = {
+    PARAM_NUMBER_ROW(struct cross_entropy, label_smoothing, 0, 1, 0, "share of each target that is spread evenly over all classes"),
+    {.name = "class_weights",
+     .type = PARAM_NUMBERS,
+     .flags = PARAM_OPTIONAL,
+     .offset = offsetof(struct cross_entropy, class_weights),
+     .min = 0,
+     .max = INFINITY,
+     .word = "balanced",
+     .help = "one factor per class, or \"balanced\": rows / (classes · rows of the class), from the training part"},
+    PARAM_INTEGER_ROW(struct cross_entropy, ignore_index, -100, LIMIT_UNITS, -100, "samples of this class index are left out"),
+};
+
+enum { ROW_IGNORED = -1, ROW_INVALID = -2 };
+
+/* The row's class, or one of the above. */
+static int64_t class_of(const struct cross_entropy *loss, const struct loss_batch *batch, size_t row) {
+  float target = batch->target[row];
+  if (target == (float)loss->ignore_index) return ROW_IGNORED;
+  return target >= 0 && target < (float)batch->width ? (int64_t)target : ROW_INVALID;
+}
+
+static double weight_at(const struct loss_batch *batch, size_t class_index) {
+  return batch->class_weights == NULL ? 1.0 : batch->class_weights[class_index];
+}
+
+static double weight_sum(const struct loss_batch *batch) {
+  double sum = 0;
+  for (size_t c = 0; c < batch->width; c++) sum += weight_at(batch, c);
+  return sum;
+}
+
+/* log Σ e^z of a row, less its greatest z so that nothing overflows. */
+static double log_sum_exp(const float *z, size_t width) {
+  float greatest = z[0];
+  for (size_t c = 1; c < width; c++) greatest = z[c] > greatest ? z[c] : greatest;
+  double sum = 0;
+  for (size_t c = 0; c < width; c++) sum += (double)expf(z[c] - greatest);
+  return (double)greatest + log(sum);
+}
+
+static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
+  const struct cross_entropy *loss = settings;
+  double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width;
+  for (size_t row = 0; row < batch->rows; row++) {
+    const float *z = batch->z + row * batch->width;
+    int64_t y = class_of(loss, batch, row);
+    if (y == ROW_IGNORED) continue;
+    if (y == ROW_INVALID) {
+      *sum = NAN;
+      continue;
+    }
+    double norm = log_sum_exp(z, batch->width), w = weight_at(batch, (size_t)y);
+    *sum += (1 - smoothing) * w * (norm - (double)z[y]);
+    for (size_t c = 0; smoothing > 0 && c < batch->width; c++) *sum += share * weight_at(batch, c) * (norm - (double)z[c]);
+    *weight += w;
+  }
+}
+
+static double batch_weight(const struct cross_entropy *loss, const struct loss_batch *batch) {
+  double total = 0;
+  for (size_t row = 0; row < batch->rows; row++) {
+    int64_t y = class_of(loss, batch, row);
+    if (y >= 0) total += weight_at(batch, (size_t)y);
+  }
+  return total;
+}
+
+static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
+  const struct cross_entropy *loss = settings;
+  double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, all = weight_sum(batch);
+  double total = batch_weight(loss, batch);
+  double scale = total > 0 ? 1 / total : 0;
+  for (size_t row = 0; row < batch->rows; row++) {
+    const float *a = batch->a + row * batch->width;
+    float *d = delta + row * batch->width;
+    int64_t y = class_of(loss, batch, row);
+    if (y < 0) {
+      for (size_t c = 0; c < batch->width; c++) d[c] = y == ROW_IGNORED ? 0 : NAN;
+      continue;
+    }
+    double w = (1 - smoothing) * weight_at(batch, (size_t)y);
+    float factor = (float)(scale * (w + share * all));
+    for (size_t c = 0; c < batch->width; c++) d[c] = factor * a[c];
+    d[y] -= (float)(scale * w);
+    for (size_t c = 0; smoothing > 0 && c < batch->width; c++) d[c] -= (float)(scale * share * weight_at(batch, c));
+  }
+}
+
+static double cost64(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64) {
+  const struct cross_entropy *loss = settings;
+  (void)a64;
+  double sum = 0, total = batch_weight(loss, batch), share = loss->label_smoothing / (double)batch->width;
+  for (size_t row = 0; row < batch->rows; row++) {
+    const double *z = z64 + row * batch->width;
+    int64_t y = class_of(loss, batch, row);
+    if (y == ROW_IGNORED) continue;
+    if (y == ROW_INVALID) return NAN;
+    double greatest = z[0], exponentials = 0;
+    for (size_t c = 1; c < batch->width; c++) greatest = fmax(greatest, z[c]);
+    for (size_t c = 0; c < batch->width; c++) exponentials += exp(z[c] - greatest);
+    double norm = greatest + log(exponentials);
+    sum += (1 - loss->label_smoothing) * weight_at(batch, (size_t)y) * (norm - z[y]);
+    for (size_t c = 0; c < batch->width; c++) sum += share * weight_at(batch, c) * (norm - z[c]);
+  }
+  return total > 0 ? sum / total : 0;
+}
+
+static enum error_code check_width(const void *settings, size_t width, const char *pointer, struct error *error) {
+  const struct cross_entropy *loss = settings;
+  if (loss->class_weights.is_word || loss->class_weights.count == 0 || loss->class_weights.count == width) return ERROR_NONE;
+  char path[ERROR_POINTER_BYTES];
+  snprintf(path, sizeof path, "%s/class_weights", pointer);
+  return error_add(error, path, "must be one number for each of the %zu classes, not %zu", width, loss->class_weights.count);
+}
+
+const struct numbers *loss_cross_entropy_class_weights(const void *settings) {
+  return &((const struct cross_entropy *)settings)->class_weights;
+}
+
+const struct loss_kind loss_cross_entropy = {
+    .kind = {.name = "cross_entropy",
+             .summary = "for softmax outputs: one class of several",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct cross_entropy)},
+    .formula = "C = −1/n Σₖ log a_y",
+    .target_form = TARGET_CLASS,
+    .fused_activation = "softmax",
+    .evaluate = evaluate,
+    .gradient = gradient,
+    .cost64 = cost64,
+    .check_width = check_width,
+};

@@ -1,0 +1,28 @@
+/* squared_error: C = 1/n Σₖ Σⱼ (aⱼ − yⱼ)², the cost of the textbook derivations of backpropagation. ∂C/∂a = 2/n (a − y) */
+#include "engine/losses/losses.h"
+#include "engine/losses/squares.h"
+
+static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
+  (void)settings;
+  *sum += loss_sum_squares(batch);
+  *weight += (double)batch->rows;
+}
+
+static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
+  (void)settings;
+  loss_squares_gradient(batch, (double)batch->rows, delta);
+}
+
+static double cost64(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64) {
+  (void)settings, (void)z64;
+  return loss_sum_squares64(batch, a64) / (double)batch->rows;
+}
+
+const struct loss_kind loss_squared_error = {
+    .kind = {.name = "squared_error", .summary = "squared distance from the target, summed over outputs, averaged over samples"},
+    .formula = "C = 1/n Σₖ Σⱼ (aⱼ − yⱼ)²",
+    .target_form = TARGET_VALUES,
+    .evaluate = evaluate,
+    .gradient = gradient,
+    .cost64 = cost64,
+};

@@ -1,0 +1,36 @@
+/* The table of schedules, and the learning rate of a step: base · warm-up · factor. Called by train.c.
+ *
+ * During the warm-up the schedule stands at its own first step, so that the rate has no jump where the warm-up ends.
+ */
+#include "engine/schedules/schedules.h"
+
+const struct param schedule_common_params[1] = {
+    PARAM_INTEGER_ROW(struct schedule_common, warmup_steps, 0, 1e9, 0, "steps over which the rate first rises linearly from 0"),
+};
+
+static const struct kind *schedule_get(size_t index) {
+  static const struct schedule_kind *const kinds[] = {
+      &schedule_constant, &schedule_step, &schedule_exponential, &schedule_cosine, &schedule_one_cycle, &schedule_reduce_on_plateau,
+  };
+  return &kinds[index]->kind;
+}
+
+const struct kind_table schedule_kinds = {.sort = "schedule", .count = 6, .get = schedule_get};
+
+double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,
+                              const struct schedule_state *state) {
+  const struct schedule_common *common = schedule->settings;
+  uint64_t warmup = (uint64_t)common->warmup_steps;
+  struct schedule_position position = {.base = base,
+                                       .step = step > warmup ? step - warmup : 0,
+                                       .total_steps = total_steps > warmup ? total_steps - warmup : 1,
+                                       .steps_per_epoch = steps_per_epoch};
+  position.epoch = position.step / steps_per_epoch;
+  double warm = step < warmup ? (double)(step + 1) / (double)warmup : 1;
+  return base * warm * schedule_of(schedule)->factor(schedule->settings, &position, state);
+}
+
+void schedule_end_epoch(const struct spec *schedule, double base, double loss, struct schedule_state *state) {
+  const struct schedule_kind *kind = schedule_of(schedule);
+  if (kind->epoch_end != NULL) kind->epoch_end(schedule->settings, base, loss, state);
+}
