@@ -21,6 +21,7 @@ struct metric_input {
   size_t rows;
   size_t width;           /* columns of `outputs` */
   size_t class_count;     /* classification: classes (2 where width is 1) */
+  size_t top_k;           /* of top_k_accuracy; 0: 5. At most the classes. */
   const float *outputs;
   const float *targets;
 };

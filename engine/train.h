@@ -41,6 +41,9 @@ struct train_settings {
 extern const struct param train_params[];
 extern const size_t train_param_count;
 
+/* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
+const char *train_get_precision(const struct train_settings *settings);
+
 /* Prepared rows: x [count, input …], y [count] class indices or [count, width] values. Borrowed. */
 struct train_rows {
   size_t count;
@@ -52,6 +55,7 @@ struct train_data {
   enum task task;
   size_t class_count;                  /* classification */
   struct train_rows train, validation; /* validation.count may be 0 */
+  const double *target_scale;          /* regression: [width], what a target was divided by; mae is reported times it. NULL: all 1 */
 };
 
 /* One named number. Names: DESIGN.md section 3 ("loss", "validation_loss", "layers.hidden.gradient_norm" …). */
@@ -67,18 +71,20 @@ struct train_report {
   uint64_t epoch;                      /* epochs done; the epoch under way counts when it ends */
   bool is_epoch_end;
   size_t value_count;
-  const struct train_value *values;    /* step: batch_loss, learning_rate, gradient_norm; epoch: loss, accuracy, validation_* … */
+  const struct train_value *values;    /* step: batch_loss, learning_rate, gradient_norm (of this batch, before clipping); epoch: also loss,
+                                          accuracy or mae, validation_loss, validation_accuracy or validation_mae, layers.<name>.….
+                                          Losses are without the l1, l2 penalties, so that training, validation and test compare. */
 };
 
 /* Everything besides the float block that a run remembers. Plain data, stored as bytes with its version in front. */
 struct train_position {
   uint32_t version;                    /* TRAIN_POSITION_VERSION */
-  uint32_t is_finished;
+  uint32_t is_finished;                /* 0, or 1 + enum train_outcome: running it again returns that at once */
   uint64_t step, epoch;                /* steps done; whole epochs done */
-  uint64_t batch_in_epoch;             /* batches done of the epoch under way */
+  uint64_t batch_in_epoch;             /* batches done of the epoch under way; all of them: its validation is under way */
   double loss_sum, loss_weight;        /* of the epoch under way */
   double correct_sum, correct_count;
-  double gradient_norm_sum;
+  double batch_loss, gradient_norm;    /* of the last step */
   uint64_t best_epoch;                 /* 0: none yet */
   double best_monitored;
   uint64_t epochs_without_improvement;
@@ -122,6 +128,12 @@ struct train_result {
   char detail[ERROR_DETAIL_BYTES];             /* in words, for TRAIN_DIVERGED */
 };
 
+/* Fills an "auto" loss in place by the network's output and the task (softmax → cross_entropy, sigmoid → binary_cross_entropy, else
+ * mean_squared_error), and checks what the table can't: that loss, early stopping, network and task fit each other. Adds an item for
+ * each error ("/loss", "/early_stopping/monitor"). Optional: trainer_create does the same for itself. */
+__attribute__((warn_unused_result))
+enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task, struct error *error);
+
 struct trainer;
 
 /* Bytes that trainer_create will allocate (weights, optimizer state, workspace, batch, report), without the rows themselves. */
@@ -145,7 +157,7 @@ enum error_code trainer_restore(struct trainer *trainer, const struct train_posi
 void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers);
 
 /* Runs until done, stopped or diverged. Error only if a checkpoint could not be written. After it returns, the weights are final
- * (restore_best applied); on divergence they are the last finite checkpoint's, as far as the caller kept it. */
+ * (restore_best applied, but for a stop, after which the run may go on); on divergence they are those before the step that diverged. */
 __attribute__((warn_unused_result))
 enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink, struct train_result *out_result, struct error *error);
 

@@ -5,7 +5,6 @@
  *   ∂C/∂z = 1/(n·m) w [ (1 + (p − 1) y) σ(z) − p y ]
  */
 #include <math.h>
-#include <stdio.h>
 
 #include "engine/losses/losses.h"
 
@@ -82,7 +81,7 @@ static enum error_code check_count(const struct numbers *numbers, const char *na
                                    struct error *error) {
   if (numbers->count <= 1 || numbers->count == width) return ERROR_NONE;
   char path[ERROR_POINTER_BYTES];
-  snprintf(path, sizeof path, "%s/%s", pointer, name);
+  error_pointer(path, pointer, "%s", name);
   return error_add(error, path, "must be one number, or one for each of the network's %zu outputs, not %zu", width, numbers->count);
 }
 

@@ -8,7 +8,6 @@
  * read outside the arrays.
  */
 #include <math.h>
-#include <stdio.h>
 
 #include "engine/losses/losses.h"
 
@@ -130,7 +129,7 @@ static enum error_code check_width(const void *settings, size_t width, const cha
   const struct cross_entropy *loss = settings;
   if (loss->class_weights.is_word || loss->class_weights.count == 0 || loss->class_weights.count == width) return ERROR_NONE;
   char path[ERROR_POINTER_BYTES];
-  snprintf(path, sizeof path, "%s/class_weights", pointer);
+  error_pointer(path, pointer, "class_weights");
   return error_add(error, path, "must be one number for each of the %zu classes, not %zu", width, loss->class_weights.count);
 }
 

@@ -4,8 +4,6 @@
  *   v ← g at the first step, else momentum · v + (1 − dampening) g
  *   w ← w − η v,   with nesterov   w ← w − η (g + momentum · v)
  */
-#include <stdio.h>
-
 #include "engine/optimizers/optimizers.h"
 
 struct sgd {
@@ -77,7 +75,7 @@ static enum error_code check(const void *settings, const char *pointer, struct e
   const struct sgd *sgd = settings;
   if (!sgd->nesterov || (sgd->momentum > 0 && sgd->dampening == 0)) return ERROR_NONE;
   char path[ERROR_POINTER_BYTES];
-  snprintf(path, sizeof path, "%s/nesterov", pointer);
+  error_pointer(path, pointer, "nesterov");
   return error_add(error, path, "needs momentum above 0 and dampening 0");
 }
 
