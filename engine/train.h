@@ -38,7 +38,7 @@ struct train_settings {
   int precision;                                      /* 0 float32, 1 bfloat16 */
   struct early_stopping early_stopping;
 };
-extern const struct param train_params[];
+extern const struct param train_params[11];
 extern const size_t train_param_count;
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */

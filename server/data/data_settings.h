@@ -22,7 +22,7 @@ struct data_settings {
   int scaling;                              /* of numeric features */
   struct data_split split;
 };
-extern const struct param data_params[];
+extern const struct param data_params[7];
 extern const size_t data_param_count;
 
 #endif
