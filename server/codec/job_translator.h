@@ -4,14 +4,12 @@
 
 #include <jansson.h>
 
+#include "server/codec/json_text.h"
 #include "server/jobs/jobs.h"
 
 extern const struct job_translator job_translator;
 
-/* Parses a JSON text as the API does: at most 32 deep, no duplicate keys, nothing after it; ERROR_MALFORMED with line and column. */
-__attribute__((warn_unused_result))
-enum error_code json_parse(const char *text, size_t bytes, json_t **out_json, struct error *error);
-/* json with every metric that applies, as encode_metrics. New reference. */
+/* JSON with every metric that applies, as encode_metrics. New reference. */
 __attribute__((warn_unused_result))
 enum error_code metrics_to_json(const struct metric_input *input, double loss, const struct preprocessor *preprocessor, json_t **out_json,
                                 struct error *error);

@@ -1,0 +1,56 @@
+#include "server/codec/dataset_json.h"
+
+#include "server/codec/json_text.h"
+#include "server/codec/settings_json.h"
+#include "server/data/csv.h"
+
+static json_t *categories_to_json(const struct dataset_column *column, json_t **out_counts) {
+  json_t *values = json_array(), *counts = json_array();
+  for (size_t i = 0; i < column->category_count; i++) {
+    json_append(&values, json_string(column->categories[i].value));
+    json_append(&counts, json_integer((json_int_t)column->categories[i].count));
+  }
+  *out_counts = counts;
+  return values;
+}
+
+static json_t *column_to_json(const struct dataset_column *column, bool is_whole) {
+  json_t *json = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", column->name, "kind", column_kind_names[column->kind], "missing",
+                           (json_int_t)column->missing, "min", json_number(column->min), "max", json_number(column->max), "mean",
+                           json_number(column->mean), "std", json_number(column->std));
+  if (!is_whole) return json;
+  bool shows_categories = column->kind == COLUMN_CATEGORICAL && column->has_categories;
+  json_t *counts = json_null();
+  json_t *values = shows_categories ? categories_to_json(column, &counts) : json_null();
+  json_put(&json, "categories", values);
+  json_put(&json, "category_counts", counts);
+  return json;
+}
+
+static json_t *bad_rows_to_json(const struct dataset_row *row) {
+  json_t *first = json_array();
+  for (size_t i = 0; i < row->bad_rows_kept; i++) {
+    json_append(&first, json_pack("{s:I, s:s}", "line", (json_int_t)row->bad_rows[i].line, "reason", row->bad_rows[i].reason));
+  }
+  return json_pack("{s:I, s:o}", "count", (json_int_t)row->bad_row_count, "first", first);
+}
+
+json_t *dataset_to_json(const struct dataset_row *row, bool is_whole) {
+  json_t *columns = json_array();
+  for (size_t i = 0; i < row->column_count; i++) json_append(&columns, column_to_json(&row->columns[i], is_whole));
+  char delimiter[2] = {row->delimiter, '\0'};
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s, s:b, s:o}", "id", row->id, "name", row->name, "rows", (json_int_t)row->rows,
+                           "bytes", (json_int_t)row->bytes, "sha256", row->sha256, "columns", columns, "delimiter", delimiter, "header",
+                           (int)row->has_header, "created_at", json_time(row->created_ms));
+  if (is_whole) json_put(&json, "bad_rows", bad_rows_to_json(row));
+  else json_put(&json, "bad_row_count", json_integer((json_int_t)row->bad_row_count));
+  return json;
+}
+
+json_t *dataset_cell_to_json(const struct dataset_column *column, const char *text) {
+  if (csv_is_missing(text)) return json_null();
+  double number;
+  if (column->kind != COLUMN_NUMERIC || !csv_parse_number(text, &number)) return json_string(text);
+  if (column->is_integral && number >= -9007199254740992.0 && number <= 9007199254740992.0) return json_integer((json_int_t)number);
+  return json_number(number);
+}

@@ -1,0 +1,106 @@
+#include "server/codec/json_text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* What the scan before parsing keeps: jansson's parser recurses and allocates, this doesn't. */
+struct scan {
+  const char *text;
+  size_t bytes;
+  size_t depth, containers;
+  bool is_in_string;
+};
+
+static void find_line_and_column(const char *text, size_t position, size_t *out_line, size_t *out_column) {
+  *out_line = 1;
+  *out_column = 1;
+  for (size_t i = 0; i < position; i++) {
+    if (text[i] == '\n') {
+      ++*out_line;
+      *out_column = 1;
+    } else {
+      ++*out_column;
+    }
+  }
+}
+
+static enum error_code refuse_at(const struct scan *scan, size_t position, const char *what, int limit, struct error *error) {
+  size_t line, column;
+  find_line_and_column(scan->text, position, &line, &column);
+  return error_set(error, ERROR_MALFORMED, "line %zu, column %zu: %s, at most %d are allowed", line, column, what, limit);
+}
+
+/* Counts how deep and how many before anything is built: a body of "[[[[…" or "{},{},…" costs one pass over its bytes. */
+static enum error_code check_limits(struct scan *scan, struct error *error) {
+  for (size_t i = 0; i < scan->bytes; i++) {
+    char byte = scan->text[i];
+    if (scan->is_in_string) {
+      if (byte == '\\') i++;
+      else if (byte == '"') scan->is_in_string = false;
+    } else if (byte == '"') {
+      scan->is_in_string = true;
+    } else if (byte == '{' || byte == '[') {
+      if (++scan->depth > JSON_DEPTH_MAX) return refuse_at(scan, i, "arrays and objects are nested too deep", JSON_DEPTH_MAX, error);
+      if (++scan->containers > JSON_CONTAINERS_MAX) return refuse_at(scan, i, "too many arrays and objects", JSON_CONTAINERS_MAX, error);
+    } else if ((byte == '}' || byte == ']') && scan->depth > 0) {
+      scan->depth--;
+    }
+  }
+  return ERROR_NONE;
+}
+
+enum error_code json_parse(const char *text, size_t bytes, json_t **out_json, struct error *error) {
+  *out_json = NULL;
+  struct scan scan = {.text = text, .bytes = bytes};
+  enum error_code code = check_limits(&scan, error);
+  if (code != ERROR_NONE) return code;
+  json_error_t defect;
+  json_t *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &defect);
+  if (json == NULL && json_error_code(&defect) == json_error_out_of_memory) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  if (json == NULL) {
+    return error_set(error, ERROR_MALFORMED, "not JSON: line %d, column %d: %s", defect.line, defect.column, defect.text);
+  }
+  *out_json = json;
+  return ERROR_NONE;
+}
+
+char *json_write(const json_t *json) { return json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY); }
+
+char *json_write_float(const json_t *json) {
+  return json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+}
+
+json_t *json_read_own(const char *text) { return text == NULL ? json_null() : json_loads(text, JSON_DECODE_ANY, NULL); }
+
+bool json_append(json_t **array, json_t *item) {
+  if (*array != NULL && json_array_append_new(*array, item) == 0) return true;
+  if (*array == NULL) json_decref(item);
+  json_decref(*array);
+  *array = NULL;
+  return false;
+}
+
+bool json_put(json_t **object, const char *key, json_t *value) {
+  if (*object != NULL && json_object_set_new(*object, key, value) == 0) return true;
+  if (*object == NULL) json_decref(value);
+  json_decref(*object);
+  *object = NULL;
+  return false;
+}
+
+void json_format_time(int64_t unix_ms, char out_text[JSON_TIME_BYTES]) {
+  time_t seconds = (time_t)(unix_ms / 1000);
+  struct tm parts;
+  gmtime_r(&seconds, &parts);
+  char date[24];
+  strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
+  snprintf(out_text, JSON_TIME_BYTES, "%s.%03dZ", date, (int)(unix_ms % 1000));
+}
+
+json_t *json_time(int64_t unix_ms) {
+  if (unix_ms == 0) return json_null();
+  char text[JSON_TIME_BYTES];
+  json_format_time(unix_ms, text);
+  return json_string(text);
+}

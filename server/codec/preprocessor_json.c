@@ -1,0 +1,184 @@
+#include "server/codec/preprocessor_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/codec/json_text.h"
+#include "server/codec/settings_json.h"
+
+/* Both directions of one form:
+ * {"task", "input_width", "output_width", "target_width",
+ *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen"}],
+ *  "targets": [{"name", "column", "is_class", "classes", "center", "scale"}]} */
+
+static json_t *texts_to_json(char *const *texts, size_t count) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < count; i++) json_append(&array, json_string(texts[i]));
+  return array;
+}
+
+static json_t *feature_to_json(const struct feature *feature) {
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "name", feature->name, "kind", column_kind_names[feature->kind], "column",
+                           (json_int_t)feature->column, "offset", (json_int_t)feature->offset, "width", (json_int_t)feature->width,
+                           "has_indicator", (int)feature->has_indicator);
+  if (feature->kind == COLUMN_NUMERIC) {
+    json_put(&json, "center", json_number(feature->center));
+    json_put(&json, "scale", json_number(feature->scale));
+    json_put(&json, "fill", json_number(feature->fill));
+    return json;
+  }
+  json_t *seen = json_array();
+  for (size_t i = 0; i < feature->category_count; i++) json_append(&seen, json_boolean(feature->is_seen[i]));
+  json_put(&json, "categories", texts_to_json(feature->categories, feature->category_count));
+  json_put(&json, "seen", seen);
+  return json;
+}
+
+static json_t *target_to_json(const struct target *target) {
+  json_t *json = json_pack("{s:s, s:I, s:b}", "name", target->name, "column", (json_int_t)target->column, "is_class", (int)target->is_class);
+  if (target->is_class) {
+    json_put(&json, "classes", texts_to_json(target->classes, target->class_count));
+  } else {
+    json_put(&json, "center", json_number(target->center));
+    json_put(&json, "scale", json_number(target->scale));
+  }
+  return json;
+}
+
+json_t *preprocessor_to_json(const struct preprocessor *preprocessor) {
+  json_t *features = json_array(), *targets = json_array();
+  for (size_t i = 0; i < preprocessor->feature_count; i++) json_append(&features, feature_to_json(&preprocessor->features[i]));
+  for (size_t i = 0; i < preprocessor->target_count; i++) json_append(&targets, target_to_json(&preprocessor->targets[i]));
+  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "task", task_names[preprocessor->task], "input_width",
+                   (json_int_t)preprocessor->input_width, "output_width", (json_int_t)preprocessor->output_width, "target_width",
+                   (json_int_t)preprocessor->target_width, "features", features, "targets", targets);
+}
+
+/* Reading: what is wrong is remembered in `is_bad`, and asked once at the end. */
+struct reader {
+  bool is_bad;
+};
+
+static size_t read_size(struct reader *reader, const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  if (!json_is_integer(value) || json_integer_value(value) < 0) reader->is_bad = true;
+  return (size_t)json_integer_value(value);
+}
+
+static double read_number(struct reader *reader, const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  if (!json_is_number(value)) reader->is_bad = true;
+  return json_number_value(value);
+}
+
+static char *read_text(struct reader *reader, const json_t *value) {
+  const char *text = json_string_value(value);
+  char *copy = text == NULL ? NULL : strdup(text);
+  if (copy == NULL) reader->is_bad = true;
+  return copy;
+}
+
+static char **read_texts(struct reader *reader, const json_t *object, const char *key, size_t *out_count) {
+  const json_t *array = json_object_get(object, key);
+  size_t count = json_array_size(array);
+  *out_count = 0;
+  char **texts = calloc(count + 1, sizeof *texts);
+  if (texts == NULL || !json_is_array(array)) {
+    reader->is_bad = true;
+    free(texts);
+    return NULL;
+  }
+  for (size_t i = 0; i < count; i++) {
+    texts[i] = read_text(reader, json_array_get(array, i));
+    if (texts[i] == NULL) break;
+    *out_count = i + 1;
+  }
+  return texts;
+}
+
+static int find_name(const char *const *names, const json_t *value) {
+  const char *text = json_string_value(value);
+  for (int i = 0; text != NULL && names[i] != NULL; i++) {
+    if (strcmp(names[i], text) == 0) return i;
+  }
+  return -1;
+}
+
+static void read_feature(struct reader *reader, const json_t *json, struct feature *feature) {
+  int kind = find_name(column_kind_names, json_object_get(json, "kind"));
+  if (kind < 0) reader->is_bad = true;
+  feature->kind = kind < 0 ? COLUMN_NUMERIC : (enum column_kind)kind;
+  feature->name = read_text(reader, json_object_get(json, "name"));
+  feature->column = read_size(reader, json, "column");
+  feature->offset = read_size(reader, json, "offset");
+  feature->width = read_size(reader, json, "width");
+  feature->has_indicator = json_is_true(json_object_get(json, "has_indicator"));
+  if (feature->kind == COLUMN_NUMERIC) {
+    feature->center = read_number(reader, json, "center");
+    feature->scale = read_number(reader, json, "scale");
+    feature->fill = read_number(reader, json, "fill");
+    return;
+  }
+  feature->categories = read_texts(reader, json, "categories", &feature->category_count);
+  const json_t *seen = json_object_get(json, "seen");
+  feature->is_seen = calloc(feature->category_count + 1, sizeof *feature->is_seen);
+  if (feature->is_seen == NULL || json_array_size(seen) != feature->category_count) {
+    reader->is_bad = true;
+    return;
+  }
+  for (size_t i = 0; i < feature->category_count; i++) feature->is_seen[i] = json_is_true(json_array_get(seen, i));
+}
+
+static void read_target(struct reader *reader, const json_t *json, struct target *target) {
+  target->name = read_text(reader, json_object_get(json, "name"));
+  target->column = read_size(reader, json, "column");
+  target->is_class = json_is_true(json_object_get(json, "is_class"));
+  if (target->is_class) {
+    target->classes = read_texts(reader, json, "classes", &target->class_count);
+    target->scale = 1;
+  } else {
+    target->center = read_number(reader, json, "center");
+    target->scale = read_number(reader, json, "scale");
+  }
+}
+
+/* Features lie one behind the other in x and end at input_width: what everything that writes x relies on. */
+static bool is_consistent(const struct preprocessor *preprocessor) {
+  size_t offset = 0;
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    const struct feature *feature = &preprocessor->features[i];
+    size_t values = feature->kind == COLUMN_NUMERIC ? 1 : feature->category_count;
+    if (feature->offset != offset || feature->width != values + feature->has_indicator) return false;
+    offset += feature->width;
+  }
+  return offset == preprocessor->input_width && preprocessor->target_count > 0;
+}
+
+enum error_code preprocessor_from_json(const json_t *json, struct preprocessor *out_preprocessor, struct error *error) {
+  struct reader reader = {0};
+  memset(out_preprocessor, 0, sizeof *out_preprocessor);
+  const json_t *features = json_object_get(json, "features"), *targets = json_object_get(json, "targets");
+  int task = find_name(task_names, json_object_get(json, "task"));
+  if (task < 0) reader.is_bad = true;
+  out_preprocessor->task = task < 0 ? TASK_REGRESSION : (enum task)task;
+  out_preprocessor->input_width = read_size(&reader, json, "input_width");
+  out_preprocessor->output_width = read_size(&reader, json, "output_width");
+  out_preprocessor->target_width = read_size(&reader, json, "target_width");
+  out_preprocessor->features = calloc(json_array_size(features) + 1, sizeof *out_preprocessor->features);
+  out_preprocessor->targets = calloc(json_array_size(targets) + 1, sizeof *out_preprocessor->targets);
+  if (out_preprocessor->features == NULL || out_preprocessor->targets == NULL) {
+    preprocessor_deinit(out_preprocessor);
+    return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  }
+  for (size_t i = 0; i < json_array_size(features) && !reader.is_bad; i++) {
+    out_preprocessor->feature_count = i + 1;
+    read_feature(&reader, json_array_get(features, i), &out_preprocessor->features[i]);
+  }
+  for (size_t i = 0; i < json_array_size(targets) && !reader.is_bad; i++) {
+    out_preprocessor->target_count = i + 1;
+    read_target(&reader, json_array_get(targets, i), &out_preprocessor->targets[i]);
+  }
+  if (!reader.is_bad && is_consistent(out_preprocessor)) return ERROR_NONE;
+  preprocessor_deinit(out_preprocessor);
+  return error_set(error, ERROR_INTERNAL, "a stored preprocessor can't be read");
+}
