@@ -4,6 +4,7 @@
 
 #include "server/store/store.h"
 
+/* Stored as numbers: new ones go to the end. */
 enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE };
 extern const char *const column_kind_names[5];   /* "numeric", "categorical", "text", "image", NULL */
 
@@ -57,7 +58,8 @@ enum error_code datasets_get(struct store *store, const char *id_or_name, struct
 /* Without categories, bad rows and index (NULL, counts 0). */
 enum error_code datasets_list(struct store *store, const struct store_page *page, struct dataset_row **out_rows, size_t *out_count,
                               char out_next_cursor[sizeof(((struct store_page *)0)->cursor)], struct error *error);
-/* Renames and sets column kinds (column_count pairs; kinds[i] for columns[i]) in one transaction. name may be NULL. */
+/* Renames and sets column kinds (change_count of them) in one transaction. name may be NULL.
+ * ERROR_CONFLICT, naming them, if a kind would become another while unfinished jobs use the dataset: they must find it as it was. */
 struct column_change { size_t column; enum column_kind kind; };
 enum error_code datasets_update(struct store *store, const char *id, const char *name, const struct column_change *changes, size_t change_count,
                                 struct error *error);

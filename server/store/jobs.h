@@ -6,6 +6,7 @@
 #include "server/store/models.h"
 #include "server/store/store.h"
 
+/* Stored as numbers: new ones go to the end. */
 enum job_state {
   JOB_QUEUED, JOB_RUNNING, JOB_PAUSING, JOB_PAUSED, JOB_CANCELLING, JOB_CANCELLED, JOB_SUCCEEDED, JOB_FAILED, JOB_STATE_COUNT
 };
@@ -42,6 +43,7 @@ struct job_row {
 };
 void job_row_deinit(struct job_row *row);
 
+/* Stored as numbers as well. */
 enum event_kind { EVENT_METRICS, EVENT_STATE, EVENT_LOG, EVENT_END };
 extern const char *const event_kind_names[4];
 
@@ -68,7 +70,8 @@ struct job_update {
   const char *kernels, *weights_sha256;
   const int64_t *checkpoint_blob;    /* becomes current, the one before is deleted; 0 drops the checkpoint */
   const void *position; size_t position_bytes;
-  struct model_row *model;           /* inserted, and the job's model_id set; its weights_blob is adopted */
+  struct model_row *model;           /* inserted, and the job's model_id set; its weights_blob is adopted. Its name,
+                                        the job's if empty, is made unique; id, name, job_id, created_ms are filled in */
   size_t event_count;
   struct event_row *events;          /* appended; seq is filled in. A metrics event whose step ≤ last_metrics_step is skipped (seq 0):
                                         a resumed run repeats what was stored after its checkpoint */
@@ -78,7 +81,8 @@ struct job_update {
 /* All or none. On ERROR_CONFLICT of one update nothing is written. */
 enum error_code jobs_commit(struct store *store, const struct job_update *updates, size_t update_count, struct error *error);
 
-/* Inserts a queued job and its first event. Fills id, name if empty, created_ms. */
+/* Inserts a queued job and its first event (kind state). Fills id, name if empty, created_ms.
+ * ERROR_NOT_FOUND if one of its datasets is gone. */
 enum error_code jobs_insert(struct store *store, struct job_row *row, const char *event_data, struct error *error);
 enum error_code jobs_get(struct store *store, const char *id_or_name, struct job_row *out_row, struct error *error);
 /* `states`: bit mask, 0 = all. Without position, spec and network texts (NULL). */

@@ -39,7 +39,7 @@ enum error_code store_check(struct store *store, struct error *error);
 /* Returns the free pages of deleted rows to the file system, a bounded number at a time. Called after deletes. */
 void store_vacuum(struct store *store);
 
-/* A new opaque id: prefix, '_', 16 random hex digits: "job_3f9a…". Names that look like an id are refused by store_check_name. */
+/* A new opaque id: prefix (at most 6 letters), '_', 16 random hex digits: "job_3f9a…". Names that look like an id are refused by store_is_name. */
 void store_make_id(const char *prefix, char out_id[STORE_ID_BYTES]);
 /* Names: 1–64 bytes of UTF-8 without control characters, '/', leading or trailing space, and not of the form of an id. */
 bool store_is_name(const char *name);
@@ -47,7 +47,8 @@ bool store_is_name(const char *name);
 int64_t store_now_ms(void);
 
 /* Makes several writes of this thread one transaction: between begin and commit (or rollback) every writing function of this folder
- * called by the thread joins it, and other writers wait; keep it short. Inside, a function's error leaves the rest to rollback.
+ * called by the thread joins it, and other writers wait; keep it short. Inside, a function that fails undoes only what it did itself;
+ * the caller decides between commit and rollback. Reads of the thread see what the transaction wrote so far.
  * So a created row and its idempotency record are on disk together. */
 __attribute__((warn_unused_result))
 enum error_code store_begin(struct store *store, struct error *error);
