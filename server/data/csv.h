@@ -1,7 +1,13 @@
 /* CSV (RFC 4180), incremental: bytes in, rows of cells out, in bounded memory.
  *
- * Takes quotes, doubled quotes, delimiters and line breaks inside quotes, LF and CRLF, a UTF-8 byte order mark, a last line without
- * line break. A row that can't be read (a quote that never closes, a byte that isn't UTF-8, too many bytes) is reported and skipped.
+ * Takes quotes, doubled quotes, delimiters and line breaks inside quotes, LF, CRLF and lone CR, a UTF-8 byte order mark, a last line
+ * without line break; a quote inside an unquoted cell is an ordinary character; lines without any character are passed over.
+ * A row that can't be read is reported, with its line, and skipped: a quote that never closes, text after a closing quote, a byte
+ * that isn't UTF-8, a NUL byte, too many bytes or cells.
+ *
+ * A stray quote costs one line, not the rest of the file: when a quoted cell that runs over several lines turns out to be broken (text
+ * after its closing quote, no closing quote within CSV_CELL_BYTES_MAX or before the end), only the line it began in is reported and
+ * reading goes on at the next one. Every byte is so read at most twice.
  * Threads: a parser belongs to one thread.
  */
 #ifndef SERVER_DATA_CSV_H
@@ -16,17 +22,17 @@
 enum { CSV_CELL_BYTES_MAX = 1 << 20, CSV_ROW_BYTES_MAX = 8 << 20, CSV_COLUMNS_MAX = 16384 };
 
 struct csv_cell {
-  const char *text;       /* NUL-terminated, UTF-8, without quotes; valid during the callback */
+  const char *text; /* NUL-terminated, UTF-8, without quotes; valid during the callback */
   size_t bytes;
   bool was_quoted;
 };
 
 struct csv_row {
-  uint64_t line;          /* 1-based, where the row starts */
-  uint64_t offset;        /* byte offset of the row's first byte in the stream */
+  uint64_t line;   /* 1-based, where the row starts */
+  uint64_t offset; /* byte offset of the row's first byte in the stream */
   size_t cell_count;
   const struct csv_cell *cells;
-  const char *defect;     /* NULL, or why the row could not be read (then there are no cells) */
+  const char *defect; /* NULL, or why the row could not be read ("has a NUL byte"; then there are no cells) */
 };
 
 /* Anything but ERROR_NONE stops the parser, which then returns it. */
@@ -47,9 +53,12 @@ enum error_code csv_parser_finish(struct csv_parser *parser, struct error *error
 /* The likeliest delimiter (',', ';', tab, '|') of the beginning of a file. */
 char csv_guess_delimiter(const char *bytes, size_t byte_count);
 
+/* The cell without spaces and tabs around it: where it begins; *bytes are its bytes before and after. Values are compared and counted so. */
+const char *csv_trim(const char *text, size_t *bytes);
+
 /* empty, NA, N/A, NaN, null, ? (any case, surrounding space ignored; a quoted empty cell too) */
 bool csv_is_missing(const char *text);
-/* A finite decimal number, the whole cell; locale-independent. */
+/* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. */
 bool csv_parse_number(const char *text, double *out_number);
 
 #endif

@@ -4,7 +4,10 @@
  *            └───────────────┴── import_abort: nothing is left behind
  *
  * Invariants: the file in <data-dir>/datasets/ has a temporary name until it is whole and fdatasync'ed, then it is renamed and the folder
- * fsync'ed. Memory: per column, statistics and up to IMPORT_CATEGORIES distinct values, IMPORT_CATEGORY_BYTES_TOTAL in all.
+ * fsync'ed. Memory: per column, statistics and up to IMPORT_CATEGORIES distinct values, IMPORT_CATEGORY_BYTES_TOTAL in all; one row.
+ * Names in datasets/: "<id>.csv", and ".<id>.part" until it is whole (the store sweeps what a crash left).
+ * Rows that can't be read, or whose cells are not as many as the header's, are skipped, counted and, the first ones, reported.
+ * Values are compared without the spaces around them. Threads: an import belongs to one thread.
  */
 #ifndef SERVER_DATA_IMPORT_H
 #define SERVER_DATA_IMPORT_H
@@ -22,15 +25,17 @@ enum {
 
 struct import_options {
   char delimiter;        /* 0: found */
-  int header;            /* 1 yes, 0 no, −1: found (a header has no number and no empty cell, and some column below it has numbers or differs) */
+  int header;            /* 1 yes, 0 no, −1: found: a header has no numbers, and a column of numbers below one of its words, or only words
+                            that don't come again in their columns */
 };
 
 struct import;
 __attribute__((warn_unused_result))
 enum error_code import_begin(const char *data_dir, const struct import_options *options, struct import **out_import, struct error *error);
+/* After an error, import_abort. */
 __attribute__((warn_unused_result))
 enum error_code import_write(struct import *import, const void *bytes, size_t byte_count, struct error *error);
-/* Fills everything of `out_row` but id, name and created_ms. ERROR_INVALID if there is no good data row. Destroys `import`, whatever the outcome. */
+/* Fills everything of `out_row` but name and created_ms; the id is chosen here because the file is named after it. ERROR_INVALID if there is no good data row. Destroys `import`, whatever the outcome. */
 __attribute__((warn_unused_result))
 enum error_code import_finish(struct import *import, struct dataset_row *out_row, struct error *error);
 void import_abort(struct import *import);
@@ -38,10 +43,12 @@ void import_abort(struct import *import);
 /* Removes the file of a row that could not be inserted. */
 void import_remove_file(const char *data_dir, const struct dataset_row *row);
 
-/* Reads good rows first … first + count − 1 of a dataset's file, using its index. The handler's row->cells has exactly column_count cells. */
+/* One row: cells[column_count], NUL-terminated, valid during the call. Anything but ERROR_NONE ends the reading, which returns it. */
+typedef enum error_code dataset_row_handler(void *context, uint64_t index, const char *const *cells, struct error *error);
+
+/* Reads good rows first … first + count − 1 of a dataset's file (fewer if it ends before), using its index if the row has one. */
 __attribute__((warn_unused_result))
 enum error_code dataset_read_rows(const char *data_dir, const struct dataset_row *dataset, uint64_t first, uint64_t count,
-                                  enum error_code (*handler)(void *context, uint64_t index, const char *const *cells, struct error *error), void *context,
-                                  struct error *error);
+                                  dataset_row_handler *handler, void *context, struct error *error);
 
 #endif

@@ -1,0 +1,146 @@
+#include "server/data/column_stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  WORDS_SAMPLE = 10000,       /* cells whose words are counted */
+  CATEGORY_WORDS_MAX = 3,     /* on average; longer values are free text … */
+  FREQUENT_CATEGORIES_MAX = 50, FREQUENT_REPEATS_MIN = 10   /* … unless few of them make up the column ("strongly agree with it") */
+};
+static const double largest_whole = 9007199254740992; /* 2^53 */
+
+double moments_get_std(const struct moments *moments) {
+  return moments->count == 0 ? 0 : sqrt(fmax(moments->squares, 0) / (double)moments->count);
+}
+
+static uint64_t count_words(const char *text, size_t bytes) {
+  uint64_t words = 0;
+  bool in_word = false;
+  for (size_t i = 0; i < bytes; i++) {
+    bool is_space = text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r';
+    words += !is_space && !in_word;
+    in_word = !is_space;
+  }
+  return words;
+}
+
+enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget, const struct csv_cell *cell,
+                                 struct error *error) {
+  const char *text = cell->text;
+  if (csv_is_missing(text)) {
+    stats->missing++;
+    return ERROR_NONE;
+  }
+  stats->present++;
+  double number;
+  if (!stats->has_words && csv_parse_number(text, &number)) {
+    moments_add(&stats->moments, reciprocal, number);
+    if (number != floor(number) || fabs(number) > largest_whole) stats->has_fractions = true;
+  } else {
+    stats->has_words = true;
+  }
+  bool is_counted = stats->has_words && stats->words_cells < WORDS_SAMPLE;
+  if (stats->distinct.is_dropped && !is_counted) return ERROR_NONE;
+  size_t bytes = cell->bytes;
+  text = csv_trim(text, &bytes);
+  if (is_counted) {
+    stats->words += count_words(text, bytes);
+    stats->words_cells++;
+  }
+  return distinct_add(&stats->distinct, budget, text, bytes, error);
+}
+
+/* A value on its way from the table to the column, with its number if the column has numbers. */
+struct value {
+  const char *text;
+  uint64_t count;
+  double number;
+};
+
+static int compare_texts(const void *left, const void *right) {
+  return strcmp(((const struct value *)left)->text, ((const struct value *)right)->text);
+}
+
+/* By number; of several spellings of one number ("1", "1.0") the shortest first. */
+static int compare_numbers(const void *left, const void *right) {
+  const struct value *a = left, *b = right;
+  if (a->number != b->number) return a->number < b->number ? -1 : 1;
+  size_t a_bytes = strlen(a->text), b_bytes = strlen(b->text);
+  if (a_bytes != b_bytes) return a_bytes < b_bytes ? -1 : 1;
+  return strcmp(a->text, b->text);
+}
+
+/* Sorts, and makes one of several spellings of a number. Returns how many remain. */
+static size_t sort_values(struct value *values, size_t count, bool as_numbers) {
+  if (!as_numbers) {
+    qsort(values, count, sizeof *values, compare_texts);
+    return count;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (!csv_parse_number(values[i].text, &values[i].number)) values[i].number = 0;
+  }
+  qsort(values, count, sizeof *values, compare_numbers);
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (kept > 0 && values[kept - 1].number == values[i].number) {
+      values[kept - 1].count += values[i].count;
+    } else {
+      values[kept++] = values[i];
+    }
+  }
+  return kept;
+}
+
+static enum error_code take_categories(const struct distinct *distinct, bool as_numbers, struct dataset_column *column, struct error *error) {
+  enum error_code code = ERROR_OUT_OF_MEMORY;
+  struct value *values = calloc(distinct->count, sizeof *values);
+  if (values == NULL) goto cleanup;
+  for (size_t i = 0; i < distinct->count; i++) {
+    values[i] = (struct value){.text = distinct_get_value(distinct, i), .count = distinct->entries[i].count};
+  }
+  size_t count = sort_values(values, distinct->count, as_numbers);
+  column->categories = calloc(count, sizeof *column->categories);
+  if (column->categories == NULL) goto cleanup;
+  for (size_t i = 0; i < count; i++) {
+    column->categories[i] = (struct category){.value = strdup(values[i].text), .count = values[i].count};
+    column->category_count++;
+    if (column->categories[i].value == NULL) goto cleanup;
+  }
+  code = ERROR_NONE;
+cleanup:
+  free(values);
+  return code == ERROR_NONE ? code : error_set(error, code, "no memory for the categories of a column");
+}
+
+static enum column_kind infer_kind(const struct column_stats *stats, const struct dataset_column *column) {
+  if (column->can_be_numeric) return COLUMN_NUMERIC;
+  if (!column->has_categories) return COLUMN_TEXT;
+  uint64_t distinct = column->category_count;
+  if (distinct <= FREQUENT_CATEGORIES_MAX && stats->present >= FREQUENT_REPEATS_MIN * distinct) return COLUMN_CATEGORICAL;
+  bool repeats = distinct <= 2 || distinct <= stats->present / 2;
+  bool is_short = stats->words <= CATEGORY_WORDS_MAX * stats->words_cells;
+  return repeats && is_short ? COLUMN_CATEGORICAL : COLUMN_TEXT;
+}
+
+enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget, struct dataset_column *out_column,
+                                    struct error *error) {
+  const struct moments *moments = &stats->moments;
+  out_column->can_be_numeric = stats->present > 0 && !stats->has_words;
+  out_column->is_integral = out_column->can_be_numeric && !stats->has_fractions;
+  out_column->missing = stats->missing;
+  out_column->min = out_column->max = out_column->mean = out_column->std = NAN;
+  if (out_column->can_be_numeric) {
+    out_column->min = moments->min;
+    out_column->max = moments->max;
+    out_column->mean = moments->mean;
+    out_column->std = moments_get_std(moments);
+  }
+  out_column->has_categories = !stats->distinct.is_dropped;
+  enum error_code code = ERROR_NONE;
+  if (stats->distinct.count > 0) code = take_categories(&stats->distinct, out_column->can_be_numeric, out_column, error);
+  distinct_drop(&stats->distinct, budget);
+  out_column->kind = infer_kind(stats, out_column);
+  return code;
+}

@@ -1,0 +1,54 @@
+/* What is learned of one column while its cells stream by: numbers or words, how many missing, mean and spread, distinct values.
+ * import.c feeds one per column and turns each into a struct dataset_column at the end. */
+#ifndef SERVER_DATA_COLUMN_STATS_H
+#define SERVER_DATA_COLUMN_STATS_H
+
+#include "server/data/csv.h"
+#include "server/data/distinct.h"
+#include "server/store/datasets.h"
+
+/* Mean and variance of a stream (Welford, "Note on a method for calculating corrected sums of squares and products", 1962). */
+struct moments {
+  uint64_t count;
+  double mean;
+  double squares; /* Σ (x − mean)² */
+  double min, max;
+};
+
+/* One division per row is enough for all columns that have seen as many values: keep `reciprocal` = 1 / count beside its count. */
+struct reciprocal {
+  uint64_t count;
+  double value;
+};
+
+static inline void moments_add(struct moments *moments, struct reciprocal *reciprocal, double x) {
+  uint64_t count = ++moments->count;
+  if (reciprocal->count != count) *reciprocal = (struct reciprocal){count, 1 / (double)count};
+  double delta = x - moments->mean;
+  moments->mean += delta * reciprocal->value;
+  moments->squares += delta * (x - moments->mean);
+  if (count == 1 || x < moments->min) moments->min = x;
+  if (count == 1 || x > moments->max) moments->max = x;
+}
+/* Standard deviation of the population; 0 for a constant or no value. */
+double moments_get_std(const struct moments *moments);
+
+/* All zeros: nothing seen yet. */
+struct column_stats {
+  uint64_t missing, present;
+  uint64_t words;          /* of the first WORDS_SAMPLE present cells that are not numbers */
+  uint64_t words_cells;
+  bool has_words, has_fractions;   /* a present cell was no number; a number was not whole */
+  struct moments moments;  /* of numbers, until the first word */
+  struct distinct distinct;
+};
+
+__attribute__((warn_unused_result))
+enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget, const struct csv_cell *cell,
+                                 struct error *error);
+/* Fills everything of `out_column` but its name, which is left alone. Frees the distinct values of `stats`. */
+__attribute__((warn_unused_result))
+enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget, struct dataset_column *out_column,
+                                    struct error *error);
+
+#endif

@@ -1,0 +1,28 @@
+#include "server/data/data_settings.h"
+
+static const char *const task_choices[] = {"auto", "classification", "multilabel", "regression", NULL};
+static const char *const scaling_choices[] = {"standard", "min_max", "none", NULL};
+
+static const struct param split_params[] = {
+    PARAM_NUMBER_ROW(struct data_split, validation, 0, 1, 0.15, "share of the rows that validate each epoch", .flags = PARAM_BELOW_MAX),
+    PARAM_NUMBER_ROW(struct data_split, test, 0, 1, 0.15, "share of the rows that test the finished model", .flags = PARAM_BELOW_MAX),
+    PARAM_BOOLEAN_ROW(struct data_split, stratify, 1, "classification: the same share of each class in every part"),
+    {.name = "column", .type = PARAM_TEXT, .offset = offsetof(struct data_split, column), .default_name = "",
+     .help = "column that says train, validation or test for each row; the shares then don't count"},
+};
+
+const struct param data_params[] = {
+    {.name = "dataset", .type = PARAM_TEXT, .offset = offsetof(struct data_settings, dataset), .flags = PARAM_REQUIRED,
+     .help = "id or name of the dataset to learn from"},
+    {.name = "test_dataset", .type = PARAM_TEXT, .offset = offsetof(struct data_settings, test_dataset), .default_name = "",
+     .help = "id or name of a dataset that is the test part, whole; split.test then counts as 0"},
+    {.name = "target", .type = PARAM_NAMES, .offset = offsetof(struct data_settings, target), .flags = PARAM_REQUIRED,
+     .help = "column to predict, or several"},
+    {.name = "features", .type = PARAM_NAMES, .offset = offsetof(struct data_settings, features),
+     .help = "columns to predict from; empty: all numeric and categorical ones but target and split column"},
+    PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO, "what is predicted; auto follows from the target"),
+    PARAM_CHOICE_ROW(struct data_settings, scaling, scaling_choices, SCALING_STANDARD,
+                     "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part"),
+    PARAM_OBJECT_ROW(struct data_settings, split, split_params, "training, validation and test part of the dataset"),
+};
+const size_t data_param_count = PARAM_COUNT(data_params);
