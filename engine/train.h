@@ -39,6 +39,7 @@ struct train_settings {
   struct early_stopping early_stopping;
 };
 extern const struct param train_params[11];
+extern const char *const early_stopping_monitors[5];   /* names of reported values, NULL at the end */
 extern const size_t train_param_count;
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */

@@ -1,0 +1,92 @@
+/* The memory that a job needs, computed before anything is allocated, and whether the budget can hold it. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "server/jobs/run.h"
+
+bool spec_takes_values(const struct spec *loss, const struct network *network, const struct preprocessor *layout) {
+  if (layout->task != TASK_CLASSIFICATION || loss->kind == NULL || loss_of(loss)->target_form != TARGET_VALUES) return false;
+  size_t width = shape_size(network_get_output_shape(network));
+  return width > 1 && width == layout->targets[0].class_count;
+}
+
+/* Adds count · bytes_each to *sum; false if that overflows. */
+static bool add_bytes(uint64_t *sum, uint64_t count, uint64_t bytes_each) {
+  uint64_t bytes;
+  return !__builtin_mul_overflow(count, bytes_each, &bytes) && !__builtin_add_overflow(*sum, bytes, sum);
+}
+
+/* Outputs and targets of the test part, its passes, the sorting that ROC AUC does; then weights in one piece to be stored. */
+static enum error_code measure_evaluation(const struct network *network, const struct data_plan *plan, uint64_t *out_bytes,
+                                          struct error *error) {
+  size_t workspace_bytes = 0;
+  enum error_code code = workspace_measure(network, EVALUATION_BATCH, false, &workspace_bytes, error);
+  if (code != ERROR_NONE) return code;
+  uint64_t weight_count = (uint64_t)network_parameter_count(network) + network_buffer_count(network);
+  uint64_t row_floats = shape_size(network_get_output_shape(network)) + plan->layout.target_width + 8;
+  uint64_t row_bytes = row_floats * sizeof(float);
+  *out_bytes = workspace_bytes;
+  if (!add_bytes(out_bytes, plan->test_rows_max, row_bytes) || !add_bytes(out_bytes, weight_count, sizeof(float))) {
+    return error_set(error, ERROR_OVER_BUDGET, "the evaluation of %" PRIu64 " test rows needs more memory than can be counted",
+                     plan->test_rows_max);
+  }
+  return ERROR_NONE;
+}
+
+/* A checkpoint is read in one piece before it is handed to the trainer. */
+static uint64_t measure_checkpoint(const struct train_settings *train, const struct network *network) {
+  const struct optimizer_kind *optimizer = (const struct optimizer_kind *)train->optimizer.kind;
+  uint64_t slot_count = optimizer == NULL ? LIMIT_OPTIMIZER_SLOTS : optimizer->slot_count(train->optimizer.settings);
+  uint64_t bytes = 0;
+  uint64_t weight_count = (uint64_t)network_parameter_count(network) + network_buffer_count(network);
+  return add_bytes(&bytes, weight_count, (slot_count + 2) * sizeof(float)) ? bytes : UINT64_MAX;
+}
+
+enum error_code jobs_measure(const struct job_spec *spec, const struct network *network, const struct data_plan *plan, uint64_t *out_bytes,
+                             struct error *error) {
+  size_t rows_bytes = 0, trainer_bytes = 0;
+  uint64_t evaluation_bytes = 0;
+  enum task task = plan->layout.task;
+  struct train_data data = {.task = task,
+                            .class_count = task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count : 0,
+                            .train = {.count = plan->train_rows_max},
+                            .validation = {.count = plan->validation_rows_max}};
+  enum error_code code = data_plan_measure(plan, spec_takes_values(&spec->train.loss, network, &plan->layout), &rows_bytes, error);
+  if (code == ERROR_NONE) code = trainer_measure(network, &spec->train, &data, &trainer_bytes, error);
+  if (code == ERROR_NONE) code = measure_evaluation(network, plan, &evaluation_bytes, error);
+  if (code != ERROR_NONE) return code;
+  /* Start (checkpoint) and end (evaluation) of a run never meet. */
+  uint64_t checkpoint_bytes = measure_checkpoint(&spec->train, network);
+  uint64_t passing_bytes = checkpoint_bytes > evaluation_bytes ? checkpoint_bytes : evaluation_bytes;
+  uint64_t sum = rows_bytes;
+  if (!add_bytes(&sum, trainer_bytes, 1) || !add_bytes(&sum, passing_bytes, 1)) {
+    return error_set(error, ERROR_OVER_BUDGET, "the job needs more memory than can be counted");
+  }
+  *out_bytes = sum;
+  return ERROR_NONE;
+}
+
+/* "1.5 GiB" */
+static const char *format_bytes(uint64_t bytes, char *text, size_t text_bytes) {
+  static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double number = (double)bytes;
+  size_t unit = 0;
+  while (number >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+    number /= 1024;
+    unit++;
+  }
+  snprintf(text, text_bytes, unit == 0 ? "%.0f %s" : "%.1f %s", number, units[unit]);
+  return text;
+}
+
+enum error_code jobs_admit(const struct jobs *jobs, uint64_t bytes, struct error *error) {
+  if (bytes <= jobs->budget_bytes) return ERROR_NONE;
+  char need[32], budget[32];
+  return error_set(error, ERROR_OVER_BUDGET,
+                   "this needs %" PRIu64 " bytes (%s), the memory budget is %" PRIu64
+                   " bytes (%s); a smaller network, batch or dataset fits, or a larger --memory-budget",
+                   bytes, format_bytes(bytes, need, sizeof need), jobs->budget_bytes,
+                   format_bytes(jobs->budget_bytes, budget, sizeof budget));
+}
+
+uint64_t jobs_get_memory_budget(const struct jobs *jobs) { return jobs->budget_bytes; }
