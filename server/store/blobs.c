@@ -140,9 +140,22 @@ enum error_code blobs_delete_portion(struct connection *connection, int64_t blob
   return query_run(&query);
 }
 
+/* A small blob that is still referred to is kept by its foreign keys; a large one would be gone before they are asked. */
+static enum error_code check_unreferred(struct connection *connection, int64_t blob, struct error *error) {
+  struct query query;
+  query_start(&query, connection,
+              "SELECT 1 FROM jobs WHERE checkpoint_blob = ?1 UNION ALL SELECT 1 FROM models WHERE weights_blob = ?1", error);
+  query_bind_int(&query, blob);
+  bool is_referred = query_step(&query);
+  enum error_code code = query_finish(&query);
+  if (code == ERROR_NONE && is_referred) return error_set(error, ERROR_INTERNAL, "blob %" PRId64 " is still in use", blob);
+  return code;
+}
+
 enum error_code blobs_drop(struct store *store, struct connection *connection, int64_t blob, struct error *error) {
   size_t byte_count;
   enum error_code code = get_size(connection, blob, &byte_count, error);
+  if (code == ERROR_NONE) code = check_unreferred(connection, blob, error);
   if (code != ERROR_NONE) return code;
   if (byte_count > STORE_PIECE_BYTES) return leftovers_add(store, connection, LEFTOVER_BLOB, blob, "", error);
   bool is_gone;
