@@ -1,0 +1,103 @@
+// One dataset: its columns with their kinds and statistics, the rows that could not be read, and a look at the rows.
+
+import { get, patch, remove } from "../api.js";
+import { announce, confirmDialog, definitionList, h, replace, scrollRegion, setText } from "../dom.js";
+import { formatBytes, formatInteger, formatNumber, formatTime, plural } from "../format.js";
+import { attempt } from "../parts.js";
+import { getRows } from "../rows.js";
+
+const pageRows = 20;
+const kinds = ["numeric", "categorical", "text", "image"];
+
+export async function datasetView({ root, id, signal, setTitle, navigate }) {
+  const dataset = await get(`/v1/datasets/${encodeURIComponent(id)}`, signal);
+  const path = `/v1/datasets/${encodeURIComponent(dataset.id)}`;
+  setTitle(dataset.name);
+  const errorSlot = h("div");
+  const deleter = h("button", {
+    class: "button danger", type: "button",
+    onclick: async () => {
+      if (!await confirmDialog(`Delete ${dataset.name}?`, `${plural(dataset.rows, "row")} go with it. Models trained on it stay.`, "Delete")) return;
+      await attempt(errorSlot, async () => {
+        await remove(path);
+        announce(`${dataset.name} is deleted.`);
+        navigate("#/datasets");
+      });
+    },
+  }, "Delete");
+
+  replace(root,
+    h("p", { class: "crumbs" }, h("a", { href: "#/datasets" }, "Datasets")),
+    h("div", { class: "page-head" }, h("div", null, h("h1", null, dataset.name),
+      h("p", { class: "lead" }, `${plural(dataset.rows, "row")} × ${plural(dataset.columns.length, "column")}, ${formatBytes(dataset.bytes)}`)),
+    h("div", { class: "actions" }, h("a", { class: "button primary", href: `#/jobs/new?dataset=${encodeURIComponent(dataset.name)}` }, "Start a job with it"), deleter)),
+    errorSlot, badRows(dataset), columnTable(dataset, path, errorSlot), await preview(dataset, path, errorSlot, signal),
+    definitionList([["Id", h("code", null, dataset.id)], ["SHA-256", h("code", { class: "break" }, dataset.sha256)], ["Uploaded", formatTime(dataset.created_at)]]));
+}
+
+function columnTable(dataset, path, errorSlot) {
+  return h("section", { class: "block" }, h("h2", null, "Columns"),
+    h("p", { class: "quiet" }, "Kinds were inferred from the values. Change one where it is wrong, a number that stands for a category, say."),
+    scrollRegion("Columns", "is-tall", h("table", { class: "table" },
+      h("thead", null, h("tr", null, ["Column", "Kind"].map((name) => h("th", { scope: "col" }, name)),
+        ["Missing", "Min", "Max", "Mean", "Std"].map((name) => h("th", { scope: "col", class: "number" }, name)), h("th", { scope: "col" }, "Categories"))),
+      h("tbody", null, dataset.columns.map((column) => columnRow(column, path, errorSlot))))));
+}
+
+function columnRow(column, path, errorSlot) {
+  const select = h("select", {
+    class: "small", "aria-label": `Kind of ${column.name}`,
+    onchange: () => attempt(errorSlot, async () => {
+      const before = column.kind;
+      try {
+        const changed = await patch(path, { columns: [{ name: column.name, kind: select.value }] });
+        Object.assign(column, changed?.columns?.find(({ name }) => name === column.name) ?? { kind: select.value });
+        announce(`${column.name} is ${select.value} now.`);
+      } catch (error) {
+        select.value = before;
+        throw error;
+      }
+    }),
+  }, [...new Set([...kinds.slice(0, 2), column.kind])].map((kind) => h("option", { value: kind }, kind)));
+  select.value = column.kind;
+  return h("tr", null, h("th", { scope: "row" }, column.name), h("td", null, select),
+    h("td", { class: "number" }, formatInteger(column.missing)),
+    ["min", "max", "mean", "std"].map((name) => h("td", { class: "number" }, formatNumber(column[name]))), h("td", null, describeCategories(column)));
+}
+
+function describeCategories({ categories, category_counts: counts }) {
+  if (!categories) return "";
+  const names = categories.map((category, index) => (counts ? `${category} (${formatInteger(counts[index])})` : category));
+  const shown = names.slice(0, 6).join(", ");
+  return names.length > 6 ? h("span", { title: names.slice(0, 100).join(", ") }, `${formatInteger(names.length)}: ${shown} …`) : shown;
+}
+
+function badRows({ bad_rows: { count, first } }) {
+  if (count === 0) return null;
+  return h("details", { class: "note", open: count <= 5 }, h("summary", null, `${plural(count, "row")} left out, because they could not be read`),
+    h("ul", null, first.map(({ line, reason }) => h("li", null, h("span", { class: "number" }, `line ${formatInteger(line)}`), `: ${reason}`))),
+    first.length < count ? h("p", { class: "quiet" }, `The first ${formatInteger(first.length)} are shown.`) : null);
+}
+
+async function preview(dataset, path, errorSlot, signal) {
+  const body = h("tbody");
+  const status = h("span", { class: "number" });
+  let first = 0;
+  const button = (label, by) => h("button", { class: "button small", type: "button", onclick: () => attempt(errorSlot, () => turn(by)) }, label);
+  const back = button("Back", -pageRows);
+  const forward = button("Forward", pageRows);
+  const turn = async (by) => {
+    first = Math.max(0, Math.min(first + by, dataset.rows - 1));
+    const rows = await getRows(dataset, first, pageRows, signal);
+    replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(first + index + 1)),
+      row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, cell === null ? h("span", { class: "quiet" }, "missing") : cell)))));
+    setText(status, `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(dataset.rows)}`);
+    back.disabled = first === 0;
+    forward.disabled = first + rows.length >= dataset.rows;
+  };
+  await turn(0);
+  return h("section", { class: "block" },
+    h("div", { class: "block-head" }, h("h2", null, "Rows"), h("div", { class: "actions" }, status, back, forward)),
+    scrollRegion("Rows", "is-tall", h("table", { class: "table" },
+      h("thead", null, h("tr", null, h("td", null), dataset.columns.map(({ name }) => h("th", { scope: "col" }, name)))), body)));
+}

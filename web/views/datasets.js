@@ -1,0 +1,93 @@
+// Datasets: upload one by drag and drop or by choosing a file, and the list of those that are there.
+
+import { getAll, upload } from "../api.js";
+import { announce, h, replace, show } from "../dom.js";
+import { formatAgo, formatBytes, formatTime, plural } from "../format.js";
+import { emptyState, pageHead, problemPanel } from "../parts.js";
+
+export async function datasetsView({ root, signal, setTitle, navigate }) {
+  setTitle("Datasets");
+  const datasets = await getAll("/v1/datasets", signal);
+  replace(root,
+    pageHead("Datasets", "Tables to learn from."),
+    createUploader({ signal, onDone: (dataset) => navigate(`#/datasets/${encodeURIComponent(dataset.id)}`) }),
+    datasets.length === 0
+      ? emptyState("No datasets yet", "Upload a CSV file with one row per example and one column per feature; one of the columns is what the network shall predict.")
+      : h("ul", { class: "rows" }, datasets.map(datasetRow)));
+}
+
+function datasetRow(dataset) {
+  return h("li", { class: "row" },
+    h("a", { class: "row-name", href: `#/datasets/${encodeURIComponent(dataset.id)}` }, dataset.name),
+    h("span", { class: "number" }, `${plural(dataset.rows, "row")} × ${plural(dataset.columns.length, "column")}`),
+    h("span", { class: "number quiet" }, formatBytes(dataset.bytes)),
+    h("time", { class: "quiet row-time", datetime: dataset.created_at, title: formatTime(dataset.created_at) }, formatAgo(dataset.created_at)));
+}
+
+// "Digits (copy).csv" → "Digits (copy)"
+function nameOf(file) {
+  return file.name.replace(/\.[^.]*$/, "").slice(0, 64);
+}
+
+function createUploader({ signal, onDone }) {
+  const chooser = h("input", { type: "file", id: "file", class: "visually-hidden", accept: ".csv,.tsv,.txt,text/csv", onchange: () => chooser.files[0] && choose(chooser.files[0]) });
+  const zone = h("div", { class: "drop" },
+    h("p", { class: "drop-title" }, "Drop a CSV file here"),
+    h("p", null, "or ", chooser, h("label", { for: "file", class: "button" }, "choose a file")));
+  const delimiter = h("select", { id: "delimiter" }, h("option", { value: "" }, "found by itself"), h("option", { value: "," }, "comma"),
+    h("option", { value: ";" }, "semicolon"), h("option", { value: "\t" }, "tab"), h("option", { value: "|" }, "bar |"));
+  const header = h("select", { id: "header" }, h("option", { value: "" }, "found by itself"), h("option", { value: "true" }, "first row is a header"),
+    h("option", { value: "false" }, "no header"));
+  const name = h("input", { type: "text", id: "dataset-name", autocomplete: "off", placeholder: "the file's name" });
+  const options = h("details", { class: "more" }, h("summary", null, "Options"),
+    h("div", { class: "fields" },
+      h("div", { class: "field" }, h("label", { for: "dataset-name" }, "Name"), name),
+      h("div", { class: "field" }, h("label", { for: "delimiter" }, "Delimiter"), delimiter),
+      h("div", { class: "field" }, h("label", { for: "header" }, "Header"), header)));
+  const status = h("div", { class: "upload-status", role: "status" });
+  const errorSlot = h("div");
+  let cancel = null;
+
+  const choose = async (file) => {
+    if (cancel) return;
+    const bar = h("progress", { max: "1", value: 0, "aria-label": `Upload of ${file.name}` });
+    const text = h("span", { class: "number" });
+    const query = new URLSearchParams({ name: name.value.trim() || nameOf(file) });
+    if (delimiter.value) query.set("delimiter", delimiter.value);
+    if (header.value) query.set("header", header.value);
+    const running = upload(`/v1/datasets?${query}`, file, file.name.endsWith(".tsv") ? "text/tab-separated-values" : "text/csv", (loaded, total) => {
+      bar.value = total > 0 ? loaded / total : 0;
+      text.textContent = loaded < total ? `${formatBytes(loaded)} of ${formatBytes(total)}` : "sent, being read …";
+    });
+    cancel = running.cancel;
+    replace(errorSlot);
+    replace(status, h("span", null, file.name), bar, text, h("button", { class: "button small", type: "button", onclick: running.cancel }, "Cancel upload"));
+    show(zone, false);
+    try {
+      const dataset = await running.promise;
+      announce(`${dataset.name} is uploaded.`);
+      if (!signal.aborted) onDone(dataset);
+    } catch (error) {
+      replace(errorSlot, problemPanel(error));
+    } finally {
+      cancel = null;
+      chooser.value = "";
+      replace(status);
+      show(zone, true);
+    }
+  };
+  signal.addEventListener("abort", () => cancel?.());
+
+  // The whole page takes the file; the zone shows where.
+  let depth = 0;
+  const isFile = (event) => [...event.dataTransfer?.types ?? []].includes("Files");
+  window.addEventListener("dragenter", (event) => { if (isFile(event)) { depth += 1; zone.classList.add("is-over"); } }, { signal });
+  window.addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); if (depth === 0) zone.classList.remove("is-over"); }, { signal });
+  window.addEventListener("drop", (event) => {
+    depth = 0;
+    zone.classList.remove("is-over");
+    const file = event.dataTransfer?.files[0];
+    if (file) choose(file);
+  }, { signal });
+  return h("section", { class: "uploader", "aria-label": "Upload" }, zone, status, errorSlot, options);
+}

@@ -1,0 +1,188 @@
+// One model: how good it is on the test part, a form to try a prediction, files to take away.
+
+import { get, getAll, post, remove } from "../api.js";
+import { announce, confirmDialog, definitionList, h, replace, show } from "../dom.js";
+import { showErrors } from "../form.js";
+import { formatInteger, formatNumber, formatPercent, formatTime } from "../format.js";
+import { attempt, copyBlock, downloadLink, isMeasured, testResults } from "../parts.js";
+import { layerTable } from "../layers.js";
+import { getRows } from "../rows.js";
+
+export async function modelView({ root, id, signal, setTitle, navigate }) {
+  const model = await get(`/v1/models/${encodeURIComponent(id)}`, signal);
+  const path = `/v1/models/${encodeURIComponent(model.id)}`;
+  setTitle(model.name);
+  const errorSlot = h("div");
+  const deleter = h("button", {
+    class: "button danger", type: "button",
+    onclick: async () => {
+      if (!await confirmDialog(`Delete ${model.name}?`, "Its weights go with it. The job that trained it stays.", "Delete")) return;
+      await attempt(errorSlot, async () => {
+        await remove(path);
+        announce(`${model.name} is deleted.`);
+        navigate("#/models");
+      });
+    },
+  }, "Delete");
+  const test = model.metrics?.test;
+  const exports = [["safetensors", "safetensors"], ["json", "json"]];
+  replace(root,
+    h("p", { class: "crumbs" }, h("a", { href: "#/models" }, "Models")),
+    h("div", { class: "page-head" }, h("h1", null, model.name), h("div", { class: "actions" },
+      exports.map(([format, extension]) => downloadLink(`${path}/export?format=${format}`, `${model.name}.${extension}`, `Export ${format}`, errorSlot)), deleter)),
+    errorSlot,
+    await predictor(model, path, signal),
+    isMeasured(test) ? h("section", { class: "block" }, h("h2", null, "On the test part"), h("p", { class: "quiet" }, "Rows that training never saw."), testResults(test)) : null,
+    h("details", { class: "panel" }, h("summary", null, "Network"), layerTable(model)),
+    definitionList([["Id", h("code", null, model.id)],
+      ["Job", model.job ? h("a", { href: `#/jobs/${encodeURIComponent(model.job)}` }, model.job) : null],
+      ["Parameters", Number.isFinite(model.parameters) ? formatInteger(model.parameters) : null],
+      ["Weights SHA-256", h("code", { class: "break" }, model.weights_sha256)], ["Created", formatTime(model.created_at)]]));
+}
+
+async function predictor(model, path, signal) {
+  const features = model.features ?? [];
+  const values = new Map();
+  const columns = countImageColumns(features);
+  const inputs = features.map((feature) => featureField(feature, values, columns > 0));
+  const formNode = h("div", { class: columns > 0 ? "pixels" : features.length > 12 ? "feature-grid is-dense" : "feature-grid" }, inputs.map(({ element }) => element));
+  if (columns > 0) formNode.style.setProperty("--columns", String(columns));
+  const shade = () => { if (columns > 0) shadePixels(inputs); };
+  const summary = h("div", { class: "problem", hidden: true, tabindex: "-1" });
+  const result = h("div", { class: "prediction", role: "status", "aria-live": "polite" });
+  const setRow = (row) => {
+    inputs.forEach((input) => input.set(row[input.name] ?? null));
+    shade();
+  };
+  const currentRow = () => Object.fromEntries(inputs.map(({ name }) => [name, values.get(name) ?? null]));
+  let truth = null;
+  let sequence = 0;
+
+  const predict = async () => {
+    sequence += 1;
+    const mine = sequence;
+    try {
+      const { predictions } = await post(`${path}/predict`, { rows: [currentRow()] }, { signal });
+      if (mine !== sequence) return;
+      showErrors(formNode, summary, null);
+      replace(result, describePrediction(predictions[0], truth));
+    } catch (error) {
+      if (signal.aborted || mine !== sequence) return;
+      replace(result);
+      showErrors(formNode, summary, error);
+    }
+  };
+  const chooser = await rowChooser(model, signal, (row, targets) => {
+    truth = targets;
+    setRow(row);
+    return predict();
+  });
+  formNode.addEventListener("input", () => {
+    truth = null;
+    shade();
+  });
+  const form = h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); predict(); } },
+    chooser, formNode, summary, h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Predict")));
+  show(formNode, features.length > 0);
+  const example = () => JSON.stringify({ rows: [currentRow()] }).replaceAll("'", "'\\''");
+  const curl = h("div");
+  return h("section", { class: "block predictor" }, h("h2", null, "Try a prediction"),
+    h("div", { class: "two-columns" }, form, result),
+    h("details", {
+      class: "panel",
+      ontoggle: () => replace(curl, copyBlock("The same from a terminal",
+        `curl ${location.origin}${path}/predict -H 'Content-Type: application/json' \\\n  -d '${example()}'`)),
+    }, h("summary", null, "With curl"), curl));
+}
+
+// Features called "pixel_0_0", "pixel_0_1" … that fill a rectangle are shown as one. Returns its columns, 0 if there is none.
+function countImageColumns(features) {
+  const places = features.map(({ name }) => /^(.*)_(\d+)_(\d+)$/.exec(name));
+  if (features.length < 4 || places.some((place) => place === null || place[1] !== places[0][1])) return 0;
+  const columns = new Set(places.map((place) => place[3])).size;
+  const isRectangle = places.every((place, index) => place[2] - places[0][2] === Math.floor(index / columns) && place[3] - places[0][3] === index % columns);
+  return isRectangle && columns <= 16 ? columns : 0;
+}
+
+function shadePixels(inputs) {
+  const numbers = inputs.map(({ control }) => Number(control.value));
+  const most = Math.max(...numbers.filter(Number.isFinite), 1e-9);
+  inputs.forEach(({ control }, index) => control.style.setProperty("--share", String(Math.max(0, Math.round((numbers[index] / most) * 100)) || 0)));
+}
+
+function featureField(feature, values, isPixel) {
+  const id = `feature-${feature.name}`;
+  const isNumeric = feature.kind === "numeric";
+  const control = isNumeric
+    ? h("input", { type: "text", inputmode: "decimal", autocomplete: "off", id, title: isPixel ? feature.name : null, "aria-describedby": isPixel ? null : `${id}-error` })
+    : h("select", { id, "aria-describedby": `${id}-error` }, h("option", { value: "" }, "missing"),
+      (feature.categories ?? []).map((category) => h("option", { value: category }, category)));
+  control.addEventListener("input", () => {
+    const text = control.value.trim();
+    const number = Number(text);
+    if (text === "") values.delete(feature.name);
+    else values.set(feature.name, isNumeric && Number.isFinite(number) ? number : text);
+  });
+  return {
+    name: feature.name,
+    control,
+    element: isPixel
+      ? h("div", { class: "pixel" }, h("label", { for: id, class: "visually-hidden" }, feature.name), control)
+      : h("div", { class: "field", data: { pointer: `/rows/0/${feature.name}` } },
+        h("label", { for: id }, feature.name), control, h("p", { class: "error", id: `${id}-error`, hidden: true })),
+    set(value) {
+      if (value === null) values.delete(feature.name);
+      else values.set(feature.name, isNumeric ? value : String(value));
+      control.value = value === null ? "" : String(value);
+    },
+  };
+}
+
+// Rows of the dataset that the model was trained on (if it is still there) fill the form.
+async function rowChooser(model, signal, onRow) {
+  const name = model.dataset ?? model.spec?.dataset;
+  const datasets = await getAll("/v1/datasets", signal);
+  const known = datasets.find((candidate) => candidate.id === name || candidate.name === name);
+  if (!known) return null;
+  const dataset = await get(`/v1/datasets/${encodeURIComponent(known.id)}`, signal);
+  const targets = [model.spec?.target ?? model.targets?.map((target) => target.name) ?? []].flat();
+  const input = h("input", { type: "number", min: "1", max: String(dataset.rows), id: "row-number", value: "1", class: "small" });
+  const errorSlot = h("div");
+  const load = () => attempt(errorSlot, async () => {
+    const index = Math.min(Math.max(1, Math.round(Number(input.value)) || 1), dataset.rows);
+    input.value = String(index);
+    const [cells] = await getRows(dataset, index - 1, 1, signal);
+    const row = Object.fromEntries(dataset.columns.map((column, position) => [column.name, cells[position]]));
+    await onRow(row, Object.fromEntries(targets.map((target) => [target, row[target]])));
+  });
+  input.addEventListener("change", load);
+  await load();
+  return h("div", { class: "row-chooser" },
+    h("label", { for: "row-number" }, `Row of ${dataset.name}`), input,
+    h("button", {
+      type: "button", class: "button small",
+      onclick: () => {
+        input.value = String(1 + Math.floor(Math.random() * dataset.rows));
+        load();
+      },
+    }, "Any other row"), errorSlot);
+}
+
+function describePrediction(prediction, truth) {
+  if (!prediction) return null;
+  const known = truth ? Object.entries(truth).filter(([, value]) => value !== undefined && value !== null) : [];
+  const truthNote = known.length ? h("p", { class: "quiet" }, `In the dataset: ${known.map(([name, value]) => `${name} ${value}`).join(", ")}`) : null;
+  if (prediction.class !== undefined) return [h("p", { class: "prediction-head" }, h("span", { class: "quiet" }, "Predicted class"), h("strong", null, prediction.class)), truthNote, probabilityBars(prediction.probabilities, prediction.class)];
+  if (prediction.value !== undefined) return [h("p", { class: "prediction-head" }, h("span", { class: "quiet" }, "Predicted value"), h("strong", null, formatNumber(prediction.value))), truthNote];
+  return [truthNote, definitionList(Object.entries(prediction.values ?? prediction.labels ?? prediction).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : formatNumber(value)]))];
+}
+
+function probabilityBars(probabilities, winner) {
+  if (!probabilities) return null;
+  return h("table", { class: "bars" }, h("caption", { class: "visually-hidden" }, "Probability of each class"),
+    h("tbody", null, Object.entries(probabilities).map(([name, share]) => {
+      const bar = h("span", { class: name === String(winner) ? "bar is-winner" : "bar" });
+      bar.style.width = `${Math.max(0.5, share * 100)}%`;
+      return h("tr", null, h("th", { scope: "row" }, name), h("td", { class: "bar-cell" }, bar), h("td", { class: "number" }, formatPercent(share)));
+    })));
+}
