@@ -7,6 +7,7 @@
 #define SERVER_CODEC_SETTINGS_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "engine/param.h"
 
@@ -16,15 +17,25 @@ __attribute__((warn_unused_result))
 enum error_code settings_from_json(const json_t *object, const struct param *params, size_t param_count, const char *pointer, void *settings,
                                    struct error *error);
 
-/* The resolved form: every parameter with its value. New reference, or NULL if memory is short. */
+/* The resolved form: every parameter with its value, in the table's order; what settings_from_json reads back as the same settings.
+ * Activations and initializers without parameters are plain strings, all other kinds {"type": name, parameters …}. New reference, or
+ * NULL if memory is short. */
 json_t *settings_to_json(const void *settings, const struct param *params, size_t param_count);
-/* {"type": name, parameters …}; a kind without parameters too. "auto"/null if spec->kind is NULL, as `param` says. */
+/* {"type": name, parameters …}; a kind without parameters too. null if spec->kind is NULL. New reference. */
 json_t *spec_to_json(const struct spec *spec);
 
-/* JSON Schema (2020-12, as OpenAPI 3.1 wants it) of an object with these parameters. New reference. */
+/* JSON Schema (2020-12, as OpenAPI 3.1 wants it) of an object with these parameters. A kind stands in it as
+ * {"$ref": "#/components/schemas/<sort>"}; settings_schema_components adds those that are missing to `components`, also those that they
+ * refer to themselves. New reference; the other returns false if memory is short. */
 json_t *settings_schema(const struct param *params, size_t param_count);
-/* For GET /v1/schema: [{"type", "summary", "formula"?, "parameters": [{"name", "type", "default", "minimum", "maximum", "choices", "kinds", "required", "help"…}]}] */
+__attribute__((warn_unused_result)) bool settings_schema_components(const struct param *params, size_t param_count, json_t *components);
+
+/* For GET /v1/schema: [{"type", "summary", "formula"?, "parameters": […]}], each parameter {"name", "type", "help", "default", "minimum" or
+ * "exclusive_minimum", "maximum" or "exclusive_maximum", "choices", "kinds" (the sort's name), "word", "auto", "optional", "required",
+ * "parameters" (of an object)}, whichever apply. New reference. */
 json_t *kind_table_to_json(const struct kind_table *table);
+/* The "parameters" array alone, of any table (a job's, a network's). New reference. */
+json_t *params_to_json(const struct param *params, size_t param_count);
 
 /* A number as JSON: null if it is not finite. New reference. */
 json_t *json_number(double value);
