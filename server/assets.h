@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 struct asset {
-  const char *path;            /* from the repository's root: "web/index.html", "migrations/0001_tables.sql" */
-  const unsigned char *bytes;  /* byte_count bytes, and a zero after them, so that a text can be read as a string */
+  const char *path;           /* from the repository's root: "web/index.html", "migrations/0001_tables.sql" */
+  const unsigned char *bytes; /* byte_count bytes, and a zero after them, so that a text can be read as a string */
   size_t byte_count;
 };
 

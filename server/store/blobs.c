@@ -143,8 +143,8 @@ enum error_code blobs_delete_portion(struct connection *connection, int64_t blob
 /* A small blob that is still referred to is kept by its foreign keys; a large one would be gone before they are asked. */
 static enum error_code check_unreferred(struct connection *connection, int64_t blob, struct error *error) {
   struct query query;
-  query_start(&query, connection,
-              "SELECT 1 FROM jobs WHERE checkpoint_blob = ?1 UNION ALL SELECT 1 FROM models WHERE weights_blob = ?1", error);
+  query_start(&query, connection, "SELECT 1 FROM jobs WHERE checkpoint_blob = ?1 UNION ALL SELECT 1 FROM models WHERE weights_blob = ?1",
+              error);
   query_bind_int(&query, blob);
   bool is_referred = query_step(&query);
   enum error_code code = query_finish(&query);
@@ -174,7 +174,8 @@ enum error_code blobs_check(struct connection *connection, int64_t blob, struct 
   query_bind_int(&query, STORE_PIECE_BYTES);
   bool is_whole = query_step(&query) && query_get_bool(&query);
   enum error_code code = query_finish(&query);
-  if (code == ERROR_NONE && !is_whole) return error_set(error, ERROR_INTERNAL, "blob %" PRId64 " is not there, not whole or not free", blob);
+  if (code == ERROR_NONE && !is_whole)
+    return error_set(error, ERROR_INTERNAL, "blob %" PRId64 " is not there, not whole or not free", blob);
   return code;
 }
 

@@ -10,8 +10,7 @@
 
 const char *const column_kind_names[5] = {"numeric", "categorical", "text", "image", NULL};
 
-#define DATASET_COLUMNS                                                                                                                        \
-  "id, name, file, sha256, bytes, rows, delimiter, has_header, bad_row_count, index_stride, created_ms"
+#define DATASET_COLUMNS "id, name, file, sha256, bytes, rows, delimiter, has_header, bad_row_count, index_stride, created_ms"
 
 static void column_deinit(struct dataset_column *column) {
   free(column->name);
@@ -62,8 +61,8 @@ static enum error_code insert_head(struct connection *connection, const struct d
   return code;
 }
 
-static enum error_code insert_categories(struct connection *connection, int64_t dataset, size_t position, const struct dataset_column *column,
-                                         struct error *error) {
+static enum error_code insert_categories(struct connection *connection, int64_t dataset, size_t position,
+                                         const struct dataset_column *column, struct error *error) {
   enum error_code code = ERROR_NONE;
   for (size_t i = 0; i < column->category_count && code == ERROR_NONE; i++) {
     struct query query;
@@ -120,7 +119,8 @@ static enum error_code insert(struct connection *connection, struct dataset_row 
   row->created_ms = store_now_ms();
   code = insert_head(connection, row, &number, error);
   for (size_t i = 0; i < row->column_count && code == ERROR_NONE; i++) code = insert_column(connection, number, i, &row->columns[i], error);
-  for (size_t i = 0; i < row->bad_rows_kept && code == ERROR_NONE; i++) code = insert_bad_row(connection, number, i, &row->bad_rows[i], error);
+  for (size_t i = 0; i < row->bad_rows_kept && code == ERROR_NONE; i++)
+    code = insert_bad_row(connection, number, i, &row->bad_rows[i], error);
   return code;
 }
 

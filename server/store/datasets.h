@@ -6,7 +6,7 @@
 
 /* Stored as numbers: new ones go to the end. */
 enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE };
-extern const char *const column_kind_names[5];   /* "numeric", "categorical", "text", "image", NULL */
+extern const char *const column_kind_names[5]; /* "numeric", "categorical", "text", "image", NULL */
 
 /* One distinct value of a column. Kept for numeric columns too (classes may be numbers), up to a limit; beyond it has_categories is false. */
 struct category {
@@ -16,19 +16,19 @@ struct category {
 
 struct dataset_column {
   char *name;
-  enum column_kind kind;         /* inferred, or corrected by PATCH */
-  bool can_be_numeric;           /* every present value is a finite number */
-  bool is_integral;              /* … and whole */
+  enum column_kind kind; /* inferred, or corrected by PATCH */
+  bool can_be_numeric;   /* every present value is a finite number */
+  bool is_integral;      /* … and whole */
   uint64_t missing;
-  double min, max, mean, std;    /* NAN unless can_be_numeric; std is the population's */
+  double min, max, mean, std; /* NAN unless can_be_numeric; std is the population's */
   bool has_categories;
   size_t category_count;
-  struct category *categories;   /* sorted: by number if can_be_numeric, else by bytes */
+  struct category *categories; /* sorted: by number if can_be_numeric, else by bytes */
 };
 
 struct bad_row {
-  uint64_t line;                 /* 1-based line in the file where the row starts */
-  char *reason;                  /* "has 5 cells, the header has 4" */
+  uint64_t line; /* 1-based line in the file where the row starts */
+  char *reason;  /* "has 5 cells, the header has 4" */
 };
 
 struct dataset_row {
@@ -36,34 +36,41 @@ struct dataset_row {
   char name[LIMIT_NAME_BYTES + 1];
   char file[STORE_ID_BYTES + 8]; /* name within <data-dir>/datasets/ */
   char sha256[STORE_SHA256_HEX_BYTES];
-  uint64_t bytes;                /* of the file as uploaded */
-  uint64_t rows;                 /* good rows */
+  uint64_t bytes; /* of the file as uploaded */
+  uint64_t rows;  /* good rows */
   char delimiter;
   bool has_header;
   uint64_t bad_row_count;
-  size_t bad_rows_kept;          /* the first ones are reported */
+  size_t bad_rows_kept; /* the first ones are reported */
   struct bad_row *bad_rows;
   size_t column_count;
   struct dataset_column *columns;
-  uint64_t index_stride;         /* every so many good rows … */
+  uint64_t index_stride; /* every so many good rows … */
   size_t index_count;
-  uint64_t *index;               /* … the byte offset in the file where that row starts; index[0] is row 0 */
+  uint64_t *index; /* … the byte offset in the file where that row starts; index[0] is row 0 */
   int64_t created_ms;
 };
 void dataset_row_deinit(struct dataset_row *row);
 
 /* Fills id (unless set), name (unless set), created_ms. The file must be in place already. */
-enum error_code datasets_insert(struct store *store, struct dataset_row *row, struct error *error);
-enum error_code datasets_get(struct store *store, const char *id_or_name, struct dataset_row *out_row, struct error *error);
+__attribute__((warn_unused_result)) enum error_code datasets_insert(struct store *store, struct dataset_row *row, struct error *error);
+__attribute__((warn_unused_result)) enum error_code datasets_get(struct store *store, const char *id_or_name, struct dataset_row *out_row,
+                                                                 struct error *error);
 /* Without categories, bad rows and index (NULL, counts 0). */
-enum error_code datasets_list(struct store *store, const struct store_page *page, struct dataset_row **out_rows, size_t *out_count,
-                              char out_next_cursor[sizeof(((struct store_page *)0)->cursor)], struct error *error);
+__attribute__((warn_unused_result)) enum error_code datasets_list(struct store *store, const struct store_page *page,
+                                                                  struct dataset_row **out_rows, size_t *out_count,
+                                                                  char out_next_cursor[sizeof(((struct store_page *)0)->cursor)],
+                                                                  struct error *error);
 /* Renames and sets column kinds (change_count of them) in one transaction. name may be NULL.
  * ERROR_CONFLICT, naming them, if a kind would become another while unfinished jobs use the dataset: they must find it as it was. */
-struct column_change { size_t column; enum column_kind kind; };
-enum error_code datasets_update(struct store *store, const char *id, const char *name, const struct column_change *changes, size_t change_count,
-                                struct error *error);
+struct column_change {
+  size_t column;
+  enum column_kind kind;
+};
+__attribute__((warn_unused_result)) enum error_code datasets_update(struct store *store, const char *id, const char *name,
+                                                                    const struct column_change *changes, size_t change_count,
+                                                                    struct error *error);
 /* Deletes row and file. ERROR_CONFLICT, naming them, while unfinished jobs use it. */
-enum error_code datasets_delete(struct store *store, const char *id_or_name, struct error *error);
+__attribute__((warn_unused_result)) enum error_code datasets_delete(struct store *store, const char *id_or_name, struct error *error);
 
 #endif

@@ -26,8 +26,8 @@ enum error_code events_append(struct connection *connection, struct event_log *l
   if (event->kind == EVENT_METRICS && event->step <= log->last_metrics_step) return ERROR_NONE;
   if (event->at_ms == 0) event->at_ms = store_now_ms();
   struct query query;
-  query_start(&query, connection,
-              "INSERT INTO events (job, seq, kind, step, epoch, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", error);
+  query_start(&query, connection, "INSERT INTO events (job, seq, kind, step, epoch, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+              error);
   query_bind_int(&query, log->job);
   query_bind_uint(&query, log->last_event + 1);
   query_bind_int(&query, event->kind);
@@ -88,9 +88,10 @@ enum error_code events_list(struct store *store, const char *job_id, uint64_t af
   code = resource_find(connection, &jobs_resource, job_id, &job, error);
   if (code == ERROR_NONE) {
     struct query query;
-    query_start(&query, connection,
-                "SELECT seq, kind, step, epoch, at_ms, data FROM events WHERE job = ?1 AND seq > ?2 AND (?3 >> kind) & 1 ORDER BY seq LIMIT ?4",
-                error);
+    query_start(
+        &query, connection,
+        "SELECT seq, kind, step, epoch, at_ms, data FROM events WHERE job = ?1 AND seq > ?2 AND (?3 >> kind) & 1 ORDER BY seq LIMIT ?4",
+        error);
     query_bind_int(&query, job);
     query_bind_int(&query, after > INT64_MAX ? INT64_MAX : (int64_t)after);
     query_bind_int(&query, kinds == 0 ? -1 : (int64_t)kinds);

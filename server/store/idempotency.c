@@ -21,8 +21,8 @@ enum error_code idempotency_get(struct store *store, const char *key, struct ide
   enum error_code code = read_begin(store, &connection, error);
   if (code != ERROR_NONE) return code;
   struct query query;
-  query_start(&query, connection,
-              "SELECT key, body_sha256, status, location, body FROM idempotency WHERE key = ?1 AND created_ms > ?2", error);
+  query_start(&query, connection, "SELECT key, body_sha256, status, location, body FROM idempotency WHERE key = ?1 AND created_ms > ?2",
+              error);
   query_bind_text(&query, key);
   query_bind_int(&query, store_now_ms() - IDEMPOTENCY_MS);
   bool is_found = query_step(&query);

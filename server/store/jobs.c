@@ -14,9 +14,9 @@ enum {
   DELETABLE_STATES = (1u << JOB_QUEUED) | (1u << JOB_PAUSED) | (1u << JOB_CANCELLED) | (1u << JOB_SUCCEEDED) | (1u << JOB_FAILED)
 };
 
-#define JOB_COLUMNS                                                                                                                            \
-  "id, name, state, stop_reason, priority, dataset_id, test_dataset_id, memory_bytes, epoch, epochs, step, steps, samples, training_ms,"       \
-  " latest, best, test, error, kernels, weights_sha256, model_id, coalesce(checkpoint_blob, 0), last_event, last_metrics_step,"                \
+#define JOB_COLUMNS                                                                                                                        \
+  "id, name, state, stop_reason, priority, dataset_id, test_dataset_id, memory_bytes, epoch, epochs, step, steps, samples, training_ms,"   \
+  " latest, best, test, error, kernels, weights_sha256, model_id, coalesce(checkpoint_blob, 0), last_event, last_metrics_step,"            \
   " created_ms, started_ms, finished_ms"
 
 void job_row_deinit(struct job_row *row) {
@@ -286,7 +286,8 @@ static enum error_code delete_row(struct connection *connection, int64_t number,
     *out_blob = query_get_int(&query);
     *out_last_event = query_get_uint(&query);
     if (!(DELETABLE_STATES >> state & 1))
-      query_fail(&query, error_set(error, ERROR_CONFLICT, "the job \"%s\" is %s; cancel it before deleting it", name, job_state_names[state]));
+      query_fail(&query,
+                 error_set(error, ERROR_CONFLICT, "the job \"%s\" is %s; cancel it before deleting it", name, job_state_names[state]));
   }
   enum error_code code = query_finish(&query);
   if (code != ERROR_NONE) return code;

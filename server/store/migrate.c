@@ -84,7 +84,8 @@ static enum error_code apply(struct connection *connection, const struct migrati
 
 static enum error_code refuse_newer(int64_t applied, int64_t known, struct error *error) {
   return error_set(error, ERROR_CONFLICT,
-                   "the database was made by a newer backpropd: it is at migration %" PRId64 ", this program knows %" PRId64, applied, known);
+                   "the database was made by a newer backpropd: it is at migration %" PRId64 ", this program knows %" PRId64, applied,
+                   known);
 }
 
 enum error_code migrate(struct connection *connection, struct error *error) {

@@ -5,7 +5,7 @@
 
 #include "server/store/private.h"
 
-#define MODEL_COLUMNS                                                                                                                          \
+#define MODEL_COLUMNS                                                                                                                      \
   "id, name, job_id, network, preprocessing, job_spec, metrics, weights_blob, parameter_count, buffer_count, weights_sha256, created_ms"
 
 void model_row_deinit(struct model_row *row) {
@@ -45,8 +45,8 @@ enum error_code models_insert(struct connection *connection, struct model_row *r
   if (code != ERROR_NONE) return code;
   if (row->created_ms == 0) row->created_ms = store_now_ms();
   struct query query;
-  query_start(&query, connection,
-              "INSERT INTO models (" MODEL_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", error);
+  query_start(&query, connection, "INSERT INTO models (" MODEL_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+              error);
   query_bind_text(&query, row->id);
   query_bind_text(&query, row->name);
   query_bind_text(&query, row->job_id);

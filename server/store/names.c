@@ -104,16 +104,18 @@ enum error_code resource_find(struct connection *connection, const struct resour
   if (code != ERROR_NONE) return code;
   if (*out_number != 0) return ERROR_NONE;
   /* What is neither a name nor an id may be anything; it isn't repeated. */
-  if (!looks_like_id(id_or_name) && !store_is_name(id_or_name)) return error_set(error, ERROR_NOT_FOUND, "there is no such %s", resource->noun);
+  if (!looks_like_id(id_or_name) && !store_is_name(id_or_name))
+    return error_set(error, ERROR_NOT_FOUND, "there is no such %s", resource->noun);
   return error_set(error, ERROR_NOT_FOUND, "there is no %s \"%s\"", resource->noun, id_or_name);
 }
 
 enum error_code resource_check_name(struct connection *connection, const struct resource *resource, const char *name, int64_t own_number,
                                     struct error *error) {
   if (!store_is_name(name))
-    return error_set(error, ERROR_INVALID,
-                     "a name is 1 to %d bytes of UTF-8 without control characters, '/' or a space at either end, and doesn't look like an id",
-                     LIMIT_NAME_BYTES);
+    return error_set(
+        error, ERROR_INVALID,
+        "a name is 1 to %d bytes of UTF-8 without control characters, '/' or a space at either end, and doesn't look like an id",
+        LIMIT_NAME_BYTES);
   int64_t number;
   enum error_code code = find_number(connection, resource->find_by_name, name, &number, error);
   if (code != ERROR_NONE) return code;

@@ -21,9 +21,11 @@
 
 enum { STORE_CURSOR_BYTES = sizeof(((struct store_page *)0)->cursor) };
 
-__attribute__((warn_unused_result)) enum error_code write_begin(struct store *store, struct connection **out_connection, struct error *error);
+__attribute__((warn_unused_result)) enum error_code write_begin(struct store *store, struct connection **out_connection,
+                                                                struct error *error);
 __attribute__((warn_unused_result)) enum error_code write_end(struct store *store, enum error_code code, struct error *error);
-__attribute__((warn_unused_result)) enum error_code read_begin(struct store *store, struct connection **out_connection, struct error *error);
+__attribute__((warn_unused_result)) enum error_code read_begin(struct store *store, struct connection **out_connection,
+                                                               struct error *error);
 void read_end(struct store *store, struct connection *connection);
 
 /* migrate.c: brings the database to this program's version. ERROR_CONFLICT if it is a newer program's. */
@@ -33,8 +35,9 @@ __attribute__((warn_unused_result)) enum error_code migrate(struct connection *c
  * A leftover is recorded in the transaction that makes it, and cleared by the thread that commits, in short transactions; after a
  * crash store_open goes on with it. */
 enum leftover_kind { LEFTOVER_BLOB, LEFTOVER_EVENTS, LEFTOVER_FILE };
-__attribute__((warn_unused_result)) enum error_code leftovers_add(struct store *store, struct connection *connection, enum leftover_kind kind,
-                                                                  int64_t target, const char *file, struct error *error);
+__attribute__((warn_unused_result)) enum error_code leftovers_add(struct store *store, struct connection *connection,
+                                                                  enum leftover_kind kind, int64_t target, const char *file,
+                                                                  struct error *error);
 /* Clears all that is recorded. Not within a transaction. */
 __attribute__((warn_unused_result)) enum error_code leftovers_clear(struct store *store, struct error *error);
 /* store_open's: finds blobs and dataset files that nothing refers to, and clears them with what a crash left. */
@@ -52,8 +55,8 @@ __attribute__((warn_unused_result)) enum error_code blobs_delete_portion(struct 
 __attribute__((warn_unused_result)) enum error_code blobs_check(struct connection *connection, int64_t blob, struct error *error);
 
 /* models.c: inserts under the row's name or, if empty, `base_name`, made unique by "-2", "-3" … */
-__attribute__((warn_unused_result)) enum error_code models_insert(struct connection *connection, struct model_row *row, const char *base_name,
-                                                                  struct error *error);
+__attribute__((warn_unused_result)) enum error_code models_insert(struct connection *connection, struct model_row *row,
+                                                                  const char *base_name, struct error *error);
 
 /* events.c: where a job's log stands while an update appends to it. */
 struct event_log {
@@ -66,9 +69,9 @@ __attribute__((warn_unused_result)) enum error_code events_append(struct connect
 
 /* names.c: resources that have an id and a unique name. */
 struct resource {
-  const char *noun;        /* "network" */
-  const char *id_prefix;   /* at most 6 bytes */
-  const char *find_by_id;  /* SELECT number … WHERE id = ?1 */
+  const char *noun;       /* "network" */
+  const char *id_prefix;  /* at most 6 bytes */
+  const char *find_by_id; /* SELECT number … WHERE id = ?1 */
   const char *find_by_name;
   const char *last_number; /* of the rows inserted so far */
 };
@@ -91,15 +94,15 @@ __attribute__((warn_unused_result)) enum error_code resource_make_name(struct co
 
 /* page.c: lists, newest first. */
 struct listing {
-  const char *sql;     /* SELECT number, … WHERE number < ?1 … ORDER BY number DESC LIMIT ?2; ?3 is the filter */
+  const char *sql; /* SELECT number, … WHERE number < ?1 … ORDER BY number DESC LIMIT ?2; ?3 is the filter */
   bool has_filter;
   int64_t filter;
   size_t row_bytes;
   void (*read)(struct query *query, void *row); /* the columns after number, into a zeroed row */
   void (*deinit)(void *row);
 };
-__attribute__((warn_unused_result)) enum error_code list_rows(struct store *store, const struct listing *listing, const struct store_page *page,
-                                                              void **out_rows, size_t *out_count, char out_next_cursor[STORE_CURSOR_BYTES],
-                                                              struct error *error);
+__attribute__((warn_unused_result)) enum error_code list_rows(struct store *store, const struct listing *listing,
+                                                              const struct store_page *page, void **out_rows, size_t *out_count,
+                                                              char out_next_cursor[STORE_CURSOR_BYTES], struct error *error);
 
 #endif

@@ -195,7 +195,6 @@ enum error_code query_finish(struct query *query) {
 }
 
 enum error_code query_run(struct query *query) {
-  while (query_step(query)) {
-  }
+  while (query_step(query)) {}
   return query_finish(query);
 }

@@ -27,12 +27,12 @@
 
 enum {
   READER_MAX = 8,
-  BUSY_MS = 5000,            /* for strangers (a sqlite3 shell); the server's own threads wait for `mutex` instead */
-  CHECKPOINT_BUSY_MS = 50,   /* a checkpoint that needs the readers away waits so long for them */
-  CHECKPOINT_PAGES = 1000,   /* as SQLite's own default */
-  WAL_LARGE_PAGES = 16384,   /* from here on a checkpoint insists on starting the WAL anew */
-  VACUUM_PAGES = 1024,       /* freed in one go: 4 MiB; stands in vacuum_portion's pragma as well */
-  FREE_BYTES_MIN = 1 << 20,  /* less room than this isn't enough to serve */
+  BUSY_MS = 5000,           /* for strangers (a sqlite3 shell); the server's own threads wait for `mutex` instead */
+  CHECKPOINT_BUSY_MS = 50,  /* a checkpoint that needs the readers away waits so long for them */
+  CHECKPOINT_PAGES = 1000,  /* as SQLite's own default */
+  WAL_LARGE_PAGES = 16384,  /* from here on a checkpoint insists on starting the WAL anew */
+  VACUUM_PAGES = 1024,      /* freed in one go: 4 MiB; stands in vacuum_portion's pragma as well */
+  FREE_BYTES_MIN = 1 << 20, /* less room than this isn't enough to serve */
 };
 
 #define DATABASE_NAME "backpropd.db"
@@ -113,11 +113,9 @@ static enum error_code open_writer(struct store *store, struct error *error) {
   char path[4096];
   (void)snprintf(path, sizeof path, "%s/%s", store->data_dir, DATABASE_NAME);
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return error_set(error, errno == ENOSPC ? ERROR_DISK_FULL : ERROR_INTERNAL, "can't open %s: %s", path, strerror(errno));
+  if (fd < 0) return error_set(error, errno == ENOSPC ? ERROR_DISK_FULL : ERROR_INTERNAL, "can't open %s: %s", path, strerror(errno));
   (void)close(fd);
-  enum error_code code =
-      connection_open(store->data_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, pragmas, &store->writer, error);
+  enum error_code code = connection_open(store->data_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, pragmas, &store->writer, error);
   if (code == ERROR_NONE) sqlite3_wal_hook(store->writer->db, after_commit, NULL);
   return code;
 }

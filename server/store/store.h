@@ -25,16 +25,14 @@ struct store;
 
 /* Opens or creates the database in `data_dir` (created if missing, mode 0700), applies migrations, each in a transaction, sweeps what
  * nothing refers to (blob pieces, dataset files, temporary files). Only one process may have a data directory open (a lock file). */
-__attribute__((warn_unused_result))
-enum error_code store_open(const char *data_dir, struct store **out_store, struct error *error);
+__attribute__((warn_unused_result)) enum error_code store_open(const char *data_dir, struct store **out_store, struct error *error);
 /* Checkpoints the WAL and closes. */
 void store_close(struct store *store);
 
 const char *store_get_data_dir(const struct store *store);
 
 /* Is the database writable and whole enough to serve? For /readyz. */
-__attribute__((warn_unused_result))
-enum error_code store_check(struct store *store, struct error *error);
+__attribute__((warn_unused_result)) enum error_code store_check(struct store *store, struct error *error);
 
 /* Returns the free pages of deleted rows to the file system, a bounded number at a time. Called after deletes. */
 void store_vacuum(struct store *store);
@@ -50,10 +48,8 @@ int64_t store_now_ms(void);
  * called by the thread joins it, and other writers wait; keep it short. Inside, a function that fails undoes only what it did itself;
  * the caller decides between commit and rollback. Reads of the thread see what the transaction wrote so far.
  * So a created row and its idempotency record are on disk together. */
-__attribute__((warn_unused_result))
-enum error_code store_begin(struct store *store, struct error *error);
-__attribute__((warn_unused_result))
-enum error_code store_commit(struct store *store, struct error *error);
+__attribute__((warn_unused_result)) enum error_code store_begin(struct store *store, struct error *error);
+__attribute__((warn_unused_result)) enum error_code store_commit(struct store *store, struct error *error);
 void store_rollback(struct store *store);
 
 /* A page of a list: newest first. `cursor` "" is the first page; out_next_cursor "" says there is no further one. */

@@ -54,8 +54,7 @@ static enum error_code forget(struct connection *connection, int64_t number, str
 
 static enum error_code delete_events_portion(struct connection *connection, int64_t job, bool *out_is_gone, struct error *error) {
   struct query query;
-  query_start(&query, connection,
-              "DELETE FROM events WHERE job = ?1 AND seq < (SELECT min(seq) FROM events WHERE job = ?1) + ?2", error);
+  query_start(&query, connection, "DELETE FROM events WHERE job = ?1 AND seq < (SELECT min(seq) FROM events WHERE job = ?1) + ?2", error);
   query_bind_int(&query, job);
   query_bind_int(&query, EVENTS_PORTION);
   enum error_code code = query_run(&query);

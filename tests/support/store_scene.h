@@ -8,17 +8,17 @@
 
 struct store_scene {
   char dir[32];
-  struct store *store;   /* NULL while closed */
-  struct error error;    /* for the calls of the test */
+  struct store *store; /* NULL while closed */
+  struct error error;  /* for the calls of the test */
 };
 
 /* Fails the test, with the store's own words, unless the call succeeds. */
 #define ASSERT_OK(scene, call) ck_assert_msg((call) == ERROR_NONE, "%s: %s", #call, (scene)->error.detail)
 /* Fails the test unless the call ends with `expected` and a sentence that contains `words`. */
-#define ASSERT_FAILS(scene, expected, words, call)                                                                                            \
-  do {                                                                                                                                         \
-    ck_assert_int_eq((call), (expected));                                                                                                      \
-    ck_assert_msg(strstr((scene)->error.detail, (words)) != NULL, "\"%s\" lacks \"%s\"", (scene)->error.detail, (words));                     \
+#define ASSERT_FAILS(scene, expected, words, call)                                                                                         \
+  do {                                                                                                                                     \
+    ck_assert_int_eq((call), (expected));                                                                                                  \
+    ck_assert_msg(strstr((scene)->error.detail, (words)) != NULL, "\"%s\" lacks \"%s\"", (scene)->error.detail, (words));                  \
   } while (0)
 
 /* A new directory, with an open store. */

@@ -229,9 +229,21 @@ START_TEST(ids_have_their_prefix_and_differ) {
 END_TEST
 
 START_TEST(names_are_short_clean_utf8) {
-  static const char *const good[] = {"a", "digits-mlp", "a b", "Größe", "日本", "😀", "job_12", "job_3f9a3f9a3f9a3f9", "x_0123456789abcdefg"};
-  static const char *const bad[] = {"",        " a",        "a ",           "a/b",          "a\nb",        "a\x7f",      "\xc2\x85",
-                                    "\xff",    "a\xc3",     "\xc0\xaf",     "\xed\xa0\x80", "\xf4\x90\x80\x80", "net_0123456789abcdef"};
+  static const char *const good[] = {
+      "a", "digits-mlp", "a b", "Größe", "日本", "😀", "job_12", "job_3f9a3f9a3f9a3f9", "x_0123456789abcdefg"};
+  static const char *const bad[] = {"",
+                                    " a",
+                                    "a ",
+                                    "a/b",
+                                    "a\nb",
+                                    "a\x7f",
+                                    "\xc2\x85",
+                                    "\xff",
+                                    "a\xc3",
+                                    "\xc0\xaf",
+                                    "\xed\xa0\x80",
+                                    "\xf4\x90\x80\x80",
+                                    "net_0123456789abcdef"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) ck_assert_msg(store_is_name(good[i]), "%s", good[i]);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ck_assert_msg(!store_is_name(bad[i]), "%zu", i);
   char name[LIMIT_NAME_BYTES + 2];

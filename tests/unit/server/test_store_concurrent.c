@@ -15,7 +15,7 @@ enum { WRITERS = 4, READERS = 12, COMMITS = 30, EVENTS_PER_COMMIT = 4, PAIRS = 3
 static struct store_scene scene;
 static char jobs[WRITERS][STORE_ID_BYTES];
 static atomic_bool is_over;
-static atomic_int failures;   /* Check's assertions belong to the main thread */
+static atomic_int failures; /* Check's assertions belong to the main thread */
 
 static void begin(void) { store_scene_begin(&scene); }
 static void end(void) { store_scene_end(&scene); }
@@ -36,8 +36,12 @@ static void *write_job(void *context) {
     memset(bytes, (int)commit, byte_count);
     int64_t blob = 0;
     expect(blobs_write(scene.store, bytes, byte_count, &blob, &error) == ERROR_NONE);
-    struct job_update update = {.job_id = job, .events = events, .event_count = EVENTS_PER_COMMIT, .checkpoint_blob = &blob,
-                                .position = &commit, .position_bytes = sizeof commit};
+    struct job_update update = {.job_id = job,
+                                .events = events,
+                                .event_count = EVENTS_PER_COMMIT,
+                                .checkpoint_blob = &blob,
+                                .position = &commit,
+                                .position_bytes = sizeof commit};
     expect(jobs_commit(scene.store, &update, 1, &error) == ERROR_NONE);
     for (size_t i = 0; i < EVENTS_PER_COMMIT; i++) event_row_deinit(&events[i]);
     free(bytes);

@@ -23,8 +23,8 @@ enum { ROUNDS = 24, STEPS_PER_COMMIT = 5, STEPS_PER_JOB = 200, ACKNOWLEDGED_MAX 
 /* What the child knows to be on disk. */
 struct acknowledgement {
   char job[STORE_ID_BYTES];
-  uint64_t step;             /* metrics up to here */
-  uint64_t checkpoint_step;  /* 0: this commit had none */
+  uint64_t step;            /* metrics up to here */
+  uint64_t checkpoint_step; /* 0: this commit had none */
   char model[STORE_ID_BYTES];
   char dataset[STORE_ID_BYTES], deleted_dataset[STORE_ID_BYTES];
 };
@@ -217,8 +217,7 @@ static void assert_last_dataset_is_there(const struct acknowledgement *acknowled
 
 static void assert_acknowledged(const struct acknowledgement *done) {
   struct dataset_row dataset;
-  if (done->deleted_dataset[0])
-    ck_assert_int_eq(datasets_get(scene.store, done->deleted_dataset, &dataset, &scene.error), ERROR_NOT_FOUND);
+  if (done->deleted_dataset[0]) ck_assert_int_eq(datasets_get(scene.store, done->deleted_dataset, &dataset, &scene.error), ERROR_NOT_FOUND);
   if (!done->job[0]) return;
   struct job_row job;
   ASSERT_OK(&scene, jobs_get(scene.store, done->job, &job, &scene.error));
@@ -236,7 +235,8 @@ static void assert_nothing_is_lost_repeated_or_left(void) {
       /* steps 1 … last, each once; numbers 1 … last, each once */
       "SELECT count(*) FROM jobs WHERE last_metrics_step <> (SELECT count(DISTINCT step) FROM events WHERE job = jobs.number AND kind = 0)",
       "SELECT count(*) FROM jobs WHERE last_metrics_step <> (SELECT count(*) FROM events WHERE job = jobs.number AND kind = 0)",
-      "SELECT count(*) FROM jobs WHERE last_metrics_step <> (SELECT coalesce(max(step), 0) FROM events WHERE job = jobs.number AND kind = 0)",
+      "SELECT count(*) FROM jobs WHERE last_metrics_step <> (SELECT coalesce(max(step), 0) FROM events WHERE job = jobs.number AND kind = "
+      "0)",
       "SELECT count(*) FROM jobs WHERE last_event <> (SELECT count(*) FROM events WHERE job = jobs.number)",
       "SELECT count(*) FROM jobs WHERE last_event <> (SELECT max(seq) FROM events WHERE job = jobs.number)",
       /* a job that ended has its model, and nothing else does */

@@ -30,7 +30,8 @@ static struct dataset_row make_row(const char *name, const char *file) {
   row.columns[1].min = row.columns[1].max = row.columns[1].mean = row.columns[1].std = NAN;
   row.columns[1].category_count = 3;
   row.columns[1].categories = calloc(3, sizeof *row.columns[1].categories);
-  for (size_t i = 0; i < 3; i++) row.columns[1].categories[i] = (struct category){.value = strdup((char[]){(char)('a' + i), 0}), .count = i};
+  for (size_t i = 0; i < 3; i++)
+    row.columns[1].categories[i] = (struct category){.value = strdup((char[]){(char)('a' + i), 0}), .count = i};
   row.bad_row_count = 7;
   row.bad_rows_kept = 2;
   row.bad_rows = calloc(2, sizeof *row.bad_rows);
@@ -97,8 +98,7 @@ START_TEST(nameless_dataset_gets_a_name_and_a_taken_one_is_a_conflict) {
   char id[STORE_ID_BYTES];
   insert("", "f1.csv", id);
   struct dataset_row row = make_row("dataset-1", "f2.csv");
-  ASSERT_FAILS(&scene, ERROR_CONFLICT, "a dataset named \"dataset-1\" exists already",
-               datasets_insert(scene.store, &row, &scene.error));
+  ASSERT_FAILS(&scene, ERROR_CONFLICT, "a dataset named \"dataset-1\" exists already", datasets_insert(scene.store, &row, &scene.error));
   dataset_row_deinit(&row);
   ck_assert_int_eq(store_scene_count(&scene, "dataset_columns"), 2);
 }

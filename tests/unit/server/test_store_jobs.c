@@ -74,11 +74,23 @@ END_TEST
 START_TEST(update_sets_what_it_names_and_leaves_the_rest) {
   const int64_t priority = 80;
   const struct job_progress progress = {.epoch = 1, .epochs = 3, .step = 10, .steps = 30, .samples = 320, .training_ms = 99};
-  struct job_update update = {.job_id = job, .sets_state = true, .state = JOB_RUNNING, .priority = &priority, .name = "renamed",
-                              .progress = &progress, .latest_json = "{\"l\":1}", .kernels = "plain", .started_ms = 77};
+  struct job_update update = {.job_id = job,
+                              .sets_state = true,
+                              .state = JOB_RUNNING,
+                              .priority = &priority,
+                              .name = "renamed",
+                              .progress = &progress,
+                              .latest_json = "{\"l\":1}",
+                              .kernels = "plain",
+                              .started_ms = 77};
   ASSERT_OK(&scene, store_scene_commit(&scene, &update));
-  struct job_update second = {.job_id = job, .best_json = "{\"b\":1}", .error_json = "{\"e\":1}", .test_json = "{\"t\":1}",
-                              .stop_reason = "error", .weights_sha256 = "beef", .finished_ms = 88};
+  struct job_update second = {.job_id = job,
+                              .best_json = "{\"b\":1}",
+                              .error_json = "{\"e\":1}",
+                              .test_json = "{\"t\":1}",
+                              .stop_reason = "error",
+                              .weights_sha256 = "beef",
+                              .finished_ms = 88};
   ASSERT_OK(&scene, store_scene_commit(&scene, &second));
   struct job_row row = get("renamed");
   ck_assert_int_eq(row.state, JOB_RUNNING);
@@ -99,8 +111,10 @@ START_TEST(update_sets_what_it_names_and_leaves_the_rest) {
 END_TEST
 
 START_TEST(unexpected_state_is_a_conflict_that_says_both) {
-  struct job_update update = {.job_id = job, .expected_states = 1u << JOB_RUNNING | 1u << JOB_PAUSING | 1u << JOB_PAUSED,
-                              .sets_state = true, .state = JOB_CANCELLING};
+  struct job_update update = {.job_id = job,
+                              .expected_states = 1u << JOB_RUNNING | 1u << JOB_PAUSING | 1u << JOB_PAUSED,
+                              .sets_state = true,
+                              .state = JOB_CANCELLING};
   ASSERT_FAILS(&scene, ERROR_CONFLICT, "the job \"first\" is queued, not running, pausing or paused", store_scene_commit(&scene, &update));
   update.expected_states = 1u << JOB_QUEUED;
   ASSERT_OK(&scene, store_scene_commit(&scene, &update));
@@ -301,11 +315,20 @@ END_TEST
 START_TEST(finished_job_hands_over_its_model) {
   const int64_t checkpoint = write_blob(100, 1), none = 0;
   ASSERT_OK(&scene, store_scene_commit(&scene, &(struct job_update){.job_id = job, .checkpoint_blob = &checkpoint}));
-  struct model_row model = {.network_json = strdup("{}"), .preprocessing_json = strdup("{\"p\":1}"), .parameter_count = 20,
-                            .weights_sha256 = "cafe", .weights_blob = write_blob(80, 2)};
+  struct model_row model = {.network_json = strdup("{}"),
+                            .preprocessing_json = strdup("{\"p\":1}"),
+                            .parameter_count = 20,
+                            .weights_sha256 = "cafe",
+                            .weights_blob = write_blob(80, 2)};
   struct event_row end_event = {.kind = EVENT_END, .data = strdup("{}")};
-  struct job_update update = {.job_id = job, .sets_state = true, .state = JOB_SUCCEEDED, .stop_reason = "completed", .model = &model,
-                              .checkpoint_blob = &none, .events = &end_event, .event_count = 1};
+  struct job_update update = {.job_id = job,
+                              .sets_state = true,
+                              .state = JOB_SUCCEEDED,
+                              .stop_reason = "completed",
+                              .model = &model,
+                              .checkpoint_blob = &none,
+                              .events = &end_event,
+                              .event_count = 1};
   ASSERT_OK(&scene, store_scene_commit(&scene, &update));
   ck_assert_str_eq(model.name, "first");
   ck_assert_str_eq(model.job_id, job);
@@ -381,7 +404,8 @@ START_TEST(many_events_are_deleted_too) {
 END_TEST
 
 START_TEST(job_at_work_can_not_be_deleted) {
-  static const enum job_state busy[] = {JOB_RUNNING, JOB_PAUSING, JOB_CANCELLING}, idle[] = {JOB_QUEUED, JOB_PAUSED, JOB_SUCCEEDED, JOB_FAILED};
+  static const enum job_state busy[] = {JOB_RUNNING, JOB_PAUSING, JOB_CANCELLING},
+                              idle[] = {JOB_QUEUED, JOB_PAUSED, JOB_SUCCEEDED, JOB_FAILED};
   for (size_t i = 0; i < 3; i++) {
     set_state(job, busy[i]);
     ASSERT_FAILS(&scene, ERROR_CONFLICT, job_state_names[busy[i]], jobs_delete(scene.store, job, &scene.error));

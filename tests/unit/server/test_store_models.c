@@ -15,7 +15,8 @@ static void end(void) { store_scene_end(&scene); }
 /* ---- blobs ---- */
 
 START_TEST(blobs_of_every_size_come_back) {
-  static const size_t sizes[] = {0, 1, 4095, STORE_PIECE_BYTES - 1, STORE_PIECE_BYTES, STORE_PIECE_BYTES + 1, 2 * STORE_PIECE_BYTES, 9000001};
+  static const size_t sizes[] = {0,      1, 4095, STORE_PIECE_BYTES - 1, STORE_PIECE_BYTES, STORE_PIECE_BYTES + 1, 2 * STORE_PIECE_BYTES,
+                                 9000001};
   static const int64_t pieces[] = {0, 1, 1, 1, 1, 2, 2, 3};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     unsigned char *bytes = store_scene_make_bytes(sizes[i], i), *found = malloc(sizes[i] + 1);
