@@ -84,20 +84,31 @@ static enum error_code clear_portion(struct store *store, const struct leftover 
   return write_end(store, code, error);
 }
 
+static enum error_code clear_leftover(struct store *store, const struct leftover *leftover, struct error *error) {
+  enum error_code code = leftover->kind == LEFTOVER_FILE ? remove_file(store, leftover->file, error) : ERROR_NONE;
+  for (bool is_gone = false; code == ERROR_NONE && !is_gone;) code = clear_portion(store, leftover, &is_gone, error);
+  return code;
+}
+
+/* One that can't be cleared now keeps none of the others waiting; the first error is returned at the end. */
 enum error_code leftovers_clear(struct store *store, struct error *error) {
-  int64_t after = 0;
+  enum error_code first_code = ERROR_NONE;
+  struct leftover leftover = {0};
   for (;;) {
+    struct error next_error = {0};
     struct connection *connection;
-    enum error_code code = read_begin(store, &connection, error);
-    if (code != ERROR_NONE) return code;
-    struct leftover leftover;
-    code = find_next(connection, after, &leftover, error);
-    read_end(store, connection);
-    if (code != ERROR_NONE || leftover.number == 0) return code;
-    if (leftover.kind == LEFTOVER_FILE) code = remove_file(store, leftover.file, error);
-    for (bool is_gone = false; code == ERROR_NONE && !is_gone;) code = clear_portion(store, &leftover, &is_gone, error);
-    if (code != ERROR_NONE) return code;
-    after = leftover.number;
+    enum error_code code = read_begin(store, &connection, &next_error);
+    if (code == ERROR_NONE) {
+      code = find_next(connection, leftover.number, &leftover, &next_error);
+      read_end(store, connection);
+    }
+    bool is_over = code != ERROR_NONE || leftover.number == 0;
+    if (!is_over) code = clear_leftover(store, &leftover, &next_error);
+    if (code != ERROR_NONE && first_code == ERROR_NONE) {
+      first_code = code;
+      *error = next_error;
+    }
+    if (is_over) return first_code;
   }
 }
 

@@ -108,6 +108,25 @@ START_TEST(store_goes_on_when_there_is_room_again) {
 }
 END_TEST
 
+START_TEST(store_with_something_to_sweep_opens_on_a_full_disk) {
+  unsigned char *bytes = store_scene_make_bytes(20 << 20, 1);
+  int64_t blob;
+  ASSERT_OK(&scene, blobs_write(scene.store, bytes, 20 << 20, &blob, &scene.error));
+  free(bytes);
+  store_scene_close(&scene);
+  limit_files(60000); /* enough for an index of the WAL and little of the WAL itself */
+  ASSERT_OK(&scene, store_open(scene.dir, &scene.store, &scene.error));
+  struct job_row row;
+  ASSERT_OK(&scene, jobs_get(scene.store, job, &row, &scene.error));
+  job_row_deinit(&row);
+  ck_assert_int_gt(store_scene_count(&scene, "blob_pieces"), 0);
+  limit_files(RLIM_INFINITY);
+  store_scene_reopen(&scene);
+  ck_assert_int_eq(store_scene_count(&scene, "blob_pieces"), 0);
+  store_scene_assert_whole(&scene);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *full = suite_add_case(suite, "full");
   tcase_add_checked_fixture(full, begin, end);
@@ -115,6 +134,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(full, update_that_does_not_fit_changes_no_job);
   tcase_add_test(full, transaction_that_does_not_fit_is_undone_as_a_whole);
   tcase_add_test(full, store_goes_on_when_there_is_room_again);
+  tcase_add_test(full, store_with_something_to_sweep_opens_on_a_full_disk);
 }
 
 int main(void) { return suite_main("store full", add_cases); }

@@ -173,6 +173,17 @@ START_TEST(clearing_goes_on_at_the_next_opening) {
 }
 END_TEST
 
+START_TEST(leftover_that_can_not_be_cleared_keeps_no_other_waiting) {
+  struct model_row model;
+  ASSERT_OK(&scene, train("", "m", write_weights(9 << 20), &model));
+  /* A file's name that names a directory: it can't be unlinked. */
+  store_scene_execute(&scene, "INSERT INTO leftovers (kind, target, file) VALUES (2, 0, '.')");
+  ASSERT_OK(&scene, models_delete(scene.store, "m", &scene.error));
+  ck_assert_int_eq(store_scene_count(&scene, "blob_pieces"), 0);
+  ck_assert_int_eq(store_scene_count(&scene, "leftovers"), 1);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *blobs = suite_add_case(suite, "blobs");
   tcase_add_checked_fixture(blobs, begin, end);
@@ -187,6 +198,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(models, models_are_listed_newest_first);
   tcase_add_test(models, deleted_model_takes_its_weights_along);
   tcase_add_test(models, clearing_goes_on_at_the_next_opening);
+  tcase_add_test(models, leftover_that_can_not_be_cleared_keeps_no_other_waiting);
 }
 
 int main(void) { return suite_main("store models", add_cases); }
