@@ -134,7 +134,7 @@ enum error_code column_stats_finish(struct column_stats *stats, struct distinct_
   if (out_column->can_be_numeric) {
     out_column->min = moments->min;
     out_column->max = moments->max;
-    out_column->mean = moments->mean;
+    out_column->mean = moments_get_mean(moments);
     out_column->std = moments_get_std(moments);
   }
   out_column->has_categories = !stats->distinct.is_dropped;

@@ -7,11 +7,13 @@
 #include "server/data/distinct.h"
 #include "server/store/datasets.h"
 
-/* Mean and variance of a stream (Welford, "Note on a method for calculating corrected sums of squares and products", 1962). */
+/* Mean and variance of a stream (Welford, "Note on a method for calculating corrected sums of squares and products", 1962), taken relative
+ * to the first value, so that numbers far from zero (years, times) lose nothing. */
 struct moments {
   uint64_t count;
-  double mean;
-  double squares; /* Σ (x − mean)² */
+  double origin;  /* the first value */
+  double mean;    /* of x − origin */
+  double squares; /* Σ (x − origin − mean)² */
   double min, max;
 };
 
@@ -24,12 +26,14 @@ struct reciprocal {
 static inline void moments_add(struct moments *moments, struct reciprocal *reciprocal, double x) {
   uint64_t count = ++moments->count;
   if (reciprocal->count != count) *reciprocal = (struct reciprocal){count, 1 / (double)count};
-  double delta = x - moments->mean;
+  if (count == 1) moments->origin = moments->min = moments->max = x;
+  double shifted = x - moments->origin, delta = shifted - moments->mean;
   moments->mean += delta * reciprocal->value;
-  moments->squares += delta * (x - moments->mean);
-  if (count == 1 || x < moments->min) moments->min = x;
-  if (count == 1 || x > moments->max) moments->max = x;
+  moments->squares += delta * (shifted - moments->mean);
+  if (x < moments->min) moments->min = x;
+  if (x > moments->max) moments->max = x;
 }
+static inline double moments_get_mean(const struct moments *moments) { return moments->origin + moments->mean; }
 /* Standard deviation of the population; 0 for a constant or no value. */
 double moments_get_std(const struct moments *moments);
 

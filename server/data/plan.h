@@ -6,6 +6,7 @@
 #include "engine/network.h"
 #include "server/data/data_settings.h"
 #include "server/data/preprocessor.h"
+#include "server/data/split.h"
 
 struct data_plan {
   struct preprocessor layout;        /* names, kinds, offsets, categories (all seen), classes; scales not yet fitted */
@@ -32,7 +33,13 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
 /* Two classes by one sigmoid output: tells the plan that the network ends so. */
 void data_plan_set_single_output(struct data_plan *plan);
 
-/* Upper bound of the bytes that prepared_create will hold at once. as_values: class targets one-hot (for losses of TARGET_VALUES). */
+/* Sizes of the parts that so many usable rows make by the shares (not by a split column). ERROR_INVALID, saying how many rows it takes, if a
+ * part that is asked for would be empty. */
+__attribute__((warn_unused_result))
+enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uint64_t out_sizes[PART_COUNT], struct error *error);
+
+/* Upper bound of the bytes that prepared_create will hold at once (rows of the file above a hundred KiB come on top while they are read).
+ * as_values: class targets one-hot (for losses of TARGET_VALUES). */
 __attribute__((warn_unused_result))
 enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error);
 

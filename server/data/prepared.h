@@ -21,8 +21,8 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
                                 struct prepared *out_prepared, struct error *error);
 void prepared_deinit(struct prepared *prepared);
 
-/* The whole of a dataset through a fitted preprocessor, for evaluate: columns are found by name. Rows in portions of at most
- * `portion` rows are handed to `handler` (x, y, count). */
+/* The whole of a dataset through a fitted preprocessor, for evaluate: columns are found by name, rows without a target are left out.
+ * `handler` gets x, y and count of at most `portion` rows at a time. */
 __attribute__((warn_unused_result))
 enum error_code preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset,
                                           bool as_values, size_t portion,

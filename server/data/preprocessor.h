@@ -4,6 +4,7 @@
  *   numeric      1 float, scaled: (v − center) / scale; missing → 0 after imputation by the training mean (so `fill` scaled)
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
  *   … each followed by 1 float "is missing" (0 or 1) if has_indicator
+ * Categories and classes are compared as text without spaces around it; where all of them are numbers, by value ("1.0" is "1").
  * Threads: constant after fitting; may be shared.
  */
 #ifndef SERVER_DATA_PREPROCESSOR_H
@@ -49,6 +50,9 @@ struct preprocessor {
   size_t target_width;             /* floats of one y: 1 class index, or values */
 };
 void preprocessor_deinit(struct preprocessor *preprocessor);
+/* A copy that shares nothing with the original. */
+__attribute__((warn_unused_result))
+enum error_code preprocessor_copy(struct preprocessor *out_copy, const struct preprocessor *preprocessor, struct error *error);
 
 /* One raw cell. */
 struct cell {
@@ -62,10 +66,14 @@ struct cell {
 __attribute__((warn_unused_result))
 enum error_code preprocessor_transform(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, float *x,
                                        struct error *error);
-/* y[target_width] from the targets' cells; missing or unknown → ERROR_INVALID. With as_values, a class becomes one-hot [class_count]. */
+/* y from the targets' cells; missing or unknown → ERROR_INVALID. y holds preprocessor_get_target_width(as_values) floats: class indices, labels
+ * 0 or 1, scaled numbers. With as_values, a class becomes one-hot [output_width] (one sigmoid output: 0 or 1, the index itself). */
 __attribute__((warn_unused_result))
 enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, bool as_values,
                                               float *y, struct error *error);
+static inline size_t preprocessor_get_target_width(const struct preprocessor *preprocessor, bool as_values) {
+  return as_values && preprocessor->task == TASK_CLASSIFICATION ? preprocessor->output_width : preprocessor->target_width;
+}
 /* Standardized number → the data's own units. */
 static inline double target_restore(const struct target *target, double value) { return value * target->scale + target->center; }
 

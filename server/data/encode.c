@@ -1,0 +1,134 @@
+#include "server/data/encode.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/data/csv.h"
+
+static const struct dataset_column *find_column(const struct dataset_row *dataset, const char *name, size_t hint, size_t *out_index) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    size_t at = (hint + i) % dataset->column_count; /* usually where it was in the training dataset */
+    if (strcmp(dataset->columns[at].name, name) != 0) continue;
+    *out_index = at;
+    return &dataset->columns[at];
+  }
+  return NULL;
+}
+
+static enum error_code place(const struct dataset_row *dataset, const char *name, size_t hint, bool needs_numbers, const char *pointer,
+                             size_t *out_column, struct error *error) {
+  const struct dataset_column *column = find_column(dataset, name, hint, out_column);
+  if (column == NULL) return error_add(error, pointer, "dataset \"%s\" has no column \"%.100s\"", dataset->name, name);
+  bool has_values = column->missing < dataset->rows;
+  if (!needs_numbers || column->can_be_numeric || !has_values) return ERROR_NONE;
+  return error_add(error, pointer, "column \"%.100s\" of dataset \"%s\" holds words; it must be numbers", name, dataset->name);
+}
+
+size_t encoder_measure(const struct preprocessor *preprocessor) {
+  size_t bytes = (preprocessor->feature_count + preprocessor->target_count + 2) * (sizeof(size_t) + sizeof(struct lookup));
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    if (preprocessor->features[i].kind == COLUMN_CATEGORICAL) bytes += lookup_measure(preprocessor->features[i].category_count);
+  }
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    if (preprocessor->targets[i].is_class) bytes += lookup_measure(preprocessor->targets[i].class_count);
+  }
+  return bytes;
+}
+
+enum error_code encoder_init(struct encoder *encoder, const struct preprocessor *preprocessor, const struct dataset_row *dataset,
+                             const char *pointer, struct error *error) {
+  const size_t feature_count = preprocessor->feature_count, target_count = preprocessor->target_count;
+  *encoder = (struct encoder){.preprocessor = preprocessor, .dataset = dataset};
+  encoder->feature_columns = calloc(feature_count + 1, sizeof *encoder->feature_columns);
+  encoder->target_columns = calloc(target_count + 1, sizeof *encoder->target_columns);
+  encoder->features = calloc(feature_count + 1, sizeof *encoder->features);
+  encoder->targets = calloc(target_count + 1, sizeof *encoder->targets);
+  enum error_code code = ERROR_NONE;
+  if (encoder->feature_columns == NULL || encoder->target_columns == NULL || encoder->features == NULL || encoder->targets == NULL) {
+    code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to encode %zu columns", feature_count);
+  }
+  for (size_t i = 0; i < feature_count && code == ERROR_NONE; i++) {
+    const struct feature *feature = &preprocessor->features[i];
+    bool is_numeric = feature->kind == COLUMN_NUMERIC;
+    code = place(dataset, feature->name, feature->column, is_numeric, pointer, &encoder->feature_columns[i], error);
+    if (code == ERROR_NONE && !is_numeric) code = lookup_init(&encoder->features[i], feature->categories, feature->category_count, error);
+  }
+  for (size_t i = 0; i < target_count && code == ERROR_NONE; i++) {
+    const struct target *target = &preprocessor->targets[i];
+    code = place(dataset, target->name, target->column, !target->is_class, pointer, &encoder->target_columns[i], error);
+    if (code == ERROR_NONE && target->is_class) code = lookup_init(&encoder->targets[i], target->classes, target->class_count, error);
+  }
+  if (code != ERROR_NONE) encoder_deinit(encoder);
+  return code;
+}
+
+void encoder_deinit(struct encoder *encoder) {
+  if (encoder->preprocessor == NULL) return;
+  for (size_t i = 0; encoder->features != NULL && i < encoder->preprocessor->feature_count; i++) lookup_deinit(&encoder->features[i]);
+  for (size_t i = 0; encoder->targets != NULL && i < encoder->preprocessor->target_count; i++) lookup_deinit(&encoder->targets[i]);
+  free(encoder->feature_columns);
+  free(encoder->target_columns);
+  free(encoder->features);
+  free(encoder->targets);
+  *encoder = (struct encoder){0};
+}
+
+static enum error_code refuse_word(const struct encoder *encoder, const char *name, const char *text, uint64_t row, struct error *error) {
+  return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no number, column \"%.100s\" takes numbers", row + 1,
+                   encoder->dataset->name, text, name);
+}
+
+enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row, float *x, struct error *error) {
+  const struct preprocessor *preprocessor = encoder->preprocessor;
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    const struct feature *feature = &preprocessor->features[i];
+    const char *text = cells[encoder->feature_columns[i]];
+    double number;
+    if (csv_is_missing(text)) {
+      encode_missing(feature, x);
+    } else if (feature->kind == COLUMN_CATEGORICAL) {
+      encode_category(feature, lookup_find(&encoder->features[i], text), x);
+    } else if (csv_parse_number(text, &number)) {
+      encode_number(feature, number, x);
+    } else {
+      return refuse_word(encoder, feature->name, text, row, error);
+    }
+  }
+  return ERROR_NONE;
+}
+
+static enum error_code encode_one_target(const struct encoder *encoder, size_t index, const char *text, uint64_t row, bool as_values, float *y,
+                                         struct error *error) {
+  const struct preprocessor *preprocessor = encoder->preprocessor;
+  const struct target *target = &preprocessor->targets[index];
+  double number;
+  if (!target->is_class) {
+    if (!csv_parse_number(text, &number)) return refuse_word(encoder, target->name, text, row, error);
+    y[index] = encode_target_number(target, number);
+    return ERROR_NONE;
+  }
+  size_t class_index = lookup_find(&encoder->targets[index], text);
+  if (class_index == LOOKUP_NONE) {
+    return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is none of the %zu known values of \"%.100s\"", row + 1,
+                     encoder->dataset->name, text, target->class_count, target->name);
+  }
+  if (preprocessor->task == TASK_CLASSIFICATION) {
+    encode_class(preprocessor, class_index, as_values, y);
+  } else {
+    y[index] = (float)class_index;
+  }
+  return ERROR_NONE;
+}
+
+enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells, uint64_t row, bool as_values, float *y,
+                                      bool *out_missing, struct error *error) {
+  const size_t target_count = encoder->preprocessor->target_count;
+  *out_missing = false;
+  for (size_t i = 0; i < target_count; i++) *out_missing |= csv_is_missing(cells[encoder->target_columns[i]]);
+  for (size_t i = 0; i < target_count && !*out_missing; i++) {
+    enum error_code code = encode_one_target(encoder, i, cells[encoder->target_columns[i]], row, as_values, y, error);
+    if (code != ERROR_NONE) return code;
+  }
+  return ERROR_NONE;
+}

@@ -1,0 +1,41 @@
+/* Cells of whole datasets → floats, fast: what preprocessor_transform does for a few rows, with tables for the categories and the columns
+ * found once. Both write through the encode_… functions, so that they can't differ. */
+#ifndef SERVER_DATA_ENCODE_H
+#define SERVER_DATA_ENCODE_H
+
+#include "server/data/lookup.h"
+#include "server/data/preprocessor.h"
+
+/* The floats of one feature of a row x, by what its cell holds. */
+void encode_number(const struct feature *feature, double value, float *x);
+void encode_category(const struct feature *feature, size_t index, float *x); /* LOOKUP_NONE, or not seen in training: all zeros */
+void encode_missing(const struct feature *feature, float *x);
+/* y of a classification. */
+void encode_class(const struct preprocessor *preprocessor, size_t index, bool as_values, float *y);
+float encode_target_number(const struct target *target, double value);
+
+/* Where a preprocessor's columns stand in one dataset. */
+struct encoder {
+  const struct preprocessor *preprocessor; /* borrowed; may be fitted after encoder_init */
+  const struct dataset_row *dataset;       /* borrowed */
+  size_t *feature_columns, *target_columns;
+  struct lookup *features, *targets;       /* of categories and classes; empty for numbers */
+};
+
+/* Finds the columns by name. ERROR_INVALID, naming it, if one is missing or holds words where numbers are needed. */
+__attribute__((warn_unused_result))
+enum error_code encoder_init(struct encoder *encoder, const struct preprocessor *preprocessor, const struct dataset_row *dataset,
+                             const char *pointer, struct error *error);
+void encoder_deinit(struct encoder *encoder);
+/* Bytes that encoder_init allocates. */
+size_t encoder_measure(const struct preprocessor *preprocessor);
+
+/* x[input_width] of a row of the dataset's cells. */
+__attribute__((warn_unused_result))
+enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row, float *x, struct error *error);
+/* y; *out_missing: a target is missing and nothing was written. */
+__attribute__((warn_unused_result))
+enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells, uint64_t row, bool as_values, float *y,
+                                      bool *out_missing, struct error *error);
+
+#endif

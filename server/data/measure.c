@@ -1,0 +1,74 @@
+/* What prepared_create will allocate, term by term in its order. */
+#include <string.h>
+
+#include "server/data/column_stats.h"
+#include "server/data/encode.h"
+#include "server/data/plan.h"
+
+enum {
+  READING_BYTES = 512 << 10,  /* file buffer, parser, one row */
+  ALLOCATION_BYTES = 32,      /* what malloc adds to a small block, at most */
+  ALIGNMENT_BYTES = 64
+};
+
+/* A sum that remembers whether it overflowed. */
+struct sum {
+  size_t bytes;
+  bool is_over;
+};
+
+static void add(struct sum *sum, uint64_t count, uint64_t bytes_each) {
+  uint64_t bytes;
+  if (__builtin_mul_overflow(count, bytes_each, &bytes) || bytes > SIZE_MAX || __builtin_add_overflow(sum->bytes, (size_t)bytes, &sum->bytes)) {
+    sum->is_over = true;
+  }
+}
+
+static void add_texts(struct sum *sum, char *const *texts, size_t count) {
+  add(sum, count + 1, sizeof *texts);
+  for (size_t i = 0; i < count; i++) add(sum, 1, strlen(texts[i]) + 1 + ALLOCATION_BYTES);
+}
+
+/* The fitted copy of the layout, the tables to encode with, the statistics to fit by. */
+static void add_columns(struct sum *sum, const struct preprocessor *layout) {
+  add(sum, layout->feature_count + layout->target_count + 2, sizeof(struct feature) + sizeof(struct target) + 2 * sizeof(struct moments));
+  for (size_t i = 0; i < layout->feature_count; i++) {
+    add_texts(sum, &layout->features[i].name, 1);
+    add_texts(sum, layout->features[i].categories, layout->features[i].category_count);
+    add(sum, layout->features[i].category_count + ALLOCATION_BYTES, sizeof(bool));
+  }
+  for (size_t i = 0; i < layout->target_count; i++) {
+    add_texts(sum, &layout->targets[i].name, 1);
+    add_texts(sum, layout->targets[i].classes, layout->targets[i].class_count);
+  }
+  add(sum, 1, encoder_measure(layout));
+}
+
+static void add_matrices(struct sum *sum, const struct data_plan *plan, bool as_values) {
+  const uint64_t parts[] = {plan->train_rows_max, plan->validation_rows_max, plan->test_rows_max};
+  uint64_t row_floats = (uint64_t)plan->layout.input_width + preprocessor_get_target_width(&plan->layout, as_values);
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    uint64_t row_bytes;
+    if (__builtin_mul_overflow(row_floats, sizeof(float), &row_bytes)) sum->is_over = true;
+    add(sum, parts[i], row_bytes);
+    add(sum, 2, ALIGNMENT_BYTES);
+  }
+}
+
+enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error) {
+  /* First the rows are told apart (class, permutation, part of each), then the matrices are filled (part of each). */
+  struct sum splitting = {0}, filling = {0}, both = {0};
+  bool has_strata = plan->layout.task == TASK_CLASSIFICATION && plan->settings.split.stratify && plan->settings.split.column[0] == '\0';
+  add(&splitting, plan->rows, sizeof(uint8_t) + sizeof(uint32_t) + (has_strata ? sizeof(int32_t) : 0));
+  if (has_strata) add(&splitting, plan->layout.targets[0].class_count + 1, 24);
+  add(&filling, plan->rows, sizeof(uint8_t));
+  add_matrices(&filling, plan, as_values);
+  add_columns(&both, &plan->layout);
+  add(&both, 1, READING_BYTES);
+  add(&both, 1, splitting.bytes > filling.bytes ? splitting.bytes : filling.bytes);
+  if (splitting.is_over || filling.is_over || both.is_over) {
+    return error_set(error, ERROR_OVER_BUDGET, "the rows of dataset \"%s\" need more memory than can be addressed", plan->settings.dataset);
+  }
+  *out_bytes = both.bytes;
+  return ERROR_NONE;
+}

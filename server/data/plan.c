@@ -1,0 +1,476 @@
+/* The plan in the order in which it is made: split column, targets, task, features, parts, test dataset. Each step adds its field errors;
+ * the first step with any ends it. */
+#include "server/data/plan.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/data/csv.h"
+#include "server/data/encode.h"
+#include "server/data/split.h"
+
+enum { AUTO_CLASSES_MAX = 20, AUTO_REPEATS_MIN = 5, POINTER_BYTES = 32 };
+
+/* What the steps share. */
+struct planner {
+  const struct dataset_row *dataset, *test_dataset;
+  struct data_settings *settings;
+  struct data_plan *plan;
+  size_t *targets;        /* columns, [settings->target.count] */
+  bool *is_feature;       /* [column_count] */
+  size_t split_column;    /* or column_count: none */
+  size_t items_before;    /* field errors that the caller had already */
+};
+
+static size_t count_items(const struct error *error) { return error->item_count + error->items_dropped; }
+
+static bool has_errors(const struct planner *planner, const struct error *error) { return count_items(error) > planner->items_before; }
+
+static const char *get_column_name(const void *context, size_t index) { return ((const struct dataset_row *)context)->columns[index].name; }
+
+/* The column's index, or column_count and a field error. */
+static size_t find_column(const struct dataset_row *dataset, const char *name, const char *pointer, struct error *error) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    if (strcmp(dataset->columns[i].name, name) == 0) return i;
+  }
+  const char *near = param_suggest(name, dataset->column_count, get_column_name, dataset);
+  if (near != NULL) {
+    (void)error_add(error, pointer, "dataset \"%s\" has no column \"%.80s\"; did you mean \"%.80s\"?", dataset->name, name, near);
+  } else {
+    (void)error_add(error, pointer, "dataset \"%s\" has no column \"%.80s\"; its columns are listed with it", dataset->name, name);
+  }
+  return dataset->column_count;
+}
+
+/* "/target/1", or "/target" where there is one only (it may have been given as a string). */
+static const char *point_at(const char *field, size_t index, size_t count, char pointer[POINTER_BYTES]) {
+  if (count == 1) {
+    snprintf(pointer, POINTER_BYTES, "/%s", field);
+  } else {
+    snprintf(pointer, POINTER_BYTES, "/%s/%zu", field, index);
+  }
+  return pointer;
+}
+
+static const char *kind_word(const struct dataset_column *column) { return column->kind == COLUMN_TEXT ? "free text" : column_kind_names[column->kind]; }
+
+/* ---- split column ---- */
+
+static void find_split_column(struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  const struct data_split *split = &planner->settings->split;
+  planner->split_column = dataset->column_count;
+  if (split->column[0] == '\0') return;
+  planner->split_column = find_column(dataset, split->column, "/split/column", error);
+  if (planner->split_column == dataset->column_count) return;
+  const struct dataset_column *column = &dataset->columns[planner->split_column];
+  static const char wanted[] = "each of its rows must say train, validation or test";
+  if (column->missing > 0) {
+    (void)error_add(error, "/split/column", "column \"%.80s\" is missing in %" PRIu64 " rows; %s", column->name, column->missing, wanted);
+  }
+  if (!column->has_categories) (void)error_add(error, "/split/column", "column \"%.80s\" has too many values; %s", column->name, wanted);
+  for (size_t i = 0; i < column->category_count; i++) {
+    if (split_part_of_word(column->categories[i].value) != PART_COUNT) continue;
+    (void)error_add(error, "/split/column", "column \"%.80s\" says \"%.60s\"; %s", column->name, column->categories[i].value, wanted);
+    return;
+  }
+}
+
+/* ---- targets and task ---- */
+
+static void find_targets(struct planner *planner, struct error *error) {
+  const struct names *names = &planner->settings->target;
+  if (names->count == 0) (void)error_add(error, "/target", "name the column to predict");
+  for (size_t i = 0; i < names->count; i++) {
+    char pointer[POINTER_BYTES];
+    point_at("target", i, names->count, pointer);
+    size_t column = find_column(planner->dataset, names->items[i], pointer, error);
+    planner->targets[i] = column;
+    if (column == planner->dataset->column_count) continue;
+    if (column == planner->split_column) (void)error_add(error, pointer, "\"%.80s\" is the split column; predict another", names->items[i]);
+    for (size_t k = 0; k < i; k++) {
+      if (planner->targets[k] == column) (void)error_add(error, pointer, "\"%.80s\" is named twice", names->items[i]);
+    }
+  }
+}
+
+static const struct dataset_column *get_target(const struct planner *planner, size_t index) {
+  return &planner->dataset->columns[planner->targets[index]];
+}
+
+/* The column's two values as {no, yes}; false if they aren't such a pair. */
+static bool find_labels(const struct dataset_column *column, const char *out_labels[2]) {
+  static const char *const pairs[][2] = {{"0", "1"}, {"no", "yes"}, {"false", "true"}, {"n", "y"}, {"f", "t"}, {"off", "on"}};
+  if (!column->has_categories || column->category_count != 2) return false;
+  const char *first = column->categories[0].value, *second = column->categories[1].value;
+  double zero, one;
+  if (column->can_be_numeric) {
+    out_labels[0] = first;
+    out_labels[1] = second;
+    return csv_parse_number(first, &zero) && csv_parse_number(second, &one) && zero == 0 && one == 1;
+  }
+  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+    bool is_swapped = strcasecmp(first, pairs[i][1]) == 0 && strcasecmp(second, pairs[i][0]) == 0;
+    if (!is_swapped && (strcasecmp(first, pairs[i][0]) != 0 || strcasecmp(second, pairs[i][1]) != 0)) continue;
+    out_labels[0] = is_swapped ? second : first;
+    out_labels[1] = is_swapped ? first : second;
+    return true;
+  }
+  return false;
+}
+
+/* A numeric column whose values look like names of classes. */
+static bool looks_like_classes(const struct dataset_column *column) {
+  uint64_t present = 0;
+  for (size_t i = 0; i < column->category_count; i++) present += column->categories[i].count;
+  return column->is_integral && column->has_categories && column->category_count <= AUTO_CLASSES_MAX &&
+         present >= AUTO_REPEATS_MIN * (uint64_t)column->category_count;
+}
+
+static int decide_task(const struct planner *planner) {
+  size_t count = planner->settings->target.count;
+  if (planner->settings->task != TASK_CHOICE_AUTO) return planner->settings->task;
+  if (count == 1) {
+    const struct dataset_column *column = get_target(planner, 0);
+    return column->kind != COLUMN_NUMERIC || looks_like_classes(column) ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
+  }
+  const char *labels[2];
+  for (size_t i = 0; i < count; i++) {
+    if (!find_labels(get_target(planner, i), labels)) return TASK_CHOICE_REGRESSION;
+  }
+  return TASK_CHOICE_MULTILABEL;
+}
+
+static void check_class_target(const struct dataset_column *column, const char *pointer, struct error *error) {
+  if (column->kind == COLUMN_TEXT || column->kind == COLUMN_IMAGE) {
+    (void)error_add(error, pointer, "\"%.80s\" is %s; a target must be numeric or categorical (PATCH the dataset if it is one of them)", column->name,
+                    kind_word(column));
+  } else if (!column->has_categories) {
+    (void)error_add(error, pointer, "\"%.80s\" has more different values than can be classes; ask for task \"regression\"", column->name);
+  } else if (column->category_count == 1) {
+    (void)error_add(error, pointer, "\"%.80s\" has one class only, \"%.80s\"; there must be at least two to tell apart", column->name,
+                    column->categories[0].value);
+  }
+}
+
+static void check_number_target(const struct dataset_column *column, const char *pointer, struct error *error) {
+  if (!column->can_be_numeric) {
+    (void)error_add(error, pointer, "\"%.80s\" is %s; the target of a regression must be numbers", column->name, kind_word(column));
+  } else if (column->min >= column->max) {
+    (void)error_add(error, pointer, "\"%.80s\" is %g in every row; there is nothing to predict", column->name, column->min);
+  } else if (fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
+    (void)error_add(error, pointer, "\"%.80s\" has numbers beyond ±3.4e38, the range of float32", column->name);
+  }
+}
+
+static void check_targets(const struct planner *planner, struct error *error) {
+  size_t count = planner->settings->target.count;
+  if (planner->settings->task == TASK_CHOICE_CLASSIFICATION && count > 1) {
+    (void)error_add(error, "/target", "a classification predicts one column, not %zu; several can be yes/no labels (multilabel) or numbers (regression)",
+                    count);
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const struct dataset_column *column = get_target(planner, i);
+    const char *labels[2];
+    char pointer[POINTER_BYTES];
+    point_at("target", i, count, pointer);
+    if (column->missing >= planner->dataset->rows) {
+      (void)error_add(error, pointer, "\"%.80s\" is missing in every row", column->name);
+    } else if (planner->settings->task == TASK_CHOICE_REGRESSION) {
+      check_number_target(column, pointer, error);
+    } else {
+      size_t items = count_items(error);
+      check_class_target(column, pointer, error);
+      if (planner->settings->task == TASK_CHOICE_MULTILABEL && count_items(error) == items && !find_labels(column, labels)) {
+        (void)error_add(error, pointer, "\"%.80s\" is no label; its values must be 0 and 1, no and yes, or false and true", column->name);
+      }
+    }
+  }
+}
+
+/* ---- features ---- */
+
+/* Why a column can't be a feature, or NULL. */
+static const char *find_obstacle(const struct planner *planner, size_t index) {
+  const struct dataset_column *column = &planner->dataset->columns[index];
+  for (size_t i = 0; i < planner->settings->target.count; i++) {
+    if (planner->targets[i] == index) return "is the target; a feature must be another column";
+  }
+  if (index == planner->split_column) return "is the split column; a feature must be another column";
+  if (column->missing >= planner->dataset->rows) return "is missing in every row";
+  if (column->kind == COLUMN_TEXT) return "is free text, which can't be a feature yet; leave it out, or PATCH the dataset if it is categorical";
+  if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
+  if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
+  if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
+  if (column->kind == COLUMN_NUMERIC && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
+    return "has numbers beyond ±3.4e38, the range of float32; leave it out";
+  }
+  return NULL;
+}
+
+static void choose_features(struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  const struct names *names = &planner->settings->features;
+  for (size_t i = 0; i < names->count; i++) {
+    char pointer[POINTER_BYTES];
+    point_at("features", i, names->count, pointer);
+    size_t column = find_column(dataset, names->items[i], pointer, error);
+    if (column == dataset->column_count) continue;
+    const char *obstacle = planner->is_feature[column] ? "is named twice" : find_obstacle(planner, column);
+    if (obstacle != NULL) (void)error_add(error, pointer, "\"%.80s\" %s", names->items[i], obstacle);
+    planner->is_feature[column] = true;
+  }
+  if (names->count > 0) return;
+  bool has_feature = false;
+  for (size_t i = 0; i < dataset->column_count; i++) has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
+  if (!has_feature) {
+    (void)error_add(error, "/features", "dataset \"%s\" has no numeric or categorical column besides the target to predict from", dataset->name);
+  }
+}
+
+/* ---- layout ---- */
+
+static char **copy_categories(const struct dataset_column *column) {
+  char **texts = calloc(column->category_count + 1, sizeof *texts);
+  for (size_t i = 0; texts != NULL && i < column->category_count; i++) {
+    texts[i] = strdup(column->categories[i].value);
+    if (texts[i] != NULL) continue;
+    for (size_t k = 0; k < i; k++) free(texts[k]);
+    free(texts);
+    return NULL;
+  }
+  return texts;
+}
+
+/* Appends the column to the layout; false if memory is short. */
+static bool add_feature(struct preprocessor *layout, const struct dataset_column *column, size_t index) {
+  struct feature *feature = &layout->features[layout->feature_count++];
+  *feature = (struct feature){.kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
+  feature->name = strdup(column->name);
+  size_t values = 1;
+  if (column->kind == COLUMN_CATEGORICAL) {
+    feature->categories = copy_categories(column);
+    feature->is_seen = malloc(column->category_count + 1);
+    if (feature->categories == NULL || feature->is_seen == NULL) return false;
+    feature->category_count = values = column->category_count;
+    memset(feature->is_seen, true, column->category_count);
+  }
+  feature->width = values + feature->has_indicator;
+  layout->input_width += feature->width; /* at most CSV_COLUMNS_MAX · (IMPORT_CATEGORIES + 1) */
+  return feature->name != NULL;
+}
+
+static bool add_target(struct preprocessor *layout, const struct dataset_column *column, size_t index) {
+  struct target *target = &layout->targets[layout->target_count++];
+  *target = (struct target){.column = index, .scale = 1, .is_class = layout->task != TASK_REGRESSION};
+  target->name = strdup(column->name);
+  if (target->name == NULL) return false;
+  if (!target->is_class) return true;
+  target->classes = copy_categories(column);
+  if (target->classes == NULL) return false;
+  target->class_count = column->category_count;
+  const char *labels[2];
+  if (layout->task == TASK_MULTILABEL && find_labels(column, labels) && strcmp(target->classes[0], labels[0]) != 0) {
+    char *first = target->classes[0];
+    target->classes[0] = target->classes[1];
+    target->classes[1] = first;
+  }
+  return true;
+}
+
+static enum error_code lay_out(struct planner *planner, struct error *error) {
+  static const enum task tasks[] = {[TASK_CHOICE_CLASSIFICATION] = TASK_CLASSIFICATION,
+                                    [TASK_CHOICE_MULTILABEL] = TASK_MULTILABEL,
+                                    [TASK_CHOICE_REGRESSION] = TASK_REGRESSION};
+  const struct dataset_row *dataset = planner->dataset;
+  struct preprocessor *layout = &planner->plan->layout;
+  size_t target_count = planner->settings->target.count;
+  layout->task = tasks[planner->settings->task];
+  layout->features = calloc(dataset->column_count, sizeof *layout->features);
+  layout->targets = calloc(target_count, sizeof *layout->targets);
+  bool is_whole = layout->features != NULL && layout->targets != NULL;
+  for (size_t i = 0; i < dataset->column_count && is_whole; i++) {
+    if (planner->is_feature[i]) is_whole = add_feature(layout, &dataset->columns[i], i);
+  }
+  for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(layout, get_target(planner, i), planner->targets[i]);
+  if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
+  layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->targets[0].class_count : target_count;
+  layout->target_width = target_count;
+  return ERROR_NONE;
+}
+
+/* ---- parts ---- */
+
+static uint64_t max_missing(const struct planner *planner) {
+  uint64_t missing = 0;
+  for (size_t i = 0; i < planner->settings->target.count; i++) {
+    if (get_target(planner, i)->missing > missing) missing = get_target(planner, i)->missing;
+  }
+  return missing;
+}
+
+enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uint64_t out_sizes[PART_COUNT], struct error *error) {
+  const struct data_split *split = &plan->settings.split;
+  const double shares[PART_COUNT] = {[PART_VALIDATION] = split->validation, [PART_TEST] = plan->settings.test_dataset[0] != '\0' ? 0 : split->test};
+  static const char *const pointers[PART_COUNT] = {[PART_VALIDATION] = "/split/validation", [PART_TEST] = "/split/test"};
+  const size_t items_before = count_items(error);
+  uint64_t taken = 0;
+  for (int part = PART_VALIDATION; part < PART_COUNT; part++) {
+    out_sizes[part] = split_size(shares[part], rows);
+    taken += out_sizes[part];
+    if (shares[part] <= 0 || out_sizes[part] > 0) continue;
+    (void)error_add(error, pointers[part], "%g of %" PRIu64 " row%s is no row; it takes at least %" PRIu64 " rows, or the share 0", shares[part],
+                    rows, rows == 1 ? "" : "s", split_rows_needed(shares[part]));
+  }
+  if (shares[PART_VALIDATION] + shares[PART_TEST] >= 1 || taken >= rows) {
+    (void)error_add(error, "/split", "validation and test take all of the %" PRIu64 " row%s; leave some to learn from", rows, rows == 1 ? "" : "s");
+  }
+  out_sizes[PART_TRAIN] = taken < rows ? rows - taken : 0;
+  return count_items(error) > items_before ? ERROR_INVALID : ERROR_NONE;
+}
+
+static void count_column_parts(const struct planner *planner, uint64_t sizes[PART_COUNT], struct error *error) {
+  const struct dataset_column *column = &planner->dataset->columns[planner->split_column];
+  for (size_t i = 0; i < column->category_count; i++) sizes[split_part_of_word(column->categories[i].value)] += column->categories[i].count;
+  if (sizes[PART_TRAIN] == 0) (void)error_add(error, "/split/column", "column \"%.80s\" puts no row into the training part", column->name);
+  if (sizes[PART_TEST] > 0 && planner->test_dataset != NULL) {
+    (void)error_add(error, "/split/column", "column \"%.80s\" has test rows, and test_dataset is a test part too; give one of them", column->name);
+  }
+}
+
+static void measure_parts(struct planner *planner, struct error *error) {
+  struct data_plan *plan = planner->plan;
+  uint64_t sizes[PART_COUNT] = {0};
+  plan->rows = planner->dataset->rows - max_missing(planner);
+  if (plan->rows == 0) return; /* check_targets has said so */
+  if (plan->rows > UINT32_MAX) {
+    (void)error_add(error, "/dataset", "it has %" PRIu64 " rows; at most %" PRIu32 " can be used", plan->rows, UINT32_MAX);
+    return;
+  }
+  if (planner->split_column < planner->dataset->column_count) {
+    count_column_parts(planner, sizes, error);
+  } else {
+    if (data_plan_split(plan, plan->rows, sizes, error) != ERROR_NONE) return;
+    /* Of several targets, different rows may be missing: then there are fewer rows, and rounding may leave one more for training. */
+    if (planner->settings->target.count > 1 && max_missing(planner) > 0) sizes[PART_TRAIN]++;
+  }
+  plan->train_rows_max = sizes[PART_TRAIN];
+  plan->validation_rows_max = sizes[PART_VALIDATION];
+  plan->test_rows_max = sizes[PART_TEST];
+}
+
+/* ---- test dataset ---- */
+
+static const struct dataset_column *find_test_column(const struct planner *planner, const char *name, struct error *error) {
+  for (size_t i = 0; i < planner->test_dataset->column_count; i++) {
+    if (strcmp(planner->test_dataset->columns[i].name, name) == 0) return &planner->test_dataset->columns[i];
+  }
+  (void)error_add(error, "/test_dataset", "dataset \"%s\" has no column \"%.80s\"; it needs all that the training dataset uses",
+                  planner->test_dataset->name, name);
+  return NULL;
+}
+
+static void check_test_numbers(const struct planner *planner, const struct dataset_column *column, struct error *error) {
+  if (column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
+  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" holds words; it must be numbers, as in the training dataset", column->name,
+                  planner->test_dataset->name);
+}
+
+static enum error_code check_test_classes(const struct planner *planner, const struct target *target, const struct dataset_column *column,
+                                          struct error *error) {
+  struct lookup lookup;
+  enum error_code code = lookup_init(&lookup, target->classes, target->class_count, error);
+  if (code != ERROR_NONE) return code;
+  for (size_t i = 0; i < column->category_count; i++) {
+    if (lookup_find(&lookup, column->categories[i].value) != LOOKUP_NONE) continue;
+    (void)error_add(error, "/test_dataset", "\"%.60s\" in column \"%.80s\" of dataset \"%s\" is none of the %zu classes of the training dataset",
+                    column->categories[i].value, column->name, planner->test_dataset->name, target->class_count);
+    break;
+  }
+  lookup_deinit(&lookup);
+  return ERROR_NONE;
+}
+
+static enum error_code check_test_dataset(struct planner *planner, struct error *error) {
+  const struct preprocessor *layout = &planner->plan->layout;
+  if (planner->test_dataset == NULL) return ERROR_NONE;
+  for (size_t i = 0; i < layout->feature_count; i++) {
+    const struct dataset_column *column = find_test_column(planner, layout->features[i].name, error);
+    if (column != NULL && layout->features[i].kind == COLUMN_NUMERIC) check_test_numbers(planner, column, error);
+  }
+  uint64_t missing = 0;
+  for (size_t i = 0; i < layout->target_count; i++) {
+    const struct dataset_column *column = find_test_column(planner, layout->targets[i].name, error);
+    if (column == NULL) continue;
+    if (column->missing > missing) missing = column->missing;
+    if (layout->targets[i].is_class) {
+      enum error_code code = check_test_classes(planner, &layout->targets[i], column, error);
+      if (code != ERROR_NONE) return code;
+    } else {
+      check_test_numbers(planner, column, error);
+    }
+  }
+  planner->plan->test_rows_max = planner->test_dataset->rows - missing;
+  if (planner->plan->test_rows_max == 0) {
+    (void)error_add(error, "/test_dataset", "the target is missing in every row of dataset \"%s\"", planner->test_dataset->name);
+  }
+  return ERROR_NONE;
+}
+
+/* ---- all together ---- */
+
+static enum error_code run_steps(struct planner *planner, struct error *error) {
+  find_split_column(planner, error);
+  find_targets(planner, error);
+  if (has_errors(planner, error)) return ERROR_INVALID;
+  planner->settings->task = decide_task(planner);
+  planner->plan->settings = *planner->settings;
+  check_targets(planner, error);
+  choose_features(planner, error);
+  measure_parts(planner, error);
+  if (has_errors(planner, error)) return ERROR_INVALID;
+  enum error_code code = lay_out(planner, error);
+  if (code == ERROR_NONE) code = check_test_dataset(planner, error);
+  planner->plan->has_validation = planner->plan->validation_rows_max > 0;
+  planner->plan->has_test = planner->plan->test_rows_max > 0;
+  return code == ERROR_NONE && has_errors(planner, error) ? ERROR_INVALID : code;
+}
+
+enum error_code data_plan_create(const struct dataset_row *dataset, const struct dataset_row *test_dataset, struct data_settings *settings,
+                                 uint64_t seed, struct data_plan *out_plan, struct error *error) {
+  struct data_plan plan = {.settings = *settings, .seed = seed};
+  struct planner planner = {.dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = count_items(error)};
+  planner.targets = calloc(settings->target.count + 1, sizeof *planner.targets);
+  planner.is_feature = calloc(dataset->column_count + 1, sizeof *planner.is_feature);
+  enum error_code code = ERROR_NONE;
+  if (planner.targets == NULL || planner.is_feature == NULL) {
+    code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to plan for %zu columns", dataset->column_count);
+  }
+  if (code == ERROR_NONE) code = run_steps(&planner, error);
+  free(planner.targets);
+  free(planner.is_feature);
+  if (code == ERROR_NONE) {
+    *out_plan = plan;
+  } else {
+    data_plan_deinit(&plan);
+  }
+  return code;
+}
+
+void data_plan_deinit(struct data_plan *plan) { preprocessor_deinit(&plan->layout); }
+
+void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target) {
+  *out_target = (struct network_target){.input = {.rank = 1, .sizes = {plan->layout.input_width}},
+                                        .is_classification = plan->layout.task == TASK_CLASSIFICATION,
+                                        .is_multilabel = plan->layout.task == TASK_MULTILABEL,
+                                        .output_width = plan->layout.task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count
+                                                                                                 : plan->layout.target_count};
+}
+
+void data_plan_set_single_output(struct data_plan *plan) { plan->layout.output_width = 1; }

@@ -1,0 +1,313 @@
+/* Three walks over the file, so that no more than the matrices and a byte per row is ever held:
+ *
+ *   survey   which rows have a target, and of which class they are → part of each row (skipped if neither matters)
+ *   fit      means, deviations, ranges and seen categories of the training rows → the preprocessor
+ *   fill     every row through the preprocessor, into its part's matrix, in the file's order
+ */
+#include "server/data/prepared.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/data/column_stats.h"
+#include "server/data/csv.h"
+#include "server/data/encode.h"
+#include "server/data/import.h"
+
+enum { POLL_ROWS = 1024, ALIGNMENT_FLOATS = 16 };
+
+struct builder {
+  const char *data_dir;
+  const struct dataset_row *dataset, *test_dataset;
+  const struct data_plan *plan;
+  bool as_values;
+  bool (*poll)(void *context);
+  void *poll_context;
+  struct preprocessor preprocessor;
+  struct encoder encoder;          /* of the dataset being walked */
+  size_t split_column;             /* if plan->settings.split.column is set */
+  size_t usable;                   /* rows met so far that have all targets */
+  uint64_t left_out;
+  int32_t *strata;                 /* [plan->rows], or NULL */
+  uint8_t *parts;                  /* [plan->rows] of each usable row */
+  struct moments *features, *targets;
+  uint64_t sizes[PART_COUNT], filled[PART_COUNT];
+  float *memory, *x[PART_COUNT], *y[PART_COUNT];
+};
+
+static enum error_code check_poll(const struct builder *builder, uint64_t row, struct error *error) {
+  if (row % POLL_ROWS != 0 || builder->poll == NULL || !builder->poll(builder->poll_context)) return ERROR_NONE;
+  return error_set(error, ERROR_CONFLICT, "cancelled while the data was being prepared");
+}
+
+static bool is_left_out(const struct builder *builder, const char *const *cells) {
+  for (size_t i = 0; i < builder->preprocessor.target_count; i++) {
+    if (csv_is_missing(cells[builder->encoder.target_columns[i]])) return true;
+  }
+  return false;
+}
+
+/* ---- survey ---- */
+
+static enum error_code survey_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
+  struct builder *builder = context;
+  enum error_code code = check_poll(builder, row, error);
+  if (code != ERROR_NONE) return code;
+  if (is_left_out(builder, cells)) {
+    builder->left_out++;
+    return ERROR_NONE;
+  }
+  if (builder->usable >= builder->plan->rows) {
+    return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has more rows with a target than were counted", builder->dataset->name);
+  }
+  if (builder->strata != NULL) {
+    size_t stratum = lookup_find(&builder->encoder.targets[0], cells[builder->encoder.target_columns[0]]);
+    if (stratum == LOOKUP_NONE) return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has a class that was not counted", builder->dataset->name);
+    builder->strata[builder->usable] = (int32_t)stratum;
+  }
+  if (builder->plan->settings.split.column[0] != '\0') {
+    enum split_part part = split_part_of_word(cells[builder->split_column]);
+    if (part == PART_COUNT) return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has a part that was not counted", builder->dataset->name);
+    builder->parts[builder->usable] = (uint8_t)part;
+  }
+  builder->usable++;
+  return ERROR_NONE;
+}
+
+static bool needs_survey(const struct builder *builder) {
+  uint64_t missing = 0;
+  for (size_t i = 0; i < builder->preprocessor.target_count; i++) missing |= builder->dataset->columns[builder->encoder.target_columns[i]].missing;
+  return missing > 0 || builder->strata != NULL || builder->plan->settings.split.column[0] != '\0';
+}
+
+static enum error_code assign_parts(struct builder *builder, struct error *error) {
+  const struct data_plan *plan = builder->plan;
+  if (plan->settings.split.column[0] != '\0') {
+    for (size_t i = 0; i < builder->usable; i++) builder->sizes[builder->parts[i]]++;
+    if (builder->sizes[PART_TRAIN] > 0) return ERROR_NONE;
+    return error_add(error, "/split/column", "no row of the training part has a target");
+  }
+  enum error_code code = data_plan_split(plan, builder->usable, builder->sizes, error);
+  if (code != ERROR_NONE) return code;
+  const struct split_request request = {.seed = plan->seed,
+                                        .count = builder->usable,
+                                        .validation = (size_t)builder->sizes[PART_VALIDATION],
+                                        .test = (size_t)builder->sizes[PART_TEST],
+                                        .strata = builder->strata,
+                                        .stratum_count = plan->layout.targets[0].class_count};
+  return split_assign(&request, builder->parts, error);
+}
+
+static size_t find_split_column(const struct builder *builder) {
+  size_t i = 0;
+  while (i + 1 < builder->dataset->column_count && strcmp(builder->dataset->columns[i].name, builder->plan->settings.split.column) != 0) i++;
+  return i;
+}
+
+static enum error_code survey(struct builder *builder, struct error *error) {
+  const struct data_plan *plan = builder->plan;
+  const struct data_split *split = &plan->settings.split;
+  enum error_code code = ERROR_NONE;
+  builder->parts = malloc((size_t)plan->rows);
+  bool has_strata = plan->layout.task == TASK_CLASSIFICATION && split->stratify && split->column[0] == '\0';
+  if (has_strata) builder->strata = malloc((size_t)plan->rows * sizeof *builder->strata);
+  if (builder->parts == NULL || (has_strata && builder->strata == NULL)) {
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to split %zu rows", (size_t)plan->rows);
+  }
+  builder->split_column = find_split_column(builder);
+  if (needs_survey(builder)) {
+    code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, survey_row, builder, error);
+  } else {
+    builder->usable = (size_t)plan->rows;
+  }
+  if (code == ERROR_NONE) code = assign_parts(builder, error);
+  free(builder->strata);
+  builder->strata = NULL;
+  return code;
+}
+
+/* ---- fit ---- */
+
+static enum error_code fit_features(struct builder *builder, const char *const *cells, struct reciprocal *reciprocal, struct error *error) {
+  for (size_t i = 0; i < builder->preprocessor.feature_count; i++) {
+    struct feature *feature = &builder->preprocessor.features[i];
+    const char *text = cells[builder->encoder.feature_columns[i]];
+    if (csv_is_missing(text)) continue;
+    if (feature->kind == COLUMN_CATEGORICAL) {
+      size_t category = lookup_find(&builder->encoder.features[i], text);
+      if (category != LOOKUP_NONE) feature->is_seen[category] = true;
+      continue;
+    }
+    double number;
+    if (!csv_parse_number(text, &number)) {
+      return error_set(error, ERROR_INTERNAL, "column \"%.100s\" of dataset \"%s\" has words that were not counted", feature->name,
+                       builder->dataset->name);
+    }
+    moments_add(&builder->features[i], reciprocal, number);
+  }
+  return ERROR_NONE;
+}
+
+static enum error_code fit_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
+  struct builder *builder = context;
+  enum error_code code = check_poll(builder, row, error);
+  if (code != ERROR_NONE || is_left_out(builder, cells)) return code;
+  if (builder->parts[builder->usable++] != PART_TRAIN) return ERROR_NONE;
+  struct reciprocal reciprocal = {0};
+  for (size_t i = 0; i < builder->preprocessor.target_count; i++) {
+    double number;
+    if (builder->preprocessor.targets[i].is_class || !csv_parse_number(cells[builder->encoder.target_columns[i]], &number)) continue;
+    moments_add(&builder->targets[i], &reciprocal, number);
+  }
+  return fit_features(builder, cells, &reciprocal, error);
+}
+
+/* A column that is constant, or empty, in the training part is left as wide as it is. */
+static void fit_numbers(const struct moments *moments, int scaling, double *out_center, double *out_scale) {
+  *out_center = 0;
+  *out_scale = 1;
+  if (scaling == SCALING_NONE || moments->count == 0) return;
+  *out_center = scaling == SCALING_MIN_MAX ? moments->min : moments_get_mean(moments);
+  double scale = scaling == SCALING_MIN_MAX ? moments->max - moments->min : moments_get_std(moments);
+  if (scale > 0) *out_scale = scale;
+}
+
+static enum error_code fit(struct builder *builder, struct error *error) {
+  struct preprocessor *preprocessor = &builder->preprocessor;
+  builder->features = calloc(preprocessor->feature_count + 1, sizeof *builder->features);
+  builder->targets = calloc(preprocessor->target_count + 1, sizeof *builder->targets);
+  if (builder->features == NULL || builder->targets == NULL) {
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
+  }
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    struct feature *feature = &preprocessor->features[i];
+    if (feature->kind == COLUMN_CATEGORICAL) memset(feature->is_seen, false, feature->category_count * sizeof *feature->is_seen);
+  }
+  builder->usable = 0;
+  enum error_code code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, fit_row, builder, error);
+  if (code != ERROR_NONE) return code;
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    struct feature *feature = &preprocessor->features[i];
+    if (feature->kind != COLUMN_NUMERIC) continue;
+    fit_numbers(&builder->features[i], builder->plan->settings.scaling, &feature->center, &feature->scale);
+    feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
+  }
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    struct target *target = &preprocessor->targets[i];
+    if (!target->is_class) fit_numbers(&builder->targets[i], SCALING_STANDARD, &target->center, &target->scale);
+  }
+  return ERROR_NONE;
+}
+
+/* ---- fill ---- */
+
+static size_t align(size_t floats) { return (floats + ALIGNMENT_FLOATS - 1) / ALIGNMENT_FLOATS * ALIGNMENT_FLOATS; }
+
+/* One block for all matrices, each aligned. data_plan_measure has added up the same sizes, so that they can't overflow here. */
+static enum error_code allocate(struct builder *builder, struct error *error) {
+  size_t bytes;
+  enum error_code code = data_plan_measure(builder->plan, builder->as_values, &bytes, error);
+  if (code != ERROR_NONE) return code;
+  if (builder->test_dataset != NULL) builder->sizes[PART_TEST] = builder->plan->test_rows_max;
+  size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
+  size_t floats = 0;
+  for (int part = 0; part < PART_COUNT; part++) floats += align((size_t)builder->sizes[part] * x_width) + align((size_t)builder->sizes[part] * y_width);
+  builder->memory = aligned_alloc(ALIGNMENT_FLOATS * sizeof(float), floats * sizeof(float));
+  if (builder->memory == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu bytes of rows", floats * sizeof(float));
+  float *next = builder->memory;
+  for (int part = 0; part < PART_COUNT; part++) {
+    builder->x[part] = next;
+    builder->y[part] = next + align((size_t)builder->sizes[part] * x_width);
+    next = builder->y[part] + align((size_t)builder->sizes[part] * y_width);
+  }
+  return ERROR_NONE;
+}
+
+static enum error_code fill_row(struct builder *builder, enum split_part part, uint64_t row, const char *const *cells, struct error *error) {
+  size_t at = (size_t)builder->filled[part];
+  if (at >= builder->sizes[part]) return error_set(error, ERROR_INTERNAL, "a part of the rows is larger than was counted");
+  size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
+  bool is_missing;
+  enum error_code code =
+      encoder_encode_target(&builder->encoder, cells, row, builder->as_values, builder->y[part] + at * y_width, &is_missing, error);
+  if (code == ERROR_NONE) code = encoder_encode(&builder->encoder, cells, row, builder->x[part] + at * x_width, error);
+  if (code == ERROR_NONE) builder->filled[part]++;
+  return code;
+}
+
+static enum error_code fill_own_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
+  struct builder *builder = context;
+  enum error_code code = check_poll(builder, row, error);
+  if (code != ERROR_NONE || is_left_out(builder, cells)) return code;
+  return fill_row(builder, (enum split_part)builder->parts[builder->usable++], row, cells, error);
+}
+
+static enum error_code fill_test_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
+  struct builder *builder = context;
+  enum error_code code = check_poll(builder, row, error);
+  if (code != ERROR_NONE) return code;
+  if (!is_left_out(builder, cells)) return fill_row(builder, PART_TEST, row, cells, error);
+  builder->left_out++;
+  return ERROR_NONE;
+}
+
+static enum error_code fill(struct builder *builder, struct error *error) {
+  enum error_code code = allocate(builder, error);
+  builder->usable = 0;
+  if (code == ERROR_NONE) code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, fill_own_row, builder, error);
+  if (code != ERROR_NONE || builder->test_dataset == NULL) return code;
+  encoder_deinit(&builder->encoder);
+  code = encoder_init(&builder->encoder, &builder->preprocessor, builder->test_dataset, "/test_dataset", error);
+  if (code != ERROR_NONE) return code;
+  return dataset_read_rows(builder->data_dir, builder->test_dataset, 0, builder->test_dataset->rows, fill_test_row, builder, error);
+}
+
+/* ---- all together ---- */
+
+static struct train_rows get_rows(const struct builder *builder, enum split_part part) {
+  return (struct train_rows){.count = (size_t)builder->filled[part], .x = builder->x[part], .y = builder->y[part]};
+}
+
+static void hand_over(struct builder *builder, struct prepared *out_prepared) {
+  const struct preprocessor *preprocessor = &builder->preprocessor;
+  *out_prepared = (struct prepared){
+      .data = {.task = preprocessor->task,
+               .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
+               .train = get_rows(builder, PART_TRAIN),
+               .validation = get_rows(builder, PART_VALIDATION)},
+      .test = get_rows(builder, PART_TEST),
+      .left_out = builder->left_out,
+      .memory = builder->memory,
+  };
+  out_prepared->preprocessor = builder->preprocessor;
+  builder->preprocessor = (struct preprocessor){0};
+  builder->memory = NULL;
+}
+
+enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset, const struct dataset_row *test_dataset,
+                                const struct data_plan *plan, bool as_values, bool (*poll)(void *context), void *context,
+                                struct prepared *out_prepared, struct error *error) {
+  struct builder builder = {.data_dir = data_dir, .dataset = dataset, .test_dataset = test_dataset, .plan = plan, .as_values = as_values,
+                            .poll = poll, .poll_context = context};
+  enum error_code code = preprocessor_copy(&builder.preprocessor, &plan->layout, error);
+  if (code == ERROR_NONE) code = encoder_init(&builder.encoder, &builder.preprocessor, dataset, "/dataset", error);
+  if (code == ERROR_NONE) code = survey(&builder, error);
+  if (code == ERROR_NONE) code = fit(&builder, error);
+  if (code == ERROR_NONE) code = fill(&builder, error);
+  encoder_deinit(&builder.encoder);
+  if (code == ERROR_NONE) hand_over(&builder, out_prepared);
+  preprocessor_deinit(&builder.preprocessor);
+  free(builder.strata);
+  free(builder.parts);
+  free(builder.features);
+  free(builder.targets);
+  free(builder.memory);
+  return code;
+}
+
+void prepared_deinit(struct prepared *prepared) {
+  preprocessor_deinit(&prepared->preprocessor);
+  free(prepared->memory);
+  *prepared = (struct prepared){0};
+}

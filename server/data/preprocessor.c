@@ -1,0 +1,238 @@
+#include "server/data/preprocessor.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/data/csv.h"
+#include "server/data/encode.h"
+
+static void free_texts(char **texts, size_t count) {
+  for (size_t i = 0; texts != NULL && i < count; i++) free(texts[i]);
+  free(texts);
+}
+
+void preprocessor_deinit(struct preprocessor *preprocessor) {
+  for (size_t i = 0; preprocessor->features != NULL && i < preprocessor->feature_count; i++) {
+    struct feature *feature = &preprocessor->features[i];
+    free(feature->name);
+    free_texts(feature->categories, feature->category_count);
+    free(feature->is_seen);
+  }
+  for (size_t i = 0; preprocessor->targets != NULL && i < preprocessor->target_count; i++) {
+    free(preprocessor->targets[i].name);
+    free_texts(preprocessor->targets[i].classes, preprocessor->targets[i].class_count);
+  }
+  free(preprocessor->features);
+  free(preprocessor->targets);
+  *preprocessor = (struct preprocessor){0};
+}
+
+/* count copies; NULL if memory is short. */
+static char **copy_texts(char *const *texts, size_t count) {
+  char **copies = calloc(count + 1, sizeof *copies);
+  for (size_t i = 0; copies != NULL && i < count; i++) {
+    copies[i] = strdup(texts[i]);
+    if (copies[i] != NULL) continue;
+    free_texts(copies, i);
+    return NULL;
+  }
+  return copies;
+}
+
+static bool copy_feature(struct feature *copy, const struct feature *feature) {
+  *copy = *feature;
+  copy->name = strdup(feature->name);
+  copy->categories = copy_texts(feature->categories, feature->category_count);
+  copy->is_seen = calloc(feature->category_count + 1, sizeof *copy->is_seen);
+  if (copy->is_seen != NULL && feature->category_count > 0) memcpy(copy->is_seen, feature->is_seen, feature->category_count * sizeof *copy->is_seen);
+  return copy->name != NULL && copy->categories != NULL && copy->is_seen != NULL;
+}
+
+static bool copy_target(struct target *copy, const struct target *target) {
+  *copy = *target;
+  copy->name = strdup(target->name);
+  copy->classes = copy_texts(target->classes, target->class_count);
+  return copy->name != NULL && copy->classes != NULL;
+}
+
+enum error_code preprocessor_copy(struct preprocessor *out_copy, const struct preprocessor *preprocessor, struct error *error) {
+  struct preprocessor copy = *preprocessor;
+  copy.feature_count = copy.target_count = 0;
+  copy.features = calloc(preprocessor->feature_count + 1, sizeof *copy.features);
+  copy.targets = calloc(preprocessor->target_count + 1, sizeof *copy.targets);
+  bool is_whole = copy.features != NULL && copy.targets != NULL;
+  while (is_whole && copy.feature_count < preprocessor->feature_count) {
+    size_t i = copy.feature_count++;
+    is_whole = copy_feature(&copy.features[i], &preprocessor->features[i]);
+  }
+  while (is_whole && copy.target_count < preprocessor->target_count) {
+    size_t i = copy.target_count++;
+    is_whole = copy_target(&copy.targets[i], &preprocessor->targets[i]);
+  }
+  *out_copy = copy;
+  if (is_whole) return ERROR_NONE;
+  preprocessor_deinit(out_copy);
+  return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", preprocessor->feature_count);
+}
+
+/* Scaled and rounded to float32; what float32 can't hold becomes its largest number. */
+static float scale_number(double value, double center, double scale) {
+  double scaled = (value - center) / scale;
+  if (scaled > FLT_MAX) return FLT_MAX;
+  return scaled < -FLT_MAX ? -FLT_MAX : (float)scaled;
+}
+
+void encode_number(const struct feature *feature, double value, float *x) {
+  x[feature->offset] = scale_number(value, feature->center, feature->scale);
+  if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
+}
+
+void encode_category(const struct feature *feature, size_t index, float *x) {
+  memset(x + feature->offset, 0, feature->width * sizeof *x);
+  if (index < feature->category_count && feature->is_seen[index]) x[feature->offset + index] = 1;
+}
+
+void encode_missing(const struct feature *feature, float *x) {
+  memset(x + feature->offset, 0, feature->width * sizeof *x);
+  if (feature->kind == COLUMN_NUMERIC) x[feature->offset] = scale_number(feature->fill, feature->center, feature->scale);
+  if (feature->has_indicator) x[feature->offset + feature->width - 1] = 1;
+}
+
+void encode_class(const struct preprocessor *preprocessor, size_t index, bool as_values, float *y) {
+  if (!as_values || preprocessor->output_width == 1) {
+    y[0] = (float)index;
+    return;
+  }
+  memset(y, 0, preprocessor->output_width * sizeof *y);
+  y[index] = 1;
+}
+
+float encode_target_number(const struct target *target, double value) { return scale_number(value, target->center, target->scale); }
+
+/* Adds a field error at pointer/name, the name escaped as RFC 6901 wants it. */
+__attribute__((format(printf, 4, 5)))
+static enum error_code add_field_error(struct error *error, const char *pointer, const char *name, const char *format, ...) {
+  char field[ERROR_POINTER_BYTES], detail[ERROR_DETAIL_BYTES];
+  size_t at = (size_t)snprintf(field, sizeof field, "%s/", pointer);
+  for (; *name != '\0' && at + 3 < sizeof field; name++) {
+    if (*name == '~' || *name == '/') {
+      field[at++] = '~';
+      field[at++] = *name == '~' ? '0' : '1';
+    } else {
+      field[at++] = *name;
+    }
+  }
+  if (at < sizeof field) field[at] = '\0';
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(detail, sizeof detail, format, arguments);
+  va_end(arguments);
+  return error_add(error, field, "%s", detail);
+}
+
+static bool is_missing(const struct cell *cell) {
+  return cell->kind == CELL_MISSING || (cell->kind == CELL_NUMBER && isnan(cell->number)) || (cell->kind == CELL_TEXT && csv_is_missing(cell->text));
+}
+
+static bool get_number(const struct cell *cell, double *out_number) {
+  if (cell->kind == CELL_TEXT) return csv_parse_number(cell->text, out_number);
+  *out_number = cell->number;
+  return cell->kind == CELL_NUMBER && isfinite(cell->number);
+}
+
+/* Few cells at a time come this way, so that a walk is enough; encode.c has tables for whole datasets. */
+static size_t find_value(char *const *values, size_t count, const struct cell *cell) {
+  if (cell->kind == CELL_TEXT) {
+    size_t bytes = strlen(cell->text);
+    const char *text = csv_trim(cell->text, &bytes);
+    for (size_t i = 0; i < count; i++) {
+      if (strncmp(values[i], text, bytes) == 0 && values[i][bytes] == '\0') return i;
+    }
+  }
+  double wanted, number;
+  if (!get_number(cell, &wanted)) return SIZE_MAX;
+  size_t found = SIZE_MAX;
+  for (size_t i = 0; i < count; i++) {
+    if (!csv_parse_number(values[i], &number)) return SIZE_MAX;
+    if (number == wanted) found = i;
+  }
+  return found;
+}
+
+static const char *quote_text(const struct cell *cell) { return cell->kind == CELL_TEXT ? cell->text : "(not finite)"; }
+
+enum error_code preprocessor_transform(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, float *x,
+                                       struct error *error) {
+  bool is_good = true;
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    const struct feature *feature = &preprocessor->features[i];
+    double number;
+    if (is_missing(&cells[i])) {
+      encode_missing(feature, x);
+    } else if (feature->kind == COLUMN_CATEGORICAL) {
+      encode_category(feature, find_value(feature->categories, feature->category_count, &cells[i]), x);
+    } else if (get_number(&cells[i], &number)) {
+      encode_number(feature, number, x);
+    } else {
+      (void)add_field_error(error, pointer, feature->name, "\"%.100s\" is no number; \"%.100s\" takes numbers, or null where it is missing",
+                            quote_text(&cells[i]), feature->name);
+      is_good = false;
+    }
+  }
+  return is_good ? ERROR_NONE : ERROR_INVALID;
+}
+
+/* "\"a\", \"b\", \"c\", …" for an error. */
+static const char *list_values(char *const *values, size_t count, char *text, size_t text_bytes) {
+  size_t at = 0;
+  text[0] = '\0';
+  for (size_t i = 0; i < count && at + 48 < text_bytes; i++) {
+    at += (size_t)snprintf(text + at, text_bytes - at, "%s\"%.32s\"", i > 0 ? ", " : "", values[i]);
+    if (i == 4 && count > 6) {
+      snprintf(text + at, text_bytes - at, ", … (%zu in all)", count);
+      break;
+    }
+  }
+  return text;
+}
+
+static enum error_code transform_class(const struct preprocessor *preprocessor, const struct target *target, const struct cell *cell,
+                                       const char *pointer, size_t *out_index, struct error *error) {
+  char known[240];
+  *out_index = find_value(target->classes, target->class_count, cell);
+  if (*out_index < target->class_count) return ERROR_NONE;
+  const char *what = preprocessor->task == TASK_MULTILABEL ? "label" : "class";
+  char number[32] = "";
+  if (cell->kind == CELL_NUMBER) snprintf(number, sizeof number, "%.17g", cell->number);
+  return add_field_error(error, pointer, target->name, "\"%.60s\" is no %s of \"%.60s\"; known: %s",
+                         cell->kind == CELL_TEXT ? cell->text : number, what, target->name,
+                         list_values(target->classes, target->class_count, known, sizeof known));
+}
+
+enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, bool as_values,
+                                              float *y, struct error *error) {
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    const struct target *target = &preprocessor->targets[i];
+    double number;
+    size_t index = 0;
+    if (is_missing(&cells[i])) return add_field_error(error, pointer, target->name, "is missing; the target \"%.100s\" is needed", target->name);
+    if (target->is_class) {
+      enum error_code code = transform_class(preprocessor, target, &cells[i], pointer, &index, error);
+      if (code != ERROR_NONE) return code;
+      if (preprocessor->task == TASK_CLASSIFICATION) {
+        encode_class(preprocessor, index, as_values, y);
+      } else {
+        y[i] = (float)index;
+      }
+    } else if (get_number(&cells[i], &number)) {
+      y[i] = encode_target_number(target, number);
+    } else {
+      return add_field_error(error, pointer, target->name, "\"%.100s\" is no number; the target \"%.100s\" is one", quote_text(&cells[i]), target->name);
+    }
+  }
+  return ERROR_NONE;
+}
