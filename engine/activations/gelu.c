@@ -1,0 +1,48 @@
+/* Gaussian error linear unit (Hendrycks, Gimpel 2016): a = z Φ(z), ∂a/∂z = Φ(z) + z φ(z), Φ the normal distribution function. */
+#include "engine/activations/by_value.h"
+
+enum { APPROXIMATE_NONE, APPROXIMATE_TANH };
+static const char *const approximations[] = {"none", "tanh", NULL};
+
+struct gelu {
+  int approximate;
+};
+static const struct param params[] = {
+    PARAM_CHOICE_ROW(struct gelu, approximate, approximations, APPROXIMATE_NONE, "how the normal distribution function is computed"),
+};
+
+/* The approximation: Φ(z) ≈ ½ (1 + tanh u), u = √(2/π) (z + 0.044715 z³). */
+static const float sqrt_2_pi = 0.797884561f, cubic = 0.044715f;
+
+static inline float f(const struct gelu *settings, float z) {
+  if (settings->approximate == APPROXIMATE_TANH) return 0.5f * z * (1.0f + vector_tanh(sqrt_2_pi * (z + cubic * z * z * z)));
+  float density;
+  return z * vector_normal(z, &density);
+}
+static inline float f_prime(const struct gelu *settings, float z, float a) {
+  (void)a;
+  if (settings->approximate == APPROXIMATE_TANH) {
+    float t = vector_tanh(sqrt_2_pi * (z + cubic * z * z * z));
+    return 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * sqrt_2_pi * (1.0f + 3.0f * cubic * z * z);
+  }
+  float density, distribution = vector_normal(z, &density);
+  return distribution + z * density;
+}
+static inline double f64(const struct gelu *settings, double z) {
+  if (settings->approximate == APPROXIMATE_TANH) return 0.5 * z * (1.0 + tanh(0.79788456080286535588 * (z + 0.044715 * z * z * z)));
+  return 0.5 * z * erfc(-z * 0.70710678118654752440);
+}
+
+ACTIVATION_BY_VALUE(struct gelu)
+
+const struct activation_kind activation_gelu = {
+    .kind = {.name = "gelu",
+             .summary = "z times the normal distribution function of z",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct gelu)},
+    .formula = "a = z Phi(z)",
+    .forward = forward,
+    .backward = backward,
+    .forward64 = forward64,
+};

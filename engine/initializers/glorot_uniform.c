@@ -1,0 +1,29 @@
+/* Glorot or Xavier uniform (Glorot, Bengio: "Understanding the difficulty of training deep feedforward neural networks", 2010): variance
+ * gain² · 2 / (fan_in + fan_out), for layers whose activation is near the identity around 0. */
+#include <math.h>
+
+#include "engine/initializers/fill.h"
+#include "engine/initializers/kinds.h"
+
+struct glorot {
+  double gain;
+};
+static const struct param params[] = {
+    PARAM_NUMBER_ROW(struct glorot, gain, 0, INFINITY, 1, "factor on the spread", .flags = PARAM_ABOVE_MIN),
+};
+
+static void fill(const void *settings, const struct random_stream *stream, size_t rows, size_t columns, size_t fan_in, size_t fan_out,
+                 float *weights) {
+  const struct glorot *glorot = settings;
+  double std = glorot->gain * sqrt(2.0 / (double)(fan_in + fan_out));
+  fill_uniform(stream, rows * columns, -sqrt(3.0) * std, sqrt(3.0) * std, weights);
+}
+
+const struct initializer_kind initializer_glorot_uniform = {
+    .kind = {.name = "glorot_uniform",
+             .summary = "uniform, variance 2 / (fan_in + fan_out): for tanh, sigmoid, softmax",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct glorot)},
+    .fill = fill,
+};

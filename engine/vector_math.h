@@ -1,0 +1,114 @@
+/* Elementary functions in float32, written so that a loop over them becomes vector code: no calls, no branches, no tables.
+ *
+ * Relative errors are about 1e-7 (tests/unit/engine/test_vector_math.c measures them against libm). NaN goes in and comes out; infinities
+ * give the limits. Polynomial coefficients are Chebyshev fits, made for the reduced ranges named beside them.
+ */
+#ifndef ENGINE_VECTOR_MATH_H
+#define ENGINE_VECTOR_MATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline float vector_float_from_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static inline uint32_t vector_bits_of_float(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/* 2ⁿ for −126 ≤ n ≤ 127; n comes as an unsigned so that garbage after NaN stays defined. */
+static inline float vector_power_of_two(uint32_t n) { return vector_float_from_bits((n + 127u) << 23); }
+
+/* Splits x = n ln 2 + r with |r| ≤ ln 2 / 2. Returns eʳ − 1 and the integer n (two's complement). */
+static inline float vector_reduce_exp(float x, uint32_t *out_n) {
+  const float round_to_integer = 12582912.0f; /* 1.5 · 2²³: the sum's last bits are the nearest integer */
+  float shifted = x * 1.44269504f + round_to_integer;
+  float n = shifted - round_to_integer;
+  float r = (x - n * 0.693359375f) - n * -2.12194440e-4f; /* ln 2 in two parts: the first product is exact */
+  *out_n = vector_bits_of_float(shifted) - 0x4B400000u;
+  float q = 1.98992878e-4f;
+  q = q * r + 1.39336525e-3f;
+  q = q * r + 8.33329847e-3f;
+  q = q * r + 4.16664649e-2f;
+  q = q * r + 1.66666667e-1f;
+  q = q * r + 0.5f;
+  return q * r * r + r;
+}
+
+/* eˣ */
+static inline float vector_exp(float x) {
+  x = x < -104.0f ? -104.0f : x; /* beyond, eˣ is 0 or ∞ in float32 */
+  x = x > 89.0f ? 89.0f : x;
+  uint32_t n;
+  float fraction = vector_reduce_exp(x, &n) + 1.0f;
+  uint32_t half_n = (uint32_t)((int32_t)n >> 1); /* two steps: 2ⁿ alone may be out of range */
+  return fraction * vector_power_of_two(half_n) * vector_power_of_two(n - half_n);
+}
+
+/* eˣ − 1 for x ≤ 88, precise near 0 too */
+static inline float vector_expm1(float x) {
+  x = x < -40.0f ? -40.0f : x;
+  x = x > 88.0f ? 88.0f : x;
+  uint32_t n;
+  float fraction = vector_reduce_exp(x, &n);
+  float scale = vector_power_of_two(n);
+  return fraction * scale + (scale - 1.0f);
+}
+
+/* tanh x = (e²ˣ − 1) / (e²ˣ + 1), by |x| so that nothing overflows or cancels */
+static inline float vector_tanh(float x) {
+  float magnitude = fabsf(x);
+  magnitude = magnitude > 10.0f ? 10.0f : magnitude;
+  float e = vector_expm1(2.0f * magnitude);
+  return copysignf(e / (e + 2.0f), x);
+}
+
+/* 1 / (1 + e⁻ˣ) */
+static inline float vector_sigmoid(float x) { return 1.0f / (1.0f + vector_exp(-x)); }
+
+/* ln(1 + u) for 0 ≤ u ≤ 1: 2 artanh(u / (2 + u)) */
+static inline float vector_log1p_unit(float u) {
+  float t = u / (2.0f + u);
+  float w = t * t; /* in [0, 1/9] */
+  float p = 1.22050774e-1f;
+  p = p * w + 1.06970398e-1f;
+  p = p * w + 1.43103198e-1f;
+  p = p * w + 1.99993471e-1f;
+  p = p * w + 3.33333396e-1f;
+  p = p * w + 1.0f;
+  return 2.0f * t * p;
+}
+
+/* e^(z²) erfc z for z ≥ 0 as a polynomial in s = (z − 2.55) / (z + 2.55), fitted for z ≤ 11, divided by 1 + z */
+static inline float vector_erfcx(float z) {
+  float s = (z - 2.55f) / (z + 2.55f);
+  float p = 2.19528861e-4f;
+  p = p * s + 4.25787960e-4f;
+  p = p * s - 1.67133298e-3f;
+  p = p * s - 1.69165547e-3f;
+  p = p * s + 1.55612601e-2f;
+  p = p * s - 3.12269525e-2f;
+  p = p * s + 1.35135697e-2f;
+  p = p * s + 7.92258838e-2f;
+  p = p * s - 2.45506195e-1f;
+  p = p * s + 7.35383765e-1f;
+  return p / (1.0f + z);
+}
+
+/* Φ(x), the normal distribution function, and its density φ(x) = e^(−x²/2) / √(2π): Φ(−|x|) = ½ erfc(|x|/√2) = ½ e^(−x²/2) erfcx(|x|/√2) */
+static inline float vector_normal(float x, float *out_density) {
+  float magnitude = fabsf(x);
+  magnitude = magnitude > 15.0f ? 15.0f : magnitude; /* Φ(−15) is 0 in float32 */
+  float e = vector_exp(-0.5f * magnitude * magnitude);
+  float lower_tail = 0.5f * e * vector_erfcx(magnitude * 0.707106781f);
+  *out_density = 0.398942280f * e;
+  return x > 0.0f ? 1.0f - lower_tail : lower_tail;
+}
+
+#endif
