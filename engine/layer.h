@@ -52,7 +52,9 @@ struct layer {
   const struct layer_kind *kind;
   const void *settings;              /* starts with struct layer_common; borrowed from the network */
   size_t index;                      /* position in the network's order; also the random lane */
+  const char *name;                  /* for errors; borrowed, as are the inputs' names */
   size_t input_count;
+  const char *input_names[LIMIT_LAYER_INPUTS];
   struct shape in[LIMIT_LAYER_INPUTS];   /* one sample of each input */
   /* Set by kind->compile: */
   struct shape out;                  /* one sample of the output */
@@ -97,8 +99,9 @@ struct layer_kind {
   struct kind kind;
   const char *formula;               /* "z = W x + b" */
   size_t input_min, input_max;       /* how many inputs it takes */
-  /* Checks the input shapes and fills the part of `layer` "set by compile". An error names both layers and shapes; the
-   * caller puts the pointer. */
+  /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_* and counts are 0 on entry. Sets (error_set) a
+   * detail that names both layers and shapes; the caller puts the pointer. Sizes up to LIMIT_SAMPLE_VALUES are fine for products
+   * of two; the caller checks what compile has set. */
   enum error_code (*compile)(struct layer *layer, struct error *error);
   void (*forward)(const struct layer *layer, const struct pass *pass);
   void (*backward)(const struct layer *layer, const struct pass *pass);
@@ -107,7 +110,11 @@ struct layer_kind {
 
 extern const struct kind_table layer_kinds;
 
-/* For compile functions: appends a tensor and returns it, sizes checked. NULL if the table is full (a programmer's error). */
+static inline const struct layer_kind *layer_kind_of(const struct spec *spec) { return (const struct layer_kind *)spec->kind; }
+static inline struct layer_common *layer_common_of(const struct spec *spec) { return (struct layer_common *)spec->settings; }
+
+/* For compile functions: appends a tensor and returns it. The fan-in is the product of all sizes but the first, the fan-out the first
+ * size; whoever knows better sets them. The table has room for all tensors of any kind. */
 struct layer_tensor *layer_add_tensor(struct layer *layer, const char *name, const struct shape *shape);
 struct layer_tensor *layer_add_buffer(struct layer *layer, const char *name, const struct shape *shape, float fill);
 

@@ -8,6 +8,7 @@ enum {
   LIMIT_LAYERS = 1024,              /* layers of a network */
   LIMIT_LAYER_INPUTS = 16,          /* inputs of one layer (add, concat) */
   LIMIT_LAYER_TENSORS = 8,          /* parameter tensors, or buffers, of one layer */
+  LIMIT_SAMPLE_VALUES = 1 << 30,    /* values of one sample at any layer */
   LIMIT_UNITS = 1 << 20,            /* outputs of a dense layer; filters; classes */
   LIMIT_CLASS_WEIGHTS = 4096,       /* entries of class_weights */
   LIMIT_BATCH_SIZE = 1 << 20,

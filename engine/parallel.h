@@ -26,4 +26,16 @@ static inline void parallel_run(const struct parallel *parallel, size_t piece_co
   parallel->run(parallel->context, piece_count, piece, argument);
 }
 
+enum { PARALLEL_PIECE_COST = 50000 };   /* about nanoseconds: less is not worth handing to another thread */
+
+/* How many of `count` items, each of cost `item_cost` (about nanoseconds), make one piece. Depends on the problem alone. */
+static inline size_t parallel_items_per_piece(size_t count, size_t item_cost) {
+  size_t items = item_cost >= PARALLEL_PIECE_COST ? 1 : PARALLEL_PIECE_COST / (item_cost + 1) + 1;
+  return items < count ? items : (count > 0 ? count : 1);
+}
+
+static inline size_t parallel_piece_count(size_t count, size_t items_per_piece) {
+  return count / items_per_piece + (count % items_per_piece != 0);
+}
+
 #endif

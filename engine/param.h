@@ -180,6 +180,7 @@ enum error_code settings_check(const void *settings, const struct param *params,
 /* Number of values in one sample: the product of the sizes; 1 for rank 0. */
 size_t shape_size(const struct shape *shape);
 bool shape_equal(const struct shape *left, const struct shape *right);
+enum { SHAPE_TEXT_BYTES = 96 };   /* enough for any shape */
 /* "[3, 28, 28]" into `text`; returns `text`. */
 const char *shape_format(const struct shape *shape, char *text, size_t text_bytes);
 

@@ -1,0 +1,97 @@
+/* Dense: z = x Wᵀ + b over the last axis; all axes before it are more rows. W is [units, features], as in PyTorch's Linear.
+ *
+ *   ∂C/∂W = δᵀ x      ∂C/∂b = Σ over rows of δ      ∂C/∂x = δ W
+ */
+#include "engine/kernels.h"
+#include "engine/layers/kinds.h"
+
+struct dense {
+  struct layer_common common;
+  int64_t units;
+  bool bias;
+  struct spec initializer, bias_initializer;
+};
+
+static const struct param params[] = {
+    PARAM_INLINE_ROW(struct dense, common, layer_name_params),
+    PARAM_INTEGER_ROW(struct dense, units, 1, LIMIT_UNITS, 0, "number of outputs; \"auto\" (last layer only) follows from the target",
+                      .flags = PARAM_REQUIRED | PARAM_AUTO),
+    PARAM_INLINE_ROW(struct dense, common, layer_activation_params),
+    PARAM_BOOLEAN_ROW(struct dense, bias, true, "whether a bias is added"),
+    PARAM_KIND_ROW(struct dense, initializer, &initializer_kinds, "glorot_uniform", "start values of the weights"),
+    PARAM_KIND_ROW(struct dense, bias_initializer, &initializer_kinds, "zeros", "start values of the biases"),
+    PARAM_INLINE_ROW(struct dense, common, layer_penalty_params),
+};
+
+enum { WEIGHT, BIAS };
+
+static enum error_code compile(struct layer *layer, struct error *error) {
+  const struct dense *dense = layer->settings;
+  const struct shape *in = &layer->in[0];
+  if (dense->units == PARAM_INTEGER_AUTO)
+    return error_set(error, ERROR_INVALID, "units of layer \"%s\" are \"auto\": only a dataset's target says how many the last layer has",
+                     layer->name);
+  if (in->rank == 0)
+    return error_set(error, ERROR_INVALID, "dense layer \"%s\" needs an input with at least one axis, \"%s\" gives []", layer->name,
+                     layer->input_names[0]);
+  size_t units = (size_t)dense->units, features = in->sizes[in->rank - 1];
+  layer->out = *in;
+  layer->out.sizes[in->rank - 1] = units;
+  struct layer_tensor *weight = layer_add_tensor(layer, "weight", &(struct shape){.rank = 2, .sizes = {units, features}});
+  weight->initializer = &dense->initializer;
+  weight->is_penalized = true;
+  if (dense->bias) {
+    struct layer_tensor *bias = layer_add_tensor(layer, "bias", &(struct shape){.rank = 1, .sizes = {units}});
+    bias->initializer = &dense->bias_initializer;
+    bias->fan_in = features;
+  }
+  layer->flops_per_sample = 2.0 * (double)shape_size(in) * (double)units;
+  return ERROR_NONE;
+}
+
+static size_t count_features(const struct layer *layer) { return layer->in[0].sizes[layer->in[0].rank - 1]; }
+static size_t count_units(const struct layer *layer) { return layer->out.sizes[layer->out.rank - 1]; }
+static size_t count_rows(const struct layer *layer, size_t batch) { return batch * (shape_size(&layer->in[0]) / count_features(layer)); }
+
+static void forward(const struct layer *layer, const struct pass *pass) {
+  size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
+  const float *weight = pass->parameters + layer->tensors[WEIGHT].offset; /* [units, features] */
+  kernel_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, false);
+  if (layer->tensor_count > BIAS) kernel_add_bias(pass->parallel, rows, units, pass->parameters + layer->tensors[BIAS].offset, pass->z);
+}
+
+static void backward(const struct layer *layer, const struct pass *pass) {
+  size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
+  const float *weight = pass->parameters + layer->tensors[WEIGHT].offset;
+  kernel_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], pass->gradients + layer->tensors[WEIGHT].offset, false);
+  if (layer->tensor_count > BIAS)
+    kernel_column_sums(pass->parallel, rows, units, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
+  if (pass->dx[0] != NULL) kernel_matmul_nn(pass->parallel, rows, features, units, pass->delta, weight, pass->dx[0], false);
+}
+
+static void forward64(const struct layer *layer, const struct pass64 *pass) {
+  size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
+  const double *weight = pass->parameters + layer->tensors[WEIGHT].offset;
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t unit = 0; unit < units; unit++) {
+      double sum = layer->tensor_count > BIAS ? pass->parameters[layer->tensors[BIAS].offset + unit] : 0;
+      for (size_t i = 0; i < features; i++) sum += weight[unit * features + i] * pass->x[0][row * features + i];
+      pass->z[row * units + unit] = sum;
+    }
+  }
+}
+
+const struct layer_kind layer_dense = {
+    .kind = {.name = "dense",
+             .summary = "fully connected over the last axis",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct dense)},
+    .formula = "z = x W^T + b",
+    .input_min = 1,
+    .input_max = 1,
+    .compile = compile,
+    .forward = forward,
+    .backward = backward,
+    .forward64 = forward64,
+};

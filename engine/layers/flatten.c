@@ -1,0 +1,46 @@
+/* Flatten: all axes of a sample become one. The values stay where they are. */
+#include <string.h>
+
+#include "engine/layers/kinds.h"
+
+struct flatten {
+  struct layer_common common;
+};
+
+static const struct param params[] = {
+    PARAM_INLINE_ROW(struct flatten, common, layer_name_params),
+    PARAM_INLINE_ROW(struct flatten, common, layer_activation_params),
+};
+
+static enum error_code compile(struct layer *layer, struct error *error) {
+  (void)error;
+  layer->out = (struct shape){.rank = 1, .sizes = {shape_size(&layer->in[0])}};
+  return ERROR_NONE;
+}
+
+static void forward(const struct layer *layer, const struct pass *pass) {
+  memcpy(pass->z, pass->x[0], pass->batch * shape_size(&layer->out) * sizeof *pass->z);
+}
+
+static void backward(const struct layer *layer, const struct pass *pass) {
+  if (pass->dx[0] != NULL) memcpy(pass->dx[0], pass->delta, pass->batch * shape_size(&layer->out) * sizeof *pass->delta);
+}
+
+static void forward64(const struct layer *layer, const struct pass64 *pass) {
+  memcpy(pass->z, pass->x[0], pass->batch * shape_size(&layer->out) * sizeof *pass->z);
+}
+
+const struct layer_kind layer_flatten = {
+    .kind = {.name = "flatten",
+             .summary = "makes one axis of all",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct flatten)},
+    .formula = "z = x",
+    .input_min = 1,
+    .input_max = 1,
+    .compile = compile,
+    .forward = forward,
+    .backward = backward,
+    .forward64 = forward64,
+};
