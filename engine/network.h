@@ -46,6 +46,9 @@ void network_spec_deinit(struct network_spec *spec);
 __attribute__((warn_unused_result))
 enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target, struct error *error);
 
+/* Whether nothing is missing or "auto" any more: names, units, activations, input. Then network_create needs no dataset. */
+bool network_spec_is_resolved(const struct network_spec *spec);
+
 struct network;
 
 /* Compiles a resolved spec. The network borrows `spec`, which must outlive it. Errors carry pointers such as "/layers/2/inputs/0".

@@ -1,0 +1,319 @@
+/* Kernels in plain C with the compiler's vector types.
+ *
+ * A matrix product holds a tile of c, [TILE_ROWS, up to 2 vectors], in registers and adds to it, term by term of the sum, a column of a
+ * times a row of b. Where b's rows lie along c's columns (a · b, aᵀ · b) it is read in place; else (a · bᵀ) and at the last columns, which
+ * don't fill a tile, a block of it is first copied to rows of a tile's width. A tile that sticks out over the last row repeats that row and
+ * stores what is valid. So each value of c is computed by the same operations wherever it stands, and however the work is cut.
+ *
+ * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#include "engine/kernels.h"
+#include "engine/reduce.h"
+
+#if defined(__AVX512F__)
+enum { VECTOR_FLOATS = 16, TILE_ROWS = 8 };
+#elif defined(__AVX__)
+enum { VECTOR_FLOATS = 8, TILE_ROWS = 6 };
+#else
+enum { VECTOR_FLOATS = 4, TILE_ROWS = 4 };
+#endif
+enum {
+  TILE_COLUMNS = 2 * VECTOR_FLOATS,
+  BLOCK_K = 256,        /* of the sum, taken at a time: what is read of b for a tile's columns stays in cache */
+  SMALL_PRODUCTS = 512, /* m · n · k up to which nothing beats three loops */
+  PRODUCTS_PER_NS = 32  /* multiply-adds, roughly, to decide how much work is worth a piece */
+};
+
+typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
+typedef int32_t vector_lanes __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
+
+static inline vector load(const float *from) {
+  vector value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+static inline void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
+
+const char *kernels_name(void) { return "plain 1"; }
+
+/* A product, with operands as strides: a(i, p) = a[i · a_row + p · a_step], b(p, j) = b[p · b_step + j · b_column]. */
+struct product {
+  size_t m, n, k;
+  const float *a, *b;
+  float *c; /* [m, n] */
+  size_t a_row, a_step, b_step, b_column;
+  bool accumulate;
+  size_t row_pieces, rows_per_piece, columns_per_piece;
+};
+
+/* Part of c: rows [row_begin, row_end), columns likewise. */
+struct part {
+  size_t row_begin, row_end, column_begin, column_end;
+};
+
+static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
+
+/* Three loops, for products too small for anything else. */
+static void multiply_small(const struct product *q) {
+  for (size_t i = 0; i < q->m; i++) {
+    for (size_t j = 0; j < q->n; j++) {
+      float sum = 0;
+      for (size_t p = 0; p < q->k; p++) sum += q->a[i * q->a_row + p * q->a_step] * q->b[p * q->b_step + j * q->b_column];
+      float *c = q->c + i * q->n + j;
+      *c = q->accumulate ? *c + sum : sum;
+    }
+  }
+}
+
+/* Tiles */
+
+/* One tile of the sum over `k` terms: tile[TILE_ROWS][vectors] = Σ a(i, p) b(p, j). a_rows point to a(i, first p). */
+static inline void multiply_tile(size_t vectors, size_t k, const float *const a_rows[TILE_ROWS], size_t a_step, const float *b,
+                                 size_t b_step, vector tile[TILE_ROWS][2]) {
+  vector sums[TILE_ROWS][2] = {0};
+  const float *rows[TILE_ROWS];
+  for (size_t i = 0; i < TILE_ROWS; i++) rows[i] = a_rows[i];
+  for (size_t p = 0, a_at = 0; p < k; p++, a_at += a_step, b += b_step) {
+    vector b0 = load(b), b1 = vectors > 1 ? load(b + VECTOR_FLOATS) : b0;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < TILE_ROWS; i++) {
+      float a = rows[i][a_at];
+      sums[i][0] += a * b0;
+      if (vectors > 1) sums[i][1] += a * b1;
+    }
+  }
+  for (size_t i = 0; i < TILE_ROWS; i++)
+    for (size_t v = 0; v < vectors; v++) tile[i][v] = sums[i][v];
+}
+
+/* Writes or adds the valid part of a tile to c[·, n] at its place. */
+static inline void store_tile(float *c, size_t n, size_t rows, size_t columns, bool adds, vector tile[TILE_ROWS][2]) {
+  for (size_t i = 0; i < rows; i++, c += n) {
+    if (columns == TILE_COLUMNS) {
+      store(c, adds ? load(c) + tile[i][0] : tile[i][0]);
+      store(c + VECTOR_FLOATS, adds ? load(c + VECTOR_FLOATS) + tile[i][1] : tile[i][1]);
+      continue;
+    }
+    float values[TILE_COLUMNS];
+    store(values, tile[i][0]);
+    if (columns > VECTOR_FLOATS) store(values + VECTOR_FLOATS, tile[i][1]);
+    for (size_t j = 0; j < columns; j++) c[j] = adds ? c[j] + values[j] : values[j];
+  }
+}
+
+/* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
+static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
+  vector_lanes upper, lower;
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
+    upper[lane] = (int32_t)((lane & half) == 0 ? lane : VECTOR_FLOATS + lane - half);
+    lower[lane] = (int32_t)((lane & half) == 0 ? lane + half : VECTOR_FLOATS + lane);
+  }
+  for (size_t i = 0; i < VECTOR_FLOATS; i++) {
+    if ((i & half) != 0) continue;
+    vector first = rows[i], second = rows[i + half];
+    rows[i] = __builtin_shuffle(first, second, upper);
+    rows[i + half] = __builtin_shuffle(first, second, lower);
+  }
+}
+
+/* to[p · TILE_COLUMNS + j] = from_rows[j][p] for a square of VECTOR_FLOATS. */
+static inline void transpose_square(const float *const from_rows[VECTOR_FLOATS], float *to) {
+  vector rows[VECTOR_FLOATS];
+  for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] = load(from_rows[j]);
+  for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) swap_quarters(rows, half);
+  for (size_t p = 0; p < VECTOR_FLOATS; p++) store(to + p * TILE_COLUMNS, rows[p]);
+}
+
+/* Copies `k` terms of VECTOR_FLOATS columns of bᵀ, whose rows lie along k, to rows of TILE_COLUMNS. The last column stands in for those
+ * from `columns` on. */
+static void copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to) {
+  const float *rows[VECTOR_FLOATS];
+  for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] = b + smaller(j, columns - 1) * b_column;
+  size_t p = 0;
+  for (; p + VECTOR_FLOATS <= k; p += VECTOR_FLOATS) {
+    transpose_square(rows, to + p * TILE_COLUMNS);
+    for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] += VECTOR_FLOATS;
+  }
+  for (size_t rest = 0; p < k; p++, rest++)
+    for (size_t j = 0; j < VECTOR_FLOATS; j++) to[p * TILE_COLUMNS + j] = rows[j][rest];
+}
+
+/* `k` terms of the columns of b that don't fill a tile, padded with 0. */
+static void copy_padded(const float *b, size_t b_step, size_t k, size_t columns, float *to) {
+  for (size_t p = 0; p < k; p++, b += b_step, to += TILE_COLUMNS) {
+    for (size_t j = 0; j < columns; j++) to[j] = b[j];
+    for (size_t j = columns; j < TILE_COLUMNS; j++) to[j] = 0;
+  }
+}
+
+/* A tile's columns of a part of c, terms [first, first + k) of the sum. */
+static void multiply_tile_column(const struct product *q, const struct part *part, size_t first, size_t k, size_t column) {
+  float copy[BLOCK_K * TILE_COLUMNS];
+  size_t columns = smaller(part->column_end - column, TILE_COLUMNS), b_step = q->b_step;
+  const float *b = q->b + first * q->b_step + column * q->b_column;
+  if (q->b_column != 1) {
+    copy_transposed(b, q->b_column, k, smaller(columns, VECTOR_FLOATS), copy);
+    if (columns > VECTOR_FLOATS)
+      copy_transposed(b + VECTOR_FLOATS * q->b_column, q->b_column, k, columns - VECTOR_FLOATS, copy + VECTOR_FLOATS);
+  } else if (columns < TILE_COLUMNS) {
+    copy_padded(b, b_step, k, columns, copy);
+  }
+  if (q->b_column != 1 || columns < TILE_COLUMNS) {
+    b = copy;
+    b_step = TILE_COLUMNS;
+  }
+  for (size_t row = part->row_begin; row < part->row_end; row += TILE_ROWS) {
+    size_t rows = smaller(part->row_end - row, TILE_ROWS);
+    const float *a_rows[TILE_ROWS];
+    for (size_t i = 0; i < TILE_ROWS; i++) a_rows[i] = q->a + (row + smaller(i, rows - 1)) * q->a_row + first * q->a_step;
+    vector tile[TILE_ROWS][2];
+    if (columns > VECTOR_FLOATS)
+      multiply_tile(2, k, a_rows, q->a_step, b, b_step, tile);
+    else
+      multiply_tile(1, k, a_rows, q->a_step, b, b_step, tile);
+    store_tile(q->c + row * q->n + column, q->n, rows, columns, q->accumulate || first > 0, tile);
+  }
+}
+
+static void multiply_part(const struct product *q, const struct part *part) {
+  for (size_t first = 0; first < q->k; first += BLOCK_K)
+    for (size_t column = part->column_begin; column < part->column_end; column += TILE_COLUMNS)
+      multiply_tile_column(q, part, first, smaller(q->k - first, BLOCK_K), column);
+}
+
+/* Cutting */
+
+static void product_piece(void *argument, size_t piece) {
+  const struct product *q = argument;
+  size_t row = piece % q->row_pieces * q->rows_per_piece, column = piece / q->row_pieces * q->columns_per_piece;
+  struct part part = {.row_begin = row, .row_end = smaller(row + q->rows_per_piece, q->m)};
+  part.column_begin = column;
+  part.column_end = smaller(column + q->columns_per_piece, q->n);
+  multiply_part(q, &part);
+}
+
+static size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/* Cuts c into pieces of whole tiles. Rows are cut first, and columns if that is not enough; the other way round where b must be copied,
+ * so that no two pieces copy the same. */
+static void multiply(const struct parallel *parallel, struct product *q) {
+  if (q->m == 0 || q->n == 0) return;
+  if (q->m * q->n * q->k <= SMALL_PRODUCTS) {
+    multiply_small(q);
+    return;
+  }
+  bool columns_first = q->b_column != 1;
+  size_t other = columns_first ? q->m : q->n; /* values of c in a column, or a row */
+  for (int cut = 0; cut < 2; cut++) {
+    bool cuts_columns = (cut == 0) == columns_first;
+    size_t count = cuts_columns ? q->n : q->m, tile = cuts_columns ? TILE_COLUMNS : TILE_ROWS;
+    size_t per_piece = round_up(parallel_items_per_piece(count, other * q->k / PRODUCTS_PER_NS), tile);
+    *(cuts_columns ? &q->columns_per_piece : &q->rows_per_piece) = per_piece;
+    other = smaller(per_piece, count);
+  }
+  q->row_pieces = parallel_piece_count(q->m, q->rows_per_piece);
+  parallel_run(parallel, q->row_pieces * parallel_piece_count(q->n, q->columns_per_piece), product_piece, q);
+}
+
+void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                      bool accumulate) {
+  struct product q = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .a_row = k, .a_step = 1, .b_step = 1, .b_column = k};
+  q.accumulate = accumulate;
+  multiply(parallel, &q);
+}
+
+void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                      bool accumulate) {
+  struct product q = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .a_row = k, .a_step = 1, .b_step = n, .b_column = 1};
+  q.accumulate = accumulate;
+  multiply(parallel, &q);
+}
+
+void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                      bool accumulate) {
+  struct product q = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .a_row = 1, .a_step = m, .b_step = n, .b_column = 1};
+  q.accumulate = accumulate;
+  multiply(parallel, &q);
+}
+
+/* Loops over rows */
+
+struct bias_job {
+  size_t rows, width, rows_per_piece;
+  const float *bias;
+  float *y;
+};
+
+static void bias_piece(void *argument, size_t piece) {
+  const struct bias_job *job = argument;
+  size_t begin = piece * job->rows_per_piece, end = smaller(begin + job->rows_per_piece, job->rows);
+  const float *restrict bias = job->bias;
+  for (size_t row = begin; row < end; row++) {
+    float *restrict y = job->y + row * job->width;
+    for (size_t j = 0; j < job->width; j++) y[j] += bias[j];
+  }
+}
+
+void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y) {
+  struct bias_job job = {.rows = rows, .width = width, .bias = bias, .y = y};
+  job.rows_per_piece = parallel_items_per_piece(rows, width / 8);
+  parallel_run(parallel, parallel_piece_count(rows, job.rows_per_piece), bias_piece, &job);
+}
+
+enum { SUM_COLUMNS = 64 }; /* summed side by side */
+
+struct sums_job {
+  size_t rows, width, block_count, blocks_per_piece;
+  const float *x;
+  float *sums;
+};
+
+static void sum_block(const struct sums_job *job, size_t block) {
+  double sums[SUM_COLUMNS] = {0};
+  size_t first = block * SUM_COLUMNS, count = smaller(job->width - first, SUM_COLUMNS);
+  for (size_t row = 0; row < job->rows; row++) {
+    const float *x = job->x + row * job->width + first;
+    for (size_t j = 0; j < count; j++) sums[j] += (double)x[j];
+  }
+  for (size_t j = 0; j < count; j++) job->sums[first + j] = (float)sums[j];
+}
+
+static void sums_piece(void *argument, size_t piece) {
+  const struct sums_job *job = argument;
+  size_t begin = piece * job->blocks_per_piece, end = smaller(begin + job->blocks_per_piece, job->block_count);
+  for (size_t block = begin; block < end; block++) sum_block(job, block);
+}
+
+void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t width, const float *x, float *sums) {
+  struct sums_job job = {.rows = rows, .width = width, .x = x, .sums = sums};
+  job.block_count = parallel_piece_count(width, SUM_COLUMNS);
+  job.blocks_per_piece = parallel_items_per_piece(job.block_count, rows * SUM_COLUMNS / 4);
+  parallel_run(parallel, parallel_piece_count(job.block_count, job.blocks_per_piece), sums_piece, &job);
+}
+
+enum { SQUARES_PIECES_MAX = 64, SQUARES_PER_PIECE = 1 << 17 };
+
+struct squares_job {
+  size_t count, per_piece;
+  const float *x;
+  double sums[SQUARES_PIECES_MAX];
+};
+
+static void squares_piece(void *argument, size_t piece) {
+  struct squares_job *job = argument;
+  size_t begin = piece * job->per_piece;
+  job->sums[piece] = reduce_product(smaller(job->per_piece, job->count - begin), job->x + begin, 0, job->x + begin, 0);
+}
+
+double kernel_sum_squares(const struct parallel *parallel, size_t count, const float *x) {
+  struct squares_job job = {.count = count, .x = x, .per_piece = SQUARES_PER_PIECE};
+  if (count / SQUARES_PER_PIECE >= SQUARES_PIECES_MAX) job.per_piece = count / SQUARES_PIECES_MAX + 1;
+  size_t pieces = parallel_piece_count(count, job.per_piece);
+  parallel_run(parallel, pieces, squares_piece, &job);
+  double sum = 0;
+  for (size_t piece = 0; piece < pieces; piece++) sum += job.sums[piece];
+  return sum;
+}

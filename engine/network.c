@@ -1,0 +1,439 @@
+/* Networks: from spec to graph.
+ *
+ * network_create goes in steps, each of which may assume what the ones before have checked:
+ *   names → edges (which layer takes which) → order (no cycle, nothing unused) → shapes (each kind's compile) → layout of the block.
+ * The first two collect all errors; the later ones stop at the first, because its consequences would only confuse.
+ */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/activations/kinds.h"
+#include "engine/network_private.h"
+
+static const char input_name[] = "input";
+
+/* Work of network_create, by position in the spec. */
+struct builder {
+  const struct network_spec *spec;
+  struct network *network;
+  size_t count;
+  size_t *edges;     /* [count][LIMIT_LAYER_INPUTS]: spec index of the source, or SOURCE_INPUT */
+  size_t *positions; /* [count]: index in the order of computation; SIZE_MAX while unknown */
+  struct error *error;
+};
+
+static struct layer_common *common_at(const struct builder *builder, size_t index) {
+  return layer_common_of(&builder->spec->layers.items[index]);
+}
+
+static size_t count_inputs(const struct builder *builder, size_t index) {
+  size_t given = common_at(builder, index)->inputs.count;
+  return given > 0 ? given : 1;
+}
+
+static void layer_pointer(char out_pointer[ERROR_POINTER_BYTES], size_t index, const char *field) {
+  error_pointer(out_pointer, "/layers", "%zu", index);
+  if (field != NULL) error_pointer(out_pointer, out_pointer, "%s", field);
+}
+
+/* Names */
+
+static bool is_name_readable(const char *name) {
+  for (; *name != '\0'; name++)
+    if (!isalnum((unsigned char)*name) && strchr("_-.", *name) == NULL) return false;
+  return true;
+}
+
+static size_t find_layer(const struct builder *builder, const char *name) {
+  for (size_t i = 0; i < builder->count; i++)
+    if (strcmp(common_at(builder, i)->name, name) == 0) return i;
+  return SIZE_MAX;
+}
+
+static enum error_code check_names(const struct builder *builder) {
+  enum error_code code = ERROR_NONE;
+  for (size_t i = 0; i < builder->count; i++) {
+    char pointer[ERROR_POINTER_BYTES];
+    const char *name = common_at(builder, i)->name;
+    layer_pointer(pointer, i, "name");
+    size_t first = find_layer(builder, name);
+    if (name[0] == '\0')
+      code = error_add(builder->error, pointer, "is missing: network_spec_resolve gives every layer one");
+    else if (strcmp(name, input_name) == 0)
+      code = error_add(builder->error, pointer, "can't be \"input\", which is the network's input");
+    else if (!is_name_readable(name))
+      code = error_add(builder->error, pointer, "may have letters, digits, _ - and . only");
+    else if (first != i)
+      code = error_add(builder->error, pointer, "is \"%s\", which is the name of layer %zu already", name, first);
+  }
+  return code;
+}
+
+/* Edges */
+
+/* Names for suggestions: the layers' and then "input". */
+static const char *known_name_at(const void *context, size_t index) {
+  const struct builder *builder = context;
+  return index < builder->count ? common_at(builder, index)->name : input_name;
+}
+
+static enum error_code check_input_count(const struct builder *builder, size_t index) {
+  const struct layer_kind *kind = layer_kind_of(&builder->spec->layers.items[index]);
+  size_t count = count_inputs(builder, index);
+  if (count >= kind->input_min && count <= kind->input_max) return ERROR_NONE;
+  char pointer[ERROR_POINTER_BYTES];
+  layer_pointer(pointer, index, "inputs");
+  if (kind->input_min == kind->input_max)
+    return error_add(builder->error, pointer, "a %s layer takes exactly %zu input%s, not %zu", kind->kind.name, kind->input_min,
+                     kind->input_min == 1 ? "" : "s", count);
+  return error_add(builder->error, pointer, "a %s layer takes %zu to %zu inputs, not %zu: name the layers that it takes", kind->kind.name,
+                   kind->input_min, kind->input_max, count);
+}
+
+static enum error_code find_source(const struct builder *builder, size_t index, size_t input, size_t *out_source) {
+  const char *name = common_at(builder, index)->inputs.items[input];
+  *out_source = strcmp(name, input_name) == 0 ? SOURCE_INPUT : find_layer(builder, name);
+  if (*out_source != SIZE_MAX || strcmp(name, input_name) == 0) return ERROR_NONE;
+  char pointer[ERROR_POINTER_BYTES];
+  layer_pointer(pointer, index, "inputs");
+  error_pointer(pointer, pointer, "%zu", input);
+  const char *suggestion = param_suggest(name, builder->count + 1, known_name_at, builder);
+  if (suggestion != NULL) return error_add(builder->error, pointer, "no layer is named \"%.64s\"; did you mean \"%s\"?", name, suggestion);
+  return error_add(builder->error, pointer, "no layer is named \"%.64s\"", name);
+}
+
+static enum error_code find_edges(const struct builder *builder) {
+  enum error_code result = ERROR_NONE;
+  for (size_t i = 0; i < builder->count; i++) {
+    size_t *sources = builder->edges + i * LIMIT_LAYER_INPUTS;
+    enum error_code code = check_input_count(builder, i);
+    const struct names *inputs = &common_at(builder, i)->inputs;
+    if (inputs->count == 0) sources[0] = i == 0 ? SOURCE_INPUT : i - 1;
+    for (size_t input = 0; input < inputs->count && code == ERROR_NONE; input++) code = find_source(builder, i, input, &sources[input]);
+    if (code != ERROR_NONE) result = code;
+  }
+  return result;
+}
+
+/* Order */
+
+/* The layers that are in the way lead in circles: follows unordered inputs until a layer comes up again, and names the circle. */
+static enum error_code report_cycle(const struct builder *builder) {
+  size_t index = 0, next_input = 0;
+  while (builder->positions[index] != SIZE_MAX) index++;
+  /* After `count` steps we are on the circle for sure. */
+  size_t on_circle = index;
+  for (size_t step = 0; step <= builder->count; step++) {
+    for (size_t input = 0; input < count_inputs(builder, on_circle); input++) {
+      size_t source = builder->edges[on_circle * LIMIT_LAYER_INPUTS + input];
+      if (source == SOURCE_INPUT || builder->positions[source] != SIZE_MAX) continue;
+      index = on_circle;
+      next_input = input;
+      on_circle = source;
+      break;
+    }
+  }
+  /* Layer `index` takes `on_circle`, by its input number next_input. */
+  char text[ERROR_DETAIL_BYTES], pointer[ERROR_POINTER_BYTES];
+  snprintf(text, sizeof text, "\"%s\"", common_at(builder, on_circle)->name);
+  size_t at = on_circle;
+  do {
+    for (size_t input = 0; input < count_inputs(builder, at); input++) {
+      size_t source = builder->edges[at * LIMIT_LAYER_INPUTS + input];
+      if (source == SOURCE_INPUT || builder->positions[source] != SIZE_MAX) continue;
+      at = source;
+      break;
+    }
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, " takes \"%s\"", common_at(builder, at)->name);
+  } while (at != on_circle);
+  layer_pointer(pointer, index, "inputs");
+  if (common_at(builder, index)->inputs.count > 0) error_pointer(pointer, pointer, "%zu", next_input);
+  return error_add(builder->error, pointer, "the layers form a cycle: %s", text);
+}
+
+static bool is_ready(const struct builder *builder, size_t index) {
+  if (builder->positions[index] != SIZE_MAX) return false;
+  for (size_t input = 0; input < count_inputs(builder, index); input++) {
+    size_t source = builder->edges[index * LIMIT_LAYER_INPUTS + input];
+    if (source != SOURCE_INPUT && builder->positions[source] == SIZE_MAX) return false;
+  }
+  return true;
+}
+
+/* Orders the layers so that each comes after what it takes; of those that could come next, the first in the spec does. */
+static enum error_code find_order(const struct builder *builder) {
+  struct network *network = builder->network;
+  for (size_t i = 0; i < builder->count; i++) builder->positions[i] = SIZE_MAX;
+  for (size_t position = 0; position < builder->count; position++) {
+    size_t index = 0;
+    while (index < builder->count && !is_ready(builder, index)) index++;
+    if (index == builder->count) return report_cycle(builder);
+    builder->positions[index] = position;
+    network->nodes[position].spec_index = index;
+  }
+  return ERROR_NONE;
+}
+
+static enum error_code check_all_used(const struct builder *builder) {
+  enum error_code code = ERROR_NONE;
+  for (size_t i = 0; i + 1 < builder->count; i++) {
+    bool is_used = false;
+    for (size_t j = 0; j < builder->count && !is_used; j++)
+      for (size_t input = 0; input < count_inputs(builder, j); input++) is_used |= builder->edges[j * LIMIT_LAYER_INPUTS + input] == i;
+    if (is_used) continue;
+    char pointer[ERROR_POINTER_BYTES];
+    layer_pointer(pointer, i, NULL);
+    code = error_add(builder->error, pointer, "no layer takes the output of \"%s\": name it in another's inputs, or leave it out",
+                     common_at(builder, i)->name);
+  }
+  return code;
+}
+
+/* Shapes */
+
+/* The product of the sizes, or 0 if it is over the limit or a size is 0. */
+static size_t bounded_size(const struct shape *shape, size_t limit) {
+  size_t size = 1;
+  for (size_t i = 0; i < shape->rank; i++)
+    if (__builtin_mul_overflow(size, shape->sizes[i], &size) || size > limit) return 0;
+  return size;
+}
+
+static enum error_code check_out_size(const struct builder *builder, const struct node *node) {
+  if (bounded_size(&node->layer.out, LIMIT_SAMPLE_VALUES) > 0) return ERROR_NONE;
+  char pointer[ERROR_POINTER_BYTES], text[SHAPE_TEXT_BYTES];
+  layer_pointer(pointer, node->spec_index, NULL);
+  return error_add(builder->error, pointer, "the output of \"%s\", %s, is too large: a sample may have at most %d values", node->layer.name,
+                   shape_format(&node->layer.out, text, sizeof text), LIMIT_SAMPLE_VALUES);
+}
+
+static enum error_code compile_node(const struct builder *builder, struct node *node) {
+  struct network *network = builder->network;
+  const struct spec *spec = &builder->spec->layers.items[node->spec_index];
+  struct layer *layer = &node->layer;
+  layer->kind = layer_kind_of(spec);
+  layer->settings = spec->settings;
+  layer->index = (size_t)(node - network->nodes);
+  layer->name = layer_common_of(spec)->name;
+  layer->input_count = count_inputs(builder, node->spec_index);
+  for (size_t input = 0; input < layer->input_count; input++) {
+    size_t source = builder->edges[node->spec_index * LIMIT_LAYER_INPUTS + input];
+    node->sources[input] = source == SOURCE_INPUT ? SOURCE_INPUT : builder->positions[source];
+    const struct node *source_node = source == SOURCE_INPUT ? NULL : &network->nodes[node->sources[input]];
+    layer->in[input] = source_node == NULL ? network->input : source_node->layer.out;
+    layer->input_names[input] = source_node == NULL ? input_name : source_node->layer.name;
+  }
+  struct error error = {0};
+  if (layer->kind->compile(layer, &error) != ERROR_NONE) {
+    char pointer[ERROR_POINTER_BYTES];
+    layer_pointer(pointer, node->spec_index, NULL);
+    return error_add(builder->error, pointer, "%s", error.detail);
+  }
+  enum error_code code = check_out_size(builder, node);
+  if (code != ERROR_NONE) return code;
+  node->out_size = shape_size(&layer->out);
+  const struct spec *activation = &layer_common_of(spec)->activation;
+  if (activation->kind != NULL && activation->kind != &activation_linear.kind) node->activation = activation;
+  return ERROR_NONE;
+}
+
+/* Layout */
+
+/* Puts one tensor behind those before it. False if the block would be too large to be counted in bytes. */
+static bool place_tensor(struct layer_tensor *tensor, size_t *count) {
+  size_t size = bounded_size(&tensor->shape, SIZE_MAX / 64), bytes;
+  tensor->offset = *count;
+  if (size == 0 || __builtin_add_overflow(*count, size, count)) return false;
+  return !__builtin_mul_overflow(*count, 16 * sizeof(float), &bytes); /* room for gradients and optimizer state too */
+}
+
+static enum error_code lay_out(const struct builder *builder, struct node *node) {
+  struct network *network = builder->network;
+  bool fits = true;
+  for (size_t i = 0; i < node->layer.tensor_count; i++) fits = fits && place_tensor(&node->layer.tensors[i], &network->parameter_count);
+  for (size_t i = 0; i < node->layer.buffer_count; i++) fits = fits && place_tensor(&node->layer.buffers[i], &network->buffer_count);
+  network->flops_per_sample += node->layer.flops_per_sample;
+  if (fits) return ERROR_NONE;
+  char pointer[ERROR_POINTER_BYTES];
+  layer_pointer(pointer, node->spec_index, NULL);
+  return error_add(builder->error, pointer, "layer \"%s\" makes the network too large for any machine", node->layer.name);
+}
+
+/* The first edge met in a backward pass writes the gradient of its source, the others add to it. */
+static enum error_code mark_edges(const struct builder *builder) {
+  struct network *network = builder->network;
+  bool *is_written = calloc(network->node_count + 1, sizeof *is_written); /* the last is the network's input */
+  if (is_written == NULL)
+    return error_set(builder->error, ERROR_OUT_OF_MEMORY, "not enough memory for a network of %zu layers", network->node_count);
+  for (size_t i = network->node_count; i-- > 0;) {
+    struct node *node = &network->nodes[i];
+    for (size_t input = 0; input < node->layer.input_count; input++) {
+      size_t source = node->sources[input] == SOURCE_INPUT ? network->node_count : node->sources[input];
+      node->adds[input] = is_written[source];
+      is_written[source] = true;
+    }
+  }
+  free(is_written);
+  return ERROR_NONE;
+}
+
+/* All steps; builder's arrays are allocated. */
+static enum error_code build(const struct builder *builder) {
+  struct network *network = builder->network;
+  enum error_code code = check_names(builder), edges_code = find_edges(builder);
+  if (code == ERROR_NONE) code = edges_code;
+  if (code == ERROR_NONE) code = find_order(builder);
+  if (code == ERROR_NONE) code = check_all_used(builder);
+  for (size_t i = 0; i < network->node_count && code == ERROR_NONE; i++) {
+    code = compile_node(builder, &network->nodes[i]);
+    if (code == ERROR_NONE) code = lay_out(builder, &network->nodes[i]);
+  }
+  return code == ERROR_NONE ? mark_edges(builder) : code;
+}
+
+static enum error_code check_size(const struct network_spec *spec, struct error *error) {
+  if (spec->layers.count == 0) return error_add(error, "/layers", "needs at least one layer");
+  if (spec->layers.count > LIMIT_LAYERS)
+    return error_add(error, "/layers", "may have at most %d layers, not %zu", LIMIT_LAYERS, spec->layers.count);
+  if (spec->input.shape.rank == 0)
+    return error_add(error, "/input/shape", "is needed: without a dataset nothing says what goes in, such as [4] for four features");
+  if (spec->input.shape.rank > LIMIT_RANK || bounded_size(&spec->input.shape, LIMIT_SAMPLE_VALUES) == 0)
+    return error_add(error, "/input/shape", "must have 1 to %d positive sizes whose product is at most %d", LIMIT_RANK,
+                     LIMIT_SAMPLE_VALUES);
+  return ERROR_NONE;
+}
+
+enum error_code network_create(const struct network_spec *spec, struct network **out_network, struct error *error) {
+  *out_network = NULL;
+  enum error_code code = check_size(spec, error);
+  if (code != ERROR_NONE) return code;
+  size_t count = spec->layers.count;
+  struct builder builder = {.spec = spec, .count = count, .error = error};
+  builder.edges = calloc(count * LIMIT_LAYER_INPUTS, sizeof *builder.edges);
+  builder.positions = calloc(count, sizeof *builder.positions);
+  builder.network = calloc(1, sizeof *builder.network);
+  struct node *nodes = calloc(count, sizeof *nodes);
+  if (builder.edges == NULL || builder.positions == NULL || builder.network == NULL || nodes == NULL) {
+    code = error_set(error, ERROR_OUT_OF_MEMORY, "not enough memory for a network of %zu layers", count);
+    free(nodes);
+    goto cleanup;
+  }
+  *builder.network = (struct network){.spec = spec, .input = spec->input.shape, .node_count = count, .nodes = nodes};
+  builder.network->input_size = shape_size(&spec->input.shape);
+  code = build(&builder);
+  if (code != ERROR_NONE) goto cleanup;
+  *out_network = builder.network;
+  builder.network = NULL;
+cleanup:
+  network_destroy(builder.network);
+  free(builder.positions);
+  free(builder.edges);
+  return code;
+}
+
+void network_destroy(struct network *network) {
+  if (network == NULL) return;
+  free(network->nodes);
+  free(network);
+}
+
+/* Looking at a network */
+
+size_t network_layer_count(const struct network *network) { return network->node_count; }
+const struct layer *network_get_layer(const struct network *network, size_t index) { return &network->nodes[index].layer; }
+const char *network_get_layer_name(const struct network *network, size_t index) { return network->nodes[index].layer.name; }
+const struct shape *network_get_input_shape(const struct network *network) { return &network->input; }
+const struct shape *network_get_output_shape(const struct network *network) { return &network->nodes[network->node_count - 1].layer.out; }
+size_t network_parameter_count(const struct network *network) { return network->parameter_count; }
+size_t network_buffer_count(const struct network *network) { return network->buffer_count; }
+double network_flops_per_sample(const struct network *network) { return network->flops_per_sample; }
+
+const struct spec *network_get_output_activation(const struct network *network) {
+  static const struct spec linear = {.kind = &activation_linear.kind};
+  const struct spec *activation = network->nodes[network->node_count - 1].activation;
+  return activation != NULL ? activation : &linear;
+}
+
+enum error_code network_check_loss(const struct network *network, const struct spec *loss, const char *pointer, struct error *error) {
+  if (loss->kind == NULL) return error_add(error, pointer, "is needed: without a target nothing says which loss");
+  const struct loss_kind *kind = (const struct loss_kind *)loss->kind;
+  const char *activation = network_get_output_activation(network)->kind->name;
+  const struct node *output = &network->nodes[network->node_count - 1];
+  char text[SHAPE_TEXT_BYTES];
+  shape_format(&output->layer.out, text, sizeof text);
+  if (kind->fused_activation != NULL && strcmp(kind->fused_activation, activation) != 0)
+    return error_add(error, pointer, "%s needs an output layer with activation \"%s\", but \"%s\" has \"%s\"", kind->kind.name,
+                     kind->fused_activation, output->layer.name, activation);
+  if (kind->target_form == TARGET_CLASS && (output->layer.out.rank != 1 || output->out_size < 2))
+    return error_add(error, pointer, "%s needs one output for each of at least two classes, but the output of \"%s\" is %s",
+                     kind->kind.name, output->layer.name, text);
+  return ERROR_NONE;
+}
+
+/* Start values */
+
+static void fill_tensor(const struct layer_tensor *tensor, const struct random_stream *stream, float *values) {
+  size_t size = shape_size(&tensor->shape), rows = tensor->shape.sizes[0];
+  if (tensor->initializer == NULL || tensor->initializer->kind == NULL) {
+    for (size_t i = 0; i < size; i++) values[i] = tensor->fill;
+    return;
+  }
+  const struct initializer_kind *kind = (const struct initializer_kind *)tensor->initializer->kind;
+  kind->fill(tensor->initializer->settings, stream, rows, size / rows, tensor->fan_in, tensor->fan_out, values);
+}
+
+void network_initialize(const struct network *network, uint64_t seed, float *parameters, float *buffers) {
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct layer *layer = &network->nodes[i].layer;
+    for (size_t j = 0; j < layer->tensor_count; j++) {
+      struct random_stream stream = {.seed = seed, .purpose = RANDOM_INITIALIZE, .epoch = j, .step = layer->index};
+      fill_tensor(&layer->tensors[j], &stream, parameters + layer->tensors[j].offset);
+    }
+    for (size_t j = 0; j < layer->buffer_count; j++) fill_tensor(&layer->buffers[j], NULL, buffers + layer->buffers[j].offset);
+  }
+}
+
+/* Penalties */
+
+double network_penalty(const struct network *network, const float *parameters) {
+  double penalty = 0;
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct layer *layer = &network->nodes[i].layer;
+    const struct layer_common *common = layer->settings;
+    if (common->l1 == 0 && common->l2 == 0) continue;
+    for (size_t j = 0; j < layer->tensor_count; j++) {
+      if (!layer->tensors[j].is_penalized) continue;
+      const float *weights = parameters + layer->tensors[j].offset;
+      double absolute = 0, squared = 0;
+      for (size_t k = 0; k < shape_size(&layer->tensors[j].shape); k++) {
+        absolute += fabs((double)weights[k]);
+        squared += (double)weights[k] * (double)weights[k];
+      }
+      penalty += common->l1 * absolute + common->l2 * squared;
+    }
+  }
+  return penalty;
+}
+
+void network_add_penalty_gradient(const struct network *network, const float *parameters, float *gradients) {
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct layer *layer = &network->nodes[i].layer;
+    const struct layer_common *common = layer->settings;
+    if (common->l1 == 0 && common->l2 == 0) continue;
+    float l1 = (float)common->l1, two_l2 = (float)(2 * common->l2);
+    for (size_t j = 0; j < layer->tensor_count; j++) {
+      if (!layer->tensors[j].is_penalized) continue;
+      const float *restrict weights = parameters + layer->tensors[j].offset;
+      float *restrict gradient = gradients + layer->tensors[j].offset;
+      size_t size = shape_size(&layer->tensors[j].shape);
+      for (size_t k = 0; k < size; k++) {
+        float sign = weights[k] > 0 ? 1.0f : weights[k] < 0 ? -1.0f : 0.0f;
+        gradient[k] += l1 * sign + two_l2 * weights[k];
+      }
+    }
+  }
+}

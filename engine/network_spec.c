@@ -1,0 +1,164 @@
+/* The network spec: its table, and how names, "auto" and a missing input are filled in. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/network.h"
+
+static const struct param input_params[] = {
+    {.name = "shape",
+     .type = PARAM_SHAPE,
+     .offset = offsetof(struct network_input, shape),
+     .help = "sizes of the axes of one sample: [features], [time, features] or [channels, height, width]; follows from the dataset if left "
+             "out"},
+};
+
+const struct param network_params[3] = {
+    {.name = "name", .type = PARAM_TEXT, .offset = offsetof(struct network_spec, name), .help = "unique name, to refer to it by"},
+    PARAM_OBJECT_ROW(struct network_spec, input, input_params, "what goes in"),
+    {.name = "layers",
+     .type = PARAM_KINDS,
+     .offset = offsetof(struct network_spec, layers),
+     .kinds = &layer_kinds,
+     .flags = PARAM_REQUIRED,
+     .help = "the layers, each taking the output of the one before unless `inputs` says otherwise; the last is the output"},
+};
+
+void network_spec_deinit(struct network_spec *spec) { settings_deinit(spec, network_params, PARAM_COUNT(network_params)); }
+
+/* Whether the layer's table has a row for the activation: where it has none, "auto" can't be meant. */
+static bool has_activation(const struct param *params, size_t param_count, size_t base) {
+  for (size_t i = 0; i < param_count; i++) {
+    size_t offset = base + params[i].offset;
+    if (params[i].type == PARAM_INLINE && has_activation(params[i].params, params[i].param_count, offset)) return true;
+    if (params[i].type == PARAM_KIND && offset == offsetof(struct layer_common, activation)) return true;
+  }
+  return false;
+}
+
+static bool is_auto_activation(const struct spec *layer) {
+  return layer_common_of(layer)->activation.kind == NULL && has_activation(layer->kind->params, layer->kind->param_count, 0);
+}
+
+/* The next field of the layer, from row *row on, that is an integer set to "auto"; NULL if there is none. */
+static int64_t *find_auto_integer(const struct spec *layer, const struct param **out_param) {
+  for (size_t i = 0; i < layer->kind->param_count; i++) {
+    const struct param *param = &layer->kind->params[i];
+    if (param->type != PARAM_INTEGER) continue;
+    int64_t *field = param_field(layer->settings, param);
+    if (*field != PARAM_INTEGER_AUTO) continue;
+    *out_param = param;
+    return field;
+  }
+  return NULL;
+}
+
+bool network_spec_is_resolved(const struct network_spec *spec) {
+  const struct param *param;
+  if (spec->input.shape.rank == 0) return false;
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    const struct spec *layer = &spec->layers.items[i];
+    if (layer_common_of(layer)->name[0] == '\0' || is_auto_activation(layer) || find_auto_integer(layer, &param) != NULL) return false;
+  }
+  return true;
+}
+
+static bool is_name_taken(const struct network_spec *spec, const char *name) {
+  for (size_t i = 0; i < spec->layers.count; i++)
+    if (strcmp(layer_common_of(&spec->layers.items[i])->name, name) == 0) return true;
+  return false;
+}
+
+/* "dense_0" by type and position; if someone else's name is that already, with as many _ more as it takes. */
+static void name_layers(struct network_spec *spec) {
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    struct spec *layer = &spec->layers.items[i];
+    struct layer_common *common = layer_common_of(layer);
+    if (common->name[0] != '\0') continue;
+    char name[LIMIT_NAME_BYTES + 1];
+    size_t length = (size_t)snprintf(name, sizeof name, "%s_%zu", layer->kind->name, i);
+    while (is_name_taken(spec, name) && length < LIMIT_NAME_BYTES) {
+      name[length++] = '_';
+      name[length] = '\0';
+    }
+    memcpy(common->name, name, sizeof name);
+  }
+}
+
+static enum error_code refuse_auto(const struct network_spec *spec, size_t index, const char *field, struct error *error) {
+  char pointer[ERROR_POINTER_BYTES];
+  error_pointer(pointer, "/layers", "%zu", index);
+  error_pointer(pointer, pointer, "%s", field);
+  return error_add(error, pointer, "can't be \"auto\": only the last layer, \"%s\", follows from the target",
+                   layer_common_of(&spec->layers.items[spec->layers.count - 1])->name);
+}
+
+/* Name under which the layer's table has its activation. */
+static const char *activation_field(const struct spec *layer) {
+  for (size_t i = 0; i < layer->kind->param_count; i++)
+    if (layer->kind->params[i].type == PARAM_KIND && layer->kind->params[i].offset == offsetof(struct layer_common, activation))
+      return layer->kind->params[i].name;
+  return "activation";
+}
+
+static enum error_code refuse_hidden_autos(const struct network_spec *spec, struct error *error) {
+  enum error_code code = ERROR_NONE;
+  for (size_t i = 0; i + 1 < spec->layers.count; i++) {
+    const struct spec *layer = &spec->layers.items[i];
+    const struct param *param;
+    if (find_auto_integer(layer, &param) != NULL) code = refuse_auto(spec, i, param->name, error);
+    if (is_auto_activation(layer)) code = refuse_auto(spec, i, activation_field(layer), error);
+  }
+  return code;
+}
+
+static enum error_code fill_from_target(struct network_spec *spec, const struct network_target *target, struct error *error) {
+  struct spec *output = &spec->layers.items[spec->layers.count - 1];
+  const struct param *param;
+  int64_t *field;
+  while ((field = find_auto_integer(output, &param)) != NULL) *field = (int64_t)target->output_width;
+  if (spec->input.shape.rank == 0) spec->input.shape = target->input;
+  if (!is_auto_activation(output)) return ERROR_NONE;
+  const char *activation = target->is_multilabel ? "sigmoid" : target->is_classification ? "softmax" : "linear";
+  return spec_init(&layer_common_of(output)->activation, kind_table_find(&activation_kinds, activation), error);
+}
+
+static enum error_code check_input(const struct network_spec *spec, const struct network_target *target, struct error *error) {
+  if (target->input.rank == 0 || shape_size(&spec->input.shape) == shape_size(&target->input)) return ERROR_NONE;
+  char given[SHAPE_TEXT_BYTES], needed[SHAPE_TEXT_BYTES];
+  return error_add(error, "/input/shape",
+                   "%s does not fit the dataset's features, %s: leave the input out, or make its sizes multiply to %zu",
+                   shape_format(&spec->input.shape, given, sizeof given), shape_format(&target->input, needed, sizeof needed),
+                   shape_size(&target->input));
+}
+
+static enum error_code check_output(const struct network_spec *spec, const struct network_target *target, struct error *error) {
+  struct network *network;
+  enum error_code code = network_create(spec, &network, error);
+  if (code != ERROR_NONE) return code;
+  struct shape out = *network_get_output_shape(network);
+  const struct spec *activation = network_get_output_activation(network);
+  bool is_yes_or_no = target->is_classification && !target->is_multilabel && target->output_width == 2 && shape_size(&out) == 1 &&
+                      strcmp(activation->kind->name, "sigmoid") == 0;
+  network_destroy(network);
+  if (shape_size(&out) == target->output_width || is_yes_or_no) return ERROR_NONE;
+  char pointer[ERROR_POINTER_BYTES], text[SHAPE_TEXT_BYTES];
+  error_pointer(pointer, "/layers", "%zu", spec->layers.count - 1);
+  return error_add(error, pointer, "the network's output \"%s\" has the shape %s, but the target needs %zu %s",
+                   layer_common_of(&spec->layers.items[spec->layers.count - 1])->name, shape_format(&out, text, sizeof text),
+                   target->output_width,
+                   target->is_multilabel       ? "labels"
+                   : target->is_classification ? "classes"
+                                               : "numbers");
+}
+
+enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target, struct error *error) {
+  if (spec->layers.count == 0) return error_add(error, "/layers", "needs at least one layer");
+  name_layers(spec);
+  enum error_code code = refuse_hidden_autos(spec, error);
+  if (code != ERROR_NONE || target == NULL) return code;
+  code = fill_from_target(spec, target, error);
+  if (code == ERROR_NONE) code = check_input(spec, target, error);
+  if (code == ERROR_NONE) code = check_output(spec, target, error);
+  return code;
+}

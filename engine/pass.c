@@ -1,0 +1,130 @@
+/* Passes: the forward and the backward walk over a network's layers, in float32. Nothing is allocated here.
+ *
+ * Backward, at each layer in reverse order:
+ *   1. `delta` holds ∂C/∂a, written by the layers that take its output (for the output layer: by the loss)
+ *   2. its activation turns that into δ = ∂C/∂z in place (not where loss and activation are fused: then the loss wrote δ)
+ *   3. the kind writes ∂C/∂w to the gradients and ∂C/∂x to its sources' `delta`, or to scratch memory if another layer did already;
+ *      scratch is then added
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "engine/network_private.h"
+
+enum { ACTIVATION_COST = 1 }; /* about nanoseconds per value */
+
+/* One layer's activation, cut by rows. */
+struct activation_job {
+  const struct spec *activation;
+  size_t rows, width, rows_per_piece;
+  const float *z;
+  float *a;
+  float *delta; /* NULL: forward */
+};
+
+static void activation_piece(void *argument, size_t piece) {
+  const struct activation_job *job = argument;
+  const struct activation_kind *kind = activation_of(job->activation);
+  size_t begin = piece * job->rows_per_piece, rest = job->rows - begin, rows = rest < job->rows_per_piece ? rest : job->rows_per_piece;
+  size_t start = begin * job->width;
+  if (job->delta == NULL)
+    kind->forward(job->activation->settings, rows, job->width, job->z + start, job->a + start);
+  else
+    kind->backward(job->activation->settings, rows, job->width, job->z + start, job->a + start, job->delta + start);
+}
+
+static void run_activation(const struct node *node, const struct node_memory *memory, const struct pass_options *options, float *delta) {
+  const struct shape *out = &node->layer.out;
+  size_t width = out->rank == 0 ? 1 : out->sizes[out->rank - 1];
+  struct activation_job job = {.activation = node->activation, .rows = options->batch * (node->out_size / width), .width = width};
+  job.rows_per_piece = parallel_items_per_piece(job.rows, width * ACTIVATION_COST);
+  job.z = memory->z;
+  job.a = memory->a;
+  job.delta = delta;
+  parallel_run(options->parallel, parallel_piece_count(job.rows, job.rows_per_piece), activation_piece, &job);
+}
+
+static struct pass make_pass(const struct workspace *workspace, const struct pass_options *options, const float *x, const float *parameters,
+                             size_t index) {
+  const struct node *node = &workspace->network->nodes[index];
+  const struct node_memory *memory = &workspace->nodes[index];
+  struct pass pass = {.batch = options->batch,
+                      .training = options->training,
+                      .seed = options->seed,
+                      .epoch = options->epoch,
+                      .step = options->step,
+                      .z = memory->z,
+                      .parameters = parameters,
+                      .saved = memory->saved,
+                      .delta = memory->delta,
+                      .parallel = options->parallel};
+  for (size_t input = 0; input < node->layer.input_count; input++) {
+    size_t source = node->sources[input];
+    pass.x[input] = source == SOURCE_INPUT ? x : workspace->nodes[source].a;
+  }
+  return pass;
+}
+
+void network_forward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
+                     const float *parameters, float *buffers) {
+  assert(workspace->network == network && options->batch <= workspace->batch && (workspace->training || !options->training));
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct node *node = &network->nodes[i];
+    struct pass pass = make_pass(workspace, options, x, parameters, i);
+    pass.buffers = buffers;
+    node->layer.kind->forward(&node->layer, &pass);
+    if (node->activation != NULL) run_activation(node, &workspace->nodes[i], options, NULL);
+  }
+}
+
+static void add_values(size_t count, const float *restrict from, float *restrict to) {
+  for (size_t i = 0; i < count; i++) to[i] += from[i];
+}
+
+/* Step 3 for one layer. */
+static void backward_layer(const struct network *network, struct workspace *workspace, struct pass *pass, size_t index,
+                           float *input_gradient) {
+  const struct node *node = &network->nodes[index];
+  float *scratch = workspace->scratch;
+  float *targets[LIMIT_LAYER_INPUTS]; /* where the gradient of each edge has to arrive */
+  for (size_t input = 0; input < node->layer.input_count; input++) {
+    size_t source = node->sources[input];
+    targets[input] = source == SOURCE_INPUT ? input_gradient : workspace->nodes[source].delta;
+    pass->dx[input] = targets[input];
+    if (!node->adds[input] || targets[input] == NULL) continue;
+    pass->dx[input] = scratch;
+    scratch += pass->batch * source_size(network, source);
+  }
+  node->layer.kind->backward(&node->layer, pass);
+  for (size_t input = 0; input < node->layer.input_count; input++)
+    if (pass->dx[input] != targets[input])
+      add_values(pass->batch * source_size(network, node->sources[input]), pass->dx[input], targets[input]);
+}
+
+/* Step 1 for the output layer. Returns whether the loss gave δ itself. */
+static bool run_loss(const struct network *network, struct workspace *workspace, const struct pass_options *options,
+                     const struct spec *loss, const double *class_weights, const float *target) {
+  const struct node *output = &network->nodes[network->node_count - 1];
+  const struct node_memory *memory = &workspace->nodes[network->node_count - 1];
+  const struct loss_kind *kind = (const struct loss_kind *)loss->kind;
+  struct loss_batch batch = {
+      .rows = options->batch, .width = output->out_size, .z = memory->z, .a = memory->a, .target = target, .class_weights = class_weights};
+  kind->gradient(loss->settings, &batch, memory->delta);
+  return kind->fused_activation != NULL && strcmp(kind->fused_activation, network_get_output_activation(network)->kind->name) == 0;
+}
+
+void network_backward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
+                      const float *parameters, const struct spec *loss, const double *class_weights, const float *target, float *gradients,
+                      float *input_gradient) {
+  assert(workspace->network == network && options->batch <= workspace->batch && workspace->training && options->training);
+  bool is_fused = run_loss(network, workspace, options, loss, class_weights, target);
+  for (size_t i = network->node_count; i-- > 0;) {
+    const struct node *node = &network->nodes[i];
+    bool is_output = i + 1 == network->node_count;
+    if (node->activation != NULL && !(is_output && is_fused))
+      run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
+    struct pass pass = make_pass(workspace, options, x, parameters, i);
+    pass.gradients = gradients;
+    backward_layer(network, workspace, &pass, i, input_gradient);
+  }
+}

@@ -1,0 +1,108 @@
+/* Workspaces: all memory of a pass in one block, cut up once.
+ *
+ *   for each layer: z, a (unless linear), and for training δ and what the layer saves; then scratch for gradients that are added
+ */
+#include <stdlib.h>
+
+#include "engine/network_private.h"
+
+/* Hands out pieces of a block of floats, each on a cache line; without a block it only counts. */
+struct cutter {
+  float *block;
+  size_t used; /* floats */
+  bool is_overflow;
+};
+
+static float *cut(struct cutter *cutter, size_t per_sample, size_t batch, size_t fixed) {
+  const size_t line = BLOCK_ALIGNMENT / sizeof(float);
+  float *piece = cutter->block == NULL ? NULL : cutter->block + cutter->used;
+  size_t count;
+  bool is_overflow = __builtin_mul_overflow(per_sample, batch, &count) || __builtin_add_overflow(count, fixed, &count) ||
+                     __builtin_add_overflow(count, line - 1, &count);
+  count -= count % line;
+  is_overflow = is_overflow || __builtin_add_overflow(cutter->used, count, &cutter->used);
+  cutter->is_overflow = cutter->is_overflow || is_overflow;
+  return piece;
+}
+
+/* Most scratch values per sample that one layer's edges need at once. */
+static size_t scratch_size(const struct network *network) {
+  size_t largest = 0;
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct node *node = &network->nodes[i];
+    size_t size = 0;
+    for (size_t input = 0; input < node->layer.input_count; input++)
+      if (node->adds[input]) size += source_size(network, node->sources[input]);
+    if (size > largest) largest = size;
+  }
+  return largest;
+}
+
+static void cut_up(const struct network *network, size_t batch, bool training, struct cutter *cutter, struct workspace *workspace) {
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct node *node = &network->nodes[i];
+    struct node_memory memory = {0};
+    memory.z = cut(cutter, node->out_size, batch, 0);
+    memory.a = node->activation == NULL ? memory.z : cut(cutter, node->out_size, batch, 0);
+    if (training) {
+      memory.delta = cut(cutter, node->out_size, batch, 0);
+      memory.saved = cut(cutter, node->layer.saved_per_sample, batch, node->layer.saved_fixed);
+    }
+    if (workspace != NULL) workspace->nodes[i] = memory;
+  }
+  if (!training) return;
+  float *scratch = cut(cutter, scratch_size(network), batch, 0);
+  if (workspace != NULL) workspace->scratch = scratch;
+}
+
+static size_t header_bytes(const struct network *network) {
+  return sizeof(struct workspace) + network->node_count * sizeof(struct node_memory);
+}
+
+enum error_code workspace_measure(const struct network *network, size_t batch, bool training, size_t *out_bytes, struct error *error) {
+  struct cutter cutter = {0};
+  cut_up(network, batch, training, &cutter, NULL);
+  size_t bytes;
+  if (cutter.is_overflow || __builtin_mul_overflow(cutter.used, sizeof(float), &bytes) ||
+      __builtin_add_overflow(bytes, header_bytes(network) + BLOCK_ALIGNMENT, &bytes))
+    return error_set(error, ERROR_OVER_BUDGET, "a batch of %zu samples needs more memory than can be addressed", batch);
+  *out_bytes = bytes;
+  return ERROR_NONE;
+}
+
+enum error_code workspace_create(const struct network *network, size_t batch, bool training, struct workspace **out_workspace,
+                                 struct error *error) {
+  *out_workspace = NULL;
+  size_t bytes = 0;
+  enum error_code code = workspace_measure(network, batch, training, &bytes, error);
+  if (code != ERROR_NONE) return code;
+  struct workspace *workspace = calloc(1, header_bytes(network));
+  size_t block_bytes = bytes - header_bytes(network);
+  float *block = aligned_alloc(BLOCK_ALIGNMENT, block_bytes - block_bytes % BLOCK_ALIGNMENT);
+  if (workspace == NULL || block == NULL) {
+    free(workspace);
+    free(block);
+    return error_set(error, ERROR_OUT_OF_MEMORY, "not enough memory: a batch of %zu samples needs %zu bytes", batch, bytes);
+  }
+  struct cutter cutter = {.block = block};
+  cut_up(network, batch, training, &cutter, workspace);
+  for (size_t i = 0; i < cutter.used; i++) block[i] = 0; /* touched now, so that training finds every page there */
+  workspace->batch = batch;
+  workspace->training = training;
+  workspace->block = block;
+  workspace->network = network;
+  *out_workspace = workspace;
+  return ERROR_NONE;
+}
+
+void workspace_destroy(struct workspace *workspace) {
+  if (workspace == NULL) return;
+  free(workspace->block);
+  free(workspace);
+}
+
+const float *workspace_get_output(const struct workspace *workspace) { return workspace->nodes[workspace->network->node_count - 1].a; }
+const float *workspace_get_output_z(const struct workspace *workspace) { return workspace->nodes[workspace->network->node_count - 1].z; }
+const float *workspace_get_z(const struct workspace *workspace, size_t layer) { return workspace->nodes[layer].z; }
+const float *workspace_get_a(const struct workspace *workspace, size_t layer) { return workspace->nodes[layer].a; }
+const float *workspace_get_delta(const struct workspace *workspace, size_t layer) { return workspace->nodes[layer].delta; }
