@@ -149,8 +149,9 @@ export function upload(path, file, contentType, onProgress) {
 }
 
 // Server-sent events over fetch, because EventSource can't send a token. Reconnects with Last-Event-ID until an `end` event, an
-// answer that no repetition would change, or the signal. onEvent({id, event, data}); onConnection(isConnected).
-export async function streamEvents(path, { lastEventId = "", onEvent, onConnection = () => {}, signal }) {
+// answer that no repetition would change, or the signal. onEvent({id, event, data}); after a stream broke off without an end,
+// isOver() resolves to true if nothing more is to come.
+export async function streamEvents(path, { lastEventId = "", onEvent, isOver, signal }) {
   let id = lastEventId;
   let isEnded = false;
   let waitMs = 500;
@@ -169,7 +170,6 @@ export async function streamEvents(path, { lastEventId = "", onEvent, onConnecti
       if (!response.ok) {
         if (response.status < 500) throw await readProblem(response);
       } else {
-        onConnection(true);
         waitMs = 500;
         await readEvents(response.body, take);
       }
@@ -177,8 +177,7 @@ export async function streamEvents(path, { lastEventId = "", onEvent, onConnecti
       if (signal.aborted || error.name === "AbortError") return;
       if (error instanceof Problem && error.status >= 400 && error.status < 500) throw error;
     }
-    if (isEnded || signal.aborted) return;
-    onConnection(false);
+    if (isEnded || signal.aborted || await isOver()) return;
     await new Promise((resolve) => { setTimeout(resolve, waitMs); });
     waitMs = Math.min(waitMs * 2, 5000);
   }

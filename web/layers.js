@@ -28,12 +28,13 @@ export function describeTotals(summary) {
 
 export function layerTable(network) {
   const layers = resultLayers(network);
+  const isSized = layers.some((layer) => layer.shape);
   return [describeTotals(network.summary), scrollRegion("Layers", "", h("table", { class: "table" },
-    h("thead", null, h("tr", null, ["Name", "Type", "Units", "Activation", "Output shape"].map((name) => h("th", { scope: "col" }, name)),
-      h("th", { scope: "col", class: "number" }, "Parameters"))),
+    h("thead", null, h("tr", null, ["Name", "Type", "Units", "Activation"].map((name) => h("th", { scope: "col" }, name)),
+      isSized ? [h("th", { scope: "col" }, "Output shape"), h("th", { scope: "col", class: "number" }, "Parameters")] : null)),
     h("tbody", null, layers.map((layer) => h("tr", null, h("th", { scope: "row" }, layer.name), h("td", null, layer.type),
-      h("td", null, layer.units ?? ""), h("td", null, layer.activation ?? ""), h("td", null, layer.shape ? formatShape(layer.shape) : ""),
-      h("td", { class: "number" }, layer.parameters === undefined ? "" : formatInteger(layer.parameters)))))))];
+      h("td", null, layer.units ?? ""), h("td", null, layer.activation ?? ""),
+      isSized ? [h("td", null, formatShape(layer.shape)), h("td", { class: "number" }, formatInteger(layer.parameters))] : null)))))];
 }
 
 // The same in short: one line a layer.

@@ -3,7 +3,6 @@
 import { get } from "./api.js";
 
 export async function getRows(dataset, first, count, signal) {
-  const answer = await get(`/v1/datasets/${encodeURIComponent(dataset.id)}/rows?offset=${first}&limit=${count}`, signal);
-  const rows = answer.rows ?? answer.items ?? [];
-  return rows.map((row) => (Array.isArray(row) ? row : dataset.columns.map(({ name }) => row[name] ?? null)));
+  const { rows } = await get(`/v1/datasets/${encodeURIComponent(dataset.id)}/rows?offset=${first}&limit=${count}`, signal);
+  return rows;
 }

@@ -10,7 +10,8 @@ import { every } from "../poll.js";
 
 const refreshMs = 1000;
 const pointsMax = 2000;
-const logLinesMax = 2000;
+const logRefreshMs = 1000;
+const seriesShown = ["batch_loss", "loss", "validation_loss", "accuracy", "validation_accuracy", "learning_rate", "gradient_norm"];
 
 export async function jobView(context) {
   const { root, id, signal, setTitle, navigate } = context;
@@ -24,7 +25,7 @@ export async function jobView(context) {
   const tiles = createTiles();
   const charts = createCharts(metrics, signal);
   const result = h("div");
-  const log = createLog();
+  const log = createLog(`${path}/log`, signal);
   let resultKey = "";
 
   const update = (next) => {
@@ -55,31 +56,38 @@ export async function jobView(context) {
     }
   };
   every(refreshMs, () => (isMoving(job) ? refresh() : undefined), signal);
-  follow({ path, metrics, signal, log, charts, refresh, onStep: (progress) => update({ progress: { ...job.progress, ...progress } }) })
+  const isOver = async () => {
+    await refresh();
+    return !isUnfinished(job);
+  };
+  follow({ path, metrics, signal, log, charts, refresh, isOver, onStep: (progress) => update({ progress: { ...job.progress, ...progress } }) })
     .catch((error) => { if (!signal.aborted) replace(errorSlot, problemPanel(error)); });
 }
 
 // The points so far in one answer, thinned; then every event after them.
-async function follow({ path, metrics, signal, log, charts, refresh, onStep }) {
-  const { series, next } = await get(`${path}/metrics?max_points=${pointsMax}`, signal);
+async function const isOver = async () => {
+    await refresh();
+    return !isUnfinished(job);
+  };
+  follow({ path, metrics, signal, log, charts, refresh, isOver, onStep }) {
+  const { series, next } = await get(`${path}/metrics?max_points=${pointsMax}&names=${seriesShown.join()}`, signal);
   for (const [name, { step, value }] of Object.entries(series)) step.forEach((at, index) => metrics.add(name, at, value[index]));
   charts.redraw();
   onStep({});
-  getText(`${path}/log`, signal).then((text) => log.setStored(text)).catch(() => {});
+  log.refresh();
 
   const onEvent = ({ event, data }) => {
     if (event === "metrics") {
       const { step, epoch, values } = JSON.parse(data);
-      for (const [name, value] of Object.entries(values)) metrics.add(name, step, value);
+      for (const name of seriesShown) if (name in values) metrics.add(name, step, values[name]);
       charts.redraw();
       onStep({ step, epoch });
-    } else if (event === "log") {
-      log.add(data);
     } else {
-      refresh();
+      log.refresh();
+      if (event !== "log") refresh();
     }
   };
-  await streamEvents(`${path}/events`, { lastEventId: next ?? "", onEvent, signal });
+  await streamEvents(`${path}/events`, { lastEventId: next, onEvent, isOver, signal });
   await refresh();
 }
 
@@ -210,32 +218,22 @@ function createCharts(metrics, signal) {
   };
 }
 
-function createLog() {
-  const area = h("pre", { class: "log", tabindex: "0", "aria-label": "Log" });
-  const element = h("details", { class: "panel" }, h("summary", null, "Log"), area);
-  const lines = [];
-  const render = () => {
+// The log as the server words it, read again after a line came, at most once a second.
+function createLog(path, signal) {
+  const area = h("pre", { class: "log", tabindex: "0", "aria-label": "Log" }, "Nothing logged yet.");
+  let timer = 0;
+  const load = async () => {
+    timer = 0;
+    const text = await getText(path, signal).catch(() => "");
     const isAtEnd = area.scrollTop + area.clientHeight >= area.scrollHeight - 4;
-    setText(area, lines.length ? lines.join("\n") : "Nothing logged yet.");
+    if (text) setText(area, text.trimEnd());
     if (isAtEnd) area.scrollTop = area.scrollHeight;
   };
-  render();
+  signal.addEventListener("abort", () => clearTimeout(timer));
   return {
-    element,
-    setStored(text) {
-      lines.splice(0, lines.length, ...text.split("\n").filter(Boolean).slice(-logLinesMax));
-      render();
-    },
-    add(text) {
-      let line = text;
-      try {
-        const data = JSON.parse(text);
-        line = typeof data === "string" ? data : data.text ?? data.message ?? text;
-      } catch { /* plain text */ }
-      if (lines.some((stored) => stored === line || stored.endsWith(` ${line}`))) return;
-      lines.push(line);
-      if (lines.length > logLinesMax) lines.shift();
-      render();
+    element: h("details", { class: "panel" }, h("summary", null, "Log"), area),
+    refresh() {
+      if (timer === 0) timer = setTimeout(load, area.textContent.startsWith("Nothing") ? 0 : logRefreshMs);
     },
   };
 }

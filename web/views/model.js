@@ -1,7 +1,7 @@
 // One model: how good it is on the test part, a form to try a prediction, files to take away.
 
 import { get, getAll, post, remove } from "../api.js";
-import { announce, confirmDialog, definitionList, h, replace, show } from "../dom.js";
+import { announce, confirmDialog, definitionList, h, replace } from "../dom.js";
 import { showErrors } from "../form.js";
 import { formatInteger, formatNumber, formatPercent, formatTime } from "../format.js";
 import { attempt, copyBlock, downloadLink, isMeasured, testResults } from "../parts.js";
@@ -33,15 +33,16 @@ export async function modelView({ root, id, signal, setTitle, navigate }) {
     errorSlot,
     await predictor(model, path, signal),
     isMeasured(test) ? h("section", { class: "block" }, h("h2", null, "On the test part"), h("p", { class: "quiet" }, "Rows that training never saw."), testResults(test)) : null,
-    h("details", { class: "panel" }, h("summary", null, "Network"), layerTable(model)),
+    h("details", { class: "panel" }, h("summary", null, "Network"), layerTable({ spec: model.network })),
     definitionList([["Id", h("code", null, model.id)],
+      ["Dataset", model.job_spec?.dataset], ["Task", model.task],
       ["Job", model.job ? h("a", { href: `#/jobs/${encodeURIComponent(model.job)}` }, model.job) : null],
-      ["Parameters", Number.isFinite(model.parameters) ? formatInteger(model.parameters) : null],
+      ["Parameters", formatInteger(model.parameters)],
       ["Weights SHA-256", h("code", { class: "break" }, model.weights_sha256)], ["Created", formatTime(model.created_at)]]));
 }
 
 async function predictor(model, path, signal) {
-  const features = model.features ?? [];
+  const features = model.inputs;
   const values = new Map();
   const columns = countImageColumns(features);
   const inputs = features.map((feature) => featureField(feature, values, columns > 0));
@@ -83,7 +84,6 @@ async function predictor(model, path, signal) {
   });
   const form = h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); predict(); } },
     chooser, formNode, summary, h("div", { class: "actions" }, h("button", { class: "button primary", type: "submit" }, "Predict")));
-  show(formNode, features.length > 0);
   const example = () => JSON.stringify({ rows: [currentRow()] }).replaceAll("'", "'\\''");
   const curl = h("div");
   return h("section", { class: "block predictor" }, h("h2", null, "Try a prediction"),
@@ -140,12 +140,12 @@ function featureField(feature, values, isPixel) {
 
 // Rows of the dataset that the model was trained on (if it is still there) fill the form.
 async function rowChooser(model, signal, onRow) {
-  const name = model.dataset ?? model.spec?.dataset;
+  const name = model.job_spec?.dataset;
   const datasets = await getAll("/v1/datasets", signal);
   const known = datasets.find((candidate) => candidate.id === name || candidate.name === name);
   if (!known) return null;
   const dataset = await get(`/v1/datasets/${encodeURIComponent(known.id)}`, signal);
-  const targets = [model.spec?.target ?? model.targets?.map((target) => target.name) ?? []].flat();
+  const targets = model.outputs.map((output) => output.name);
   const input = h("input", { type: "number", min: "1", max: String(dataset.rows), id: "row-number", value: "1", class: "small" });
   const errorSlot = h("div");
   const load = () => attempt(errorSlot, async () => {
@@ -169,19 +169,25 @@ async function rowChooser(model, signal, onRow) {
 }
 
 function describePrediction(prediction, truth) {
-  if (!prediction) return null;
-  const known = truth ? Object.entries(truth).filter(([, value]) => value !== undefined && value !== null) : [];
+  const known = Object.entries(truth ?? {}).filter(([, value]) => value !== undefined && value !== null);
   const truthNote = known.length ? h("p", { class: "quiet" }, `In the dataset: ${known.map(([name, value]) => `${name} ${value}`).join(", ")}`) : null;
-  if (prediction.class !== undefined) return [h("p", { class: "prediction-head" }, h("span", { class: "quiet" }, "Predicted class"), h("strong", null, prediction.class)), truthNote, probabilityBars(prediction.probabilities, prediction.class)];
-  if (prediction.value !== undefined) return [h("p", { class: "prediction-head" }, h("span", { class: "quiet" }, "Predicted value"), h("strong", null, formatNumber(prediction.value))), truthNote];
-  return [truthNote, definitionList(Object.entries(prediction.values ?? prediction.labels ?? prediction).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : formatNumber(value)]))];
+  const head = (label, text) => h("p", { class: "prediction-head" }, h("span", { class: "quiet" }, label), h("strong", null, text));
+  if (prediction.class !== undefined) {
+    return [head("Predicted class", prediction.class ?? "none: the outputs are not finite"), truthNote,
+      probabilityBars(prediction.probabilities, (name) => name === prediction.class)];
+  }
+  if (prediction.labels !== undefined) {
+    const names = Object.keys(prediction.labels).filter((name) => prediction.labels[name]);
+    return [head("Predicted labels", names.join(", ") || "none"), truthNote, probabilityBars(prediction.probabilities, (name) => prediction.labels[name])];
+  }
+  if (prediction.value !== undefined) return [head("Predicted value", formatNumber(prediction.value)), truthNote];
+  return [truthNote, definitionList(Object.entries(prediction.values).map(([name, value]) => [name, formatNumber(value)]))];
 }
 
-function probabilityBars(probabilities, winner) {
-  if (!probabilities) return null;
-  return h("table", { class: "bars" }, h("caption", { class: "visually-hidden" }, "Probability of each class"),
+function probabilityBars(probabilities, isWinner) {
+  return h("table", { class: "bars" }, h("caption", { class: "visually-hidden" }, "Probabilities"),
     h("tbody", null, Object.entries(probabilities).map(([name, share]) => {
-      const bar = h("span", { class: name === String(winner) ? "bar is-winner" : "bar" });
+      const bar = h("span", { class: isWinner(name) ? "bar is-winner" : "bar" });
       bar.style.width = `${Math.max(0.5, share * 100)}%`;
       return h("tr", null, h("th", { scope: "row" }, name), h("td", { class: "bar-cell" }, bar), h("td", { class: "number" }, formatPercent(share)));
     })));
