@@ -86,7 +86,7 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
         value: (self, value) => formatMetric(line.name, value),
       })),
     ],
-    cursor: { drag: { x: true, y: false }, points: { size: 7 } },
+    cursor: { drag: { x: true, y: false }, points: { size: 7 }, dataIdx: (self, series, index) => lastPoint(self.data[series], index) },
     legend: { live: true },
   });
 
@@ -119,7 +119,9 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
     } else {
       plot.setData(data());
     }
-    if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: plot.data[0].length - 1 });
+    if (plot.cursor.idx === null || plot.cursor.idx === undefined) {
+      plot.setLegend({ idxs: plot.data.map((column) => lastPoint(column, column.length - 1)) });
+    }
     plotNode.setAttribute("aria-label",
       `${title}. ${names.map((line) => `${line.label} ${formatMetric(line.name, metrics.latest(line.name))}`).join(", ")}.`);
   };
@@ -150,6 +152,13 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
       plot?.destroy();
     },
   };
+}
+
+// Not every series has a point at every step: where one is missing, the one before it is meant.
+function lastPoint(column, index) {
+  let at = index;
+  while (at > 0 && (column[at] === null || column[at] === undefined)) at -= 1;
+  return at;
 }
 
 function formatTick(value) {

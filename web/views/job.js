@@ -65,11 +65,7 @@ export async function jobView(context) {
 }
 
 // The points so far in one answer, thinned; then every event after them.
-async function const isOver = async () => {
-    await refresh();
-    return !isUnfinished(job);
-  };
-  follow({ path, metrics, signal, log, charts, refresh, isOver, onStep }) {
+async function follow({ path, metrics, signal, log, charts, refresh, isOver, onStep }) {
   const { series, next } = await get(`${path}/metrics?max_points=${pointsMax}&names=${seriesShown.join()}`, signal);
   for (const [name, { step, value }] of Object.entries(series)) step.forEach((at, index) => metrics.add(name, at, value[index]));
   charts.redraw();
