@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 #include "engine/error.h"
+#include "server/limits.h"
 
 enum {
-  JSON_DEPTH_MAX = 32,             /* arrays and objects within each other */
+  JSON_DEPTH_MAX = LIMIT_JSON_DEPTH, /* arrays and objects within each other */
   JSON_CONTAINERS_MAX = 65536,     /* arrays and objects in one text */
   JSON_TIME_BYTES = 32
 };

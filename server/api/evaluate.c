@@ -1,0 +1,150 @@
+/* POST /v1/models/{id}/evaluate: a model's metrics on a dataset that has its target columns. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/handlers.h"
+#include "server/api/predictor.h"
+#include "server/codec/job_translator.h"
+#include "server/data/prepared.h"
+
+struct evaluation {
+  struct predictor predictor;
+  struct dataset_row dataset;
+  size_t capacity, count;      /* rows */
+  size_t target_width;
+  float *outputs;              /* [capacity, output_width], in the data's own units */
+  float *targets;              /* [capacity, target_width] likewise */
+  float *one_hot;              /* [batch, output_width], where the loss compares classes as values */
+  double loss_sum, loss_weight;
+};
+
+static void evaluation_deinit(struct evaluation *evaluation) {
+  predictor_deinit(&evaluation->predictor);
+  dataset_row_deinit(&evaluation->dataset);
+  free(evaluation->outputs);
+  free(evaluation->targets);
+  free(evaluation->one_hot);
+}
+
+static const struct preprocessor *get_preprocessor(const struct evaluation *evaluation) { return &evaluation->predictor.model->preprocessor; }
+
+/* Whether the loss wants a class as a row of zeros and a one. */
+static bool takes_one_hot(const struct evaluation *evaluation) {
+  const struct spec *loss = &evaluation->predictor.model->job_spec.train.loss;
+  return get_preprocessor(evaluation)->task == TASK_CLASSIFICATION && evaluation->predictor.output_width > 1 && loss->kind != NULL &&
+         loss_of(loss)->target_form == TARGET_VALUES;
+}
+
+/* Outputs and targets of every row are held until the end: what that takes is admitted before. */
+static enum error_code allocate(struct evaluation *evaluation, struct error *error) {
+  struct predictor *predictor = &evaluation->predictor;
+  evaluation->target_width = get_preprocessor(evaluation)->target_width;
+  evaluation->capacity = (size_t)evaluation->dataset.rows;
+  uint64_t row_bytes = (predictor->output_width + evaluation->target_width) * sizeof(float), bytes;
+  if (__builtin_mul_overflow(row_bytes, (uint64_t)evaluation->capacity, &bytes)) bytes = UINT64_MAX;
+  enum error_code code = jobs_admit(predictor->api->jobs, bytes, error);
+  if (code != ERROR_NONE) return code;
+  evaluation->outputs = calloc(evaluation->capacity + 1, predictor->output_width * sizeof(float));
+  evaluation->targets = calloc(evaluation->capacity + 1, evaluation->target_width * sizeof(float));
+  evaluation->one_hot = calloc(predictor->batch + 1, predictor->output_width * sizeof(float));
+  if (evaluation->outputs != NULL && evaluation->targets != NULL && evaluation->one_hot != NULL) return ERROR_NONE;
+  return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+static const float *get_loss_target(struct evaluation *evaluation, const float *y, size_t count) {
+  if (!takes_one_hot(evaluation)) return y;
+  size_t width = evaluation->predictor.output_width;
+  memset(evaluation->one_hot, 0, count * width * sizeof(float));
+  for (size_t i = 0; i < count; i++) evaluation->one_hot[i * width + (size_t)y[i]] = 1;
+  return evaluation->one_hot;
+}
+
+static void add_loss(struct evaluation *evaluation, const float *y, size_t count) {
+  const struct spec *loss = &evaluation->predictor.model->job_spec.train.loss;
+  if (loss->kind == NULL) return;
+  struct loss_batch batch = {.rows = count,
+                             .width = evaluation->predictor.output_width,
+                             .z = workspace_get_output_z(evaluation->predictor.workspace),
+                             .a = workspace_get_output(evaluation->predictor.workspace),
+                             .target = get_loss_target(evaluation, y, count)};
+  double sum = 0, weight = 0;
+  loss_of(loss)->evaluate(loss->settings, &batch, &sum, &weight);
+  evaluation->loss_sum += sum;
+  evaluation->loss_weight += weight;
+}
+
+/* Numbers in the data's own units again. */
+static void keep_rows(struct evaluation *evaluation, const float *y, size_t count) {
+  const struct preprocessor *preprocessor = get_preprocessor(evaluation);
+  size_t width = evaluation->predictor.output_width;
+  float *outputs = evaluation->outputs + evaluation->count * width, *targets = evaluation->targets + evaluation->count * evaluation->target_width;
+  memcpy(outputs, workspace_get_output(evaluation->predictor.workspace), count * width * sizeof(float));
+  memcpy(targets, y, count * evaluation->target_width * sizeof(float));
+  if (preprocessor->task == TASK_REGRESSION) {
+    for (size_t i = 0; i < count * width; i++) {
+      const struct target *target = &preprocessor->targets[i % width];
+      outputs[i] = (float)target_restore(target, (double)outputs[i]);
+      targets[i] = (float)target_restore(target, (double)targets[i]);
+    }
+  }
+  evaluation->count += count;
+}
+
+static enum error_code take_rows(void *context, const float *x, const float *y, size_t count, struct error *error) {
+  struct evaluation *evaluation = context;
+  const struct model *model = evaluation->predictor.model;
+  if (count > evaluation->capacity - evaluation->count) return error_set(error, ERROR_INTERNAL, "the dataset has more rows than it says");
+  struct pass_options options = {.batch = count};
+  network_forward(model->network, evaluation->predictor.workspace, &options, x, model->parameters, model->buffers);
+  add_loss(evaluation, y, count);
+  keep_rows(evaluation, y, count);
+  return ERROR_NONE;
+}
+
+static enum error_code read_body(struct api *api, const json_t *body, struct dataset_row *out_dataset, struct error *error) {
+  static const char *const known[] = {"dataset", NULL};
+  object_check_keys(body, known, "", error);
+  const char *name = json_string_value(json_object_get(body, "dataset"));
+  if (name == NULL) return error_add(error, "/dataset", "must be the id or name of a dataset");
+  struct error found = {0};
+  enum error_code code = datasets_get(api->store, name, out_dataset, &found);
+  if (code == ERROR_NOT_FOUND) resource_explain_field(api, RESOURCE_DATASET, name, "/dataset", code, error);
+  else if (code != ERROR_NONE) error_set(error, code, "%s", found.detail);
+  return error->code;
+}
+
+static enum error_code measure(struct evaluation *evaluation, json_t **out_metrics, struct error *error) {
+  const struct preprocessor *preprocessor = get_preprocessor(evaluation);
+  if (evaluation->count == 0) return error_set(error, ERROR_INVALID, "no row of the dataset has a known target");
+  struct metric_input input = {.task = preprocessor->task,
+                               .rows = evaluation->count,
+                               .width = evaluation->predictor.output_width,
+                               .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
+                               .outputs = evaluation->outputs,
+                               .targets = evaluation->targets};
+  double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;
+  return metrics_to_json(&input, loss, preprocessor, out_metrics, error);
+}
+
+enum error_code models_evaluate(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  json_t *body = NULL, *metrics = NULL;
+  struct evaluation evaluation = {0};
+  enum error_code code = request_parse_object(request, &body, error);
+  if (code == ERROR_NONE) code = predictor_init(&evaluation.predictor, api, request->id, 0, error);
+  if (code == ERROR_NONE) code = read_body(api, body, &evaluation.dataset, error);
+  if (code == ERROR_NONE) code = allocate(&evaluation, error);
+  if (code == ERROR_NONE) {
+    code = preprocessor_read_dataset(get_preprocessor(&evaluation), store_get_data_dir(api->store), &evaluation.dataset, false,
+                                     evaluation.predictor.batch, take_rows, &evaluation, error);
+  }
+  if (code == ERROR_NONE) code = measure(&evaluation, &metrics, error);
+  if (code == ERROR_NONE) {
+    json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "model", evaluation.predictor.model->row.id, "dataset", evaluation.dataset.id, "rows",
+                             (json_int_t)evaluation.count, "metrics", metrics);
+    code = respond_json(response, 200, json, error);
+  }
+  evaluation_deinit(&evaluation);
+  json_decref(body);
+  return code;
+}

@@ -1,0 +1,276 @@
+/* POST /v1/jobs: everything that can be known before training is checked here, so that a job that was accepted can run.
+ *
+ *     body ──▶ job spec ──▶ network, datasets ──▶ plan of the data ──▶ resolved network ──▶ loss ──▶ memory ──▶ queue
+ *
+ * The stored job keeps its resolved spec and its own copy of the network: what happens to either resource later doesn't touch it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/context.h"
+#include "server/api/handlers.h"
+#include "server/api/once.h"
+#include "server/codec/job_json.h"
+#include "server/codec/network_json.h"
+#include "server/store/networks.h"
+
+struct submission {
+  struct api *api;
+  json_t *inline_network;            /* the network, if the body gives one instead of a name; borrowed from the body */
+  struct job_spec spec;
+  struct network_spec network_spec;
+  struct network *network;
+  struct dataset_row dataset, test_dataset;
+  struct data_plan plan;
+  uint64_t memory_bytes;
+};
+
+static void submission_deinit(struct submission *submission) {
+  data_plan_deinit(&submission->plan);
+  network_destroy(submission->network);
+  network_spec_deinit(&submission->network_spec);
+  job_spec_deinit(&submission->spec);
+  dataset_row_deinit(&submission->dataset);
+  dataset_row_deinit(&submission->test_dataset);
+}
+
+/* Network errors point into the network's spec. In a body that names the network they are about "/network" as a whole. */
+static void take_network_errors(const struct submission *submission, const struct error *found, struct error *error) {
+  for (size_t i = 0; i < found->item_count; i++) {
+    const struct error_item *item = &found->items[i];
+    if (submission->inline_network != NULL) {
+      char pointer[2 * ERROR_POINTER_BYTES];
+      bool is_whole = strncmp(item->pointer, "/network", 8) == 0;
+      snprintf(pointer, sizeof pointer, "%s%s", is_whole ? "" : "/network", item->pointer);
+      pointer[ERROR_POINTER_BYTES - 1] = '\0';
+      error_add(error, pointer, "%s", item->detail);
+    } else {
+      error_add(error, "/network", "network \"%s\", at %.100s: %s", submission->spec.network, item->pointer, item->detail);
+    }
+  }
+  if (found->item_count == 0) error_add(error, "/network", "%s", found->detail);
+  if (found->code != ERROR_INVALID) error->code = found->code;
+}
+
+static void load_inline_network(struct submission *submission, struct error *error) {
+  struct error found = {0};
+  if (network_spec_from_json(submission->inline_network, "/network", &submission->network_spec, &found) != ERROR_NONE) {
+    take_network_errors(submission, &found, error);
+  }
+}
+
+static void load_named_network(struct submission *submission, struct error *error) {
+  struct network_row row = {0};
+  const char *name = submission->spec.network;
+  struct error found = {0};
+  enum error_code code = networks_get(submission->api->store, name, &row, &found);
+  if (code != ERROR_NONE) {
+    if (code == ERROR_NOT_FOUND) resource_explain_field(submission->api, RESOURCE_NETWORK, name, "/network", code, error);
+    else error_set(error, code, "%s", found.detail);
+    return;
+  }
+  json_t *json = json_read_own(row.spec_json);
+  if (network_spec_from_json(json, "", &submission->network_spec, &found) != ERROR_NONE) take_network_errors(submission, &found, error);
+  json_decref(json);
+  network_row_deinit(&row);
+}
+
+static void load_dataset(struct api *api, const char *name, const char *pointer, struct dataset_row *out_row, struct error *error) {
+  struct error found = {0};
+  enum error_code code = datasets_get(api->store, name, out_row, &found);
+  if (code == ERROR_NOT_FOUND) resource_explain_field(api, RESOURCE_DATASET, name, pointer, code, error);
+  else if (code != ERROR_NONE) error_set(error, code, "%s", found.detail);
+}
+
+/* Reads the body and what it names, collecting every error there is. */
+static enum error_code read_body(struct submission *submission, json_t *body, struct error *error) {
+  json_t *named = json_copy(body);
+  json_t *network = json_object_get(body, "network");
+  if (json_is_object(network)) {
+    submission->inline_network = network;
+    const char *name = json_string_value(json_object_get(network, "name"));
+    json_put(&named, "network", json_string(name != NULL && store_is_name(name) ? name : "inline"));
+  }
+  if (named == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  enum error_code code = job_spec_from_json(named, &submission->spec, error);
+  json_decref(named);
+  if (code != ERROR_NONE && code != ERROR_INVALID) return code;
+  struct job_spec *spec = &submission->spec;
+  if (spec->name[0] != '\0' && !store_is_name(spec->name)) {
+    error_add(error, "/name", "must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
+              LIMIT_NAME_BYTES);
+  }
+  if (submission->inline_network != NULL) load_inline_network(submission, error);
+  else if (spec->network[0] != '\0') load_named_network(submission, error);
+  if (spec->data.dataset[0] != '\0') load_dataset(submission->api, spec->data.dataset, "/dataset", &submission->dataset, error);
+  if (spec->data.test_dataset[0] != '\0') {
+    load_dataset(submission->api, spec->data.test_dataset, "/test_dataset", &submission->test_dataset, error);
+  }
+  return error->code;
+}
+
+/* Whether a network ends in one sigmoid: the classical output for two classes. A layer without "units" passes its input on. */
+static bool ends_in_one_sigmoid(const struct network_spec *spec) {
+  bool is_sigmoid = false;
+  for (size_t i = spec->layers.count; i > 0; i--) {
+    const struct spec *layer = &spec->layers.items[i - 1];
+    const struct layer_common *common = layer->settings;
+    if (i == spec->layers.count) is_sigmoid = common->activation.kind != NULL && strcmp(common->activation.kind->name, "sigmoid") == 0;
+    for (size_t k = 0; is_sigmoid && k < layer->kind->param_count; k++) {
+      const struct param *param = &layer->kind->params[k];
+      if (param->type != PARAM_INTEGER || strcmp(param->name, "units") != 0) continue;
+      int64_t units = *(const int64_t *)param_field_const(layer->settings, param);
+      return units == 1 || units == PARAM_INTEGER_AUTO;
+    }
+    if (!is_sigmoid) return false;
+  }
+  return false;
+}
+
+static enum error_code plan_data(struct submission *submission, struct error *error) {
+  struct job_spec *spec = &submission->spec;
+  const struct dataset_row *test = spec->data.test_dataset[0] == '\0' ? NULL : &submission->test_dataset;
+  enum error_code code = data_plan_create(&submission->dataset, test, &spec->data, (uint64_t)spec->train.seed, &submission->plan, error);
+  if (code != ERROR_NONE) return code;
+  const struct preprocessor *layout = &submission->plan.layout;
+  bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
+  if (has_two_classes && ends_in_one_sigmoid(&submission->network_spec)) data_plan_set_single_output(&submission->plan);
+  return ERROR_NONE;
+}
+
+static enum error_code resolve_network(struct submission *submission, struct error *error) {
+  struct network_target target = {0};
+  data_plan_get_network_target(&submission->plan, &target);
+  struct error found = {0};
+  enum error_code code = network_spec_resolve(&submission->network_spec, &target, &found);
+  if (code == ERROR_NONE) code = network_create(&submission->network_spec, &submission->network, &found);
+  if (code == ERROR_NONE) return ERROR_NONE;
+  take_network_errors(submission, &found, error);
+  return error->code;
+}
+
+static const struct param *find_param(const struct param *params, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(params[i].name, name) == 0) return &params[i];
+  }
+  return NULL;
+}
+
+/* What is monitored must be measured: without a validation part there is no validation_loss. */
+static void check_monitor(const struct submission *submission, struct error *error) {
+  const struct early_stopping *stopping = &submission->spec.train.early_stopping;
+  if (!stopping->is_enabled || submission->plan.has_validation) return;
+  const struct param *object = find_param(train_params, train_param_count, "early_stopping");
+  const struct param *monitor = object == NULL ? NULL : find_param(object->params, object->param_count, "monitor");
+  if (monitor == NULL || strncmp(monitor->choices[stopping->monitor], "validation", strlen("validation")) != 0) return;
+  error_add(error, "/early_stopping/monitor", "\"%s\" needs a validation part: give split.validation a share, or monitor \"loss\"",
+            monitor->choices[stopping->monitor]);
+}
+
+static enum error_code check_training(struct submission *submission, struct error *error) {
+  struct train_settings *train = &submission->spec.train;
+  enum error_code code = train_settings_resolve(train, submission->network, submission->plan.layout.task, error);
+  if (code != ERROR_NONE && code != ERROR_INVALID) return code;
+  check_monitor(submission, error);
+  if (error->code != ERROR_NONE) return error->code;
+  code = network_check_loss(submission->network, &train->loss, "/loss", error);
+  if (code == ERROR_NONE) code = jobs_measure(&submission->spec, submission->network, &submission->plan, &submission->memory_bytes, error);
+  return code == ERROR_NONE ? jobs_admit(submission->api->jobs, submission->memory_bytes, error) : code;
+}
+
+static enum error_code check_queue(struct api *api, struct error *error) {
+  uint64_t counts[JOB_STATE_COUNT] = {0};
+  enum error_code code = jobs_count(api->store, counts, error);
+  if (code != ERROR_NONE) return code;
+  if (counts[JOB_QUEUED] < QUEUED_JOBS_MAX) return ERROR_NONE;
+  return error_set(error, ERROR_TOO_MANY, "%llu jobs are queued, at most %d may be", (unsigned long long)counts[JOB_QUEUED], QUEUED_JOBS_MAX);
+}
+
+static enum error_code check_submission(struct submission *submission, json_t *body, struct error *error) {
+  enum error_code code = read_body(submission, body, error);
+  if (code == ERROR_NONE) code = plan_data(submission, error);
+  if (code == ERROR_NONE) code = resolve_network(submission, error);
+  if (code == ERROR_NONE) code = check_training(submission, error);
+  if (code == ERROR_NONE) code = check_queue(submission->api, error);
+  return code;
+}
+
+/* The spec with nothing left open: "auto" decided, features by name. */
+static json_t *resolved_spec_to_json(const struct submission *submission) {
+  const struct preprocessor *layout = &submission->plan.layout;
+  json_t *json = job_spec_to_json(&submission->spec);
+  json_t *features = json_array();
+  for (size_t i = 0; i < layout->feature_count; i++) json_append(&features, json_string(layout->features[i].name));
+  json_put(&json, "features", features);
+  return json;
+}
+
+static uint64_t count_steps(const struct submission *submission) {
+  const struct train_settings *train = &submission->spec.train;
+  uint64_t batch = (uint64_t)train->batch_size;
+  return (uint64_t)train->epochs * ((submission->plan.train_rows_max + batch - 1) / batch);
+}
+
+static enum error_code fill_row(const struct submission *submission, struct job_row *row, struct error *error) {
+  json_t *spec = resolved_spec_to_json(submission), *network = network_spec_to_json(&submission->network_spec);
+  row->spec_json = json_write(spec);
+  row->network_json = json_write(network);
+  json_decref(spec);
+  json_decref(network);
+  if (row->spec_json == NULL || row->network_json == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  memcpy(row->name, submission->spec.name, sizeof row->name);
+  memcpy(row->dataset_id, submission->dataset.id, sizeof row->dataset_id);
+  memcpy(row->test_dataset_id, submission->test_dataset.id, sizeof row->test_dataset_id);
+  row->priority = submission->spec.priority;
+  row->memory_bytes = submission->memory_bytes;
+  row->progress.epochs = (uint64_t)submission->spec.train.epochs;
+  row->progress.steps = count_steps(submission);
+  return ERROR_NONE;
+}
+
+static enum error_code insert_job(void *context, struct response *response, struct error *error) {
+  const struct submission *submission = context;
+  struct job_row row = {0};
+  enum error_code code = fill_row(submission, &row, error);
+  if (code == ERROR_NONE) code = jobs_submit(submission->api->jobs, &row, error);
+  if (code == ERROR_NONE) {
+    response_add_header(response, "Location", "/v1/jobs/%s", row.id);
+    code = respond_json(response, 202, job_to_json(&(struct job_view){.row = &row}), error);
+  }
+  job_row_deinit(&row);
+  return code;
+}
+
+static enum error_code respond_dry_run(const struct submission *submission, struct response *response, struct error *error) {
+  const struct data_plan *plan = &submission->plan;
+  json_t *rows = json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)plan->rows, "training", (json_int_t)plan->train_rows_max, "validation",
+                           (json_int_t)plan->validation_rows_max, "test", (json_int_t)plan->test_rows_max);
+  size_t training_bytes = 0;
+  enum error_code code = network_measure_training(submission->network, &training_bytes, error);
+  json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "spec", resolved_spec_to_json(submission), "network_spec",
+                           network_spec_to_json(&submission->network_spec), "summary", network_summary(submission->network, training_bytes),
+                           "rows", rows, "steps", (json_int_t)count_steps(submission), "memory_bytes", (json_int_t)submission->memory_bytes);
+  if (code == ERROR_NONE) return respond_json(response, 200, json, error);
+  json_decref(json);
+  return code;
+}
+
+enum error_code jobs_post(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  bool is_dry_run = false;
+  struct once once;
+  json_t *body = NULL;
+  struct submission submission = {.api = api};
+  enum error_code code = query_get_boolean(request, "dry_run", &is_dry_run, error);
+  if (code == ERROR_NONE) code = once_init(&once, request, NULL, error);
+  if (code == ERROR_NONE) code = request_parse_object(request, &body, error);
+  if (code == ERROR_NONE) code = check_submission(&submission, body, error);
+  if (code == ERROR_NONE && is_dry_run) {
+    code = respond_dry_run(&submission, response, error);
+  } else if (code == ERROR_NONE) {
+    code = once_run(api, &once, insert_job, &submission, response, error);
+    if (code == ERROR_NONE) jobs_wake(api->jobs);
+  }
+  submission_deinit(&submission);
+  json_decref(body);
+  return code;
+}

@@ -1,0 +1,239 @@
+/* POST /v1/models/{id}/predict: raw rows in, predictions out. JSON for some rows; CSV for any number, in bounded memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/param.h"
+#include "server/api/handlers.h"
+#include "server/api/predictor.h"
+#include "server/codec/prediction_json.h"
+#include "server/data/csv.h"
+
+enum { READ_PART_BYTES = 64 << 10 };
+
+/* The whole body as text, whether http has read it already or leaves that to us. */
+static enum error_code read_text(struct api *api, const struct request *request, char **out_text, size_t *out_bytes, struct error *error) {
+  size_t limit = api->options.json_body_bytes_max, capacity = READ_PART_BYTES, length = 0;
+  char *text = malloc(capacity + 1);
+  enum error_code code = text == NULL ? error_set(error, ERROR_OUT_OF_MEMORY, "out of memory") : ERROR_NONE;
+  if (code == ERROR_NONE && request->body_length > 0 && (uint64_t)request->body_length > limit) {
+    code = error_set(error, ERROR_TOO_LARGE, "a JSON body may have %zu bytes; send text/csv for more rows", limit);
+  }
+  while (code == ERROR_NONE) {
+    if (length == capacity) {
+      char *grown = realloc(text, 2 * capacity + 1);
+      if (grown == NULL) {
+        code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+        break;
+      }
+      text = grown;
+      capacity *= 2;
+    }
+    size_t bytes = 0;
+    code = request->read(request->read_context, text + length, capacity - length, &bytes, error);
+    length += bytes;
+    if (code != ERROR_NONE || bytes == 0) break;
+    if (length > limit) code = error_set(error, ERROR_TOO_LARGE, "a JSON body may have %zu bytes; send text/csv for more rows", limit);
+  }
+  if (code != ERROR_NONE) {
+    free(text);
+    return code;
+  }
+  text[length] = '\0';
+  *out_text = text;
+  *out_bytes = length;
+  return ERROR_NONE;
+}
+
+static enum error_code parse_body(struct api *api, const struct request *request, json_t **out_body, struct error *error) {
+  if (request->read == NULL) return request_parse_object(request, out_body, error);
+  char *text = NULL;
+  struct request whole = *request;
+  enum error_code code = read_text(api, request, &text, &whole.body_bytes, error);
+  if (code != ERROR_NONE) return code;
+  whole.body = text;
+  code = request_parse_object(&whole, out_body, error);
+  free(text);
+  return code;
+}
+
+static enum error_code find_rows(const json_t *body, json_t **out_rows, struct error *error) {
+  static const char *const known[] = {"rows", NULL};
+  object_check_keys(body, known, "", error);
+  *out_rows = json_object_get(body, "rows");
+  if (!json_is_array(*out_rows)) error_add(error, "/rows", "must be an array of rows: objects {\"input\": value} or arrays of values");
+  else if (json_array_size(*out_rows) == 0) error_add(error, "/rows", "must have at least one row");
+  return error->code;
+}
+
+/* One row of JSON into row `place` of the batch; errors are collected, so that a client sees all of them. */
+static enum error_code transform_json(struct predictor *predictor, struct row_cells *cells, const json_t *row, size_t index, size_t place,
+                                      struct error *error) {
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  char pointer[ERROR_POINTER_BYTES];
+  error_pointer(pointer, "/rows", "%zu", index);
+  enum error_code code = row_cells_from_json(cells, preprocessor, row, pointer, error);
+  if (code != ERROR_NONE) return code;
+  return preprocessor_transform(preprocessor, cells->cells, pointer, predictor->x + place * predictor->input_width, error);
+}
+
+static enum error_code predict_json_rows(struct predictor *predictor, const json_t *rows, json_t **out_predictions, struct error *error) {
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  struct row_cells cells;
+  enum error_code code = row_cells_init(&cells, preprocessor, error);
+  if (code != ERROR_NONE) return code;
+  json_t *predictions = json_array();
+  size_t count = json_array_size(rows);
+  for (size_t first = 0; first < count; first += predictor->batch) {
+    size_t portion = count - first < predictor->batch ? count - first : predictor->batch;
+    for (size_t i = 0; i < portion; i++) {
+      enum error_code row_code = transform_json(predictor, &cells, json_array_get(rows, first + i), first + i, i, error);
+      if (row_code != ERROR_NONE) code = row_code;
+    }
+    if (code != ERROR_NONE) continue;
+    predictor_run(predictor, portion);
+    for (size_t i = 0; i < portion; i++) {
+      json_append(&predictions, prediction_to_json(preprocessor, predictor->outputs + i * predictor->output_width));
+    }
+  }
+  row_cells_deinit(&cells);
+  *out_predictions = predictions;
+  return code;
+}
+
+static enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  json_t *body = NULL, *rows = NULL, *predictions = NULL;
+  struct predictor predictor = {0};
+  enum error_code code = parse_body(api, request, &body, error);
+  if (code == ERROR_NONE) code = find_rows(body, &rows, error);
+  if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
+  if (code == ERROR_NONE) code = predict_json_rows(&predictor, rows, &predictions, error);
+  if (code == ERROR_NONE) {
+    json_t *json = json_pack("{s:s, s:O}", "model", predictor.model->row.id, "predictions", predictions);
+    code = respond_json_float(response, 200, json, error);
+  }
+  json_decref(predictions);
+  predictor_deinit(&predictor);
+  json_decref(body);
+  return code;
+}
+
+/* A CSV body on its way through. */
+struct csv_prediction {
+  struct predictor predictor;
+  FILE *file;
+  bool has_header;
+  size_t column_count;
+  size_t *features;          /* per column: index of its feature, or SIZE_MAX: not looked at */
+  struct cell *cells;        /* per feature */
+  size_t count;              /* rows in the batch */
+  uint64_t row_count;
+};
+
+static const char *get_feature_name(const void *context, size_t index) { return ((const struct preprocessor *)context)->features[index].name; }
+
+static bool is_target(const struct preprocessor *preprocessor, const char *name) {
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    if (strcmp(preprocessor->targets[i].name, name) == 0) return true;
+  }
+  return false;
+}
+
+/* The first line names the columns: inputs in any order, targets are passed over, anything else is an error. */
+static enum error_code read_header(struct csv_prediction *prediction, const struct csv_row *row, struct error *error) {
+  const struct preprocessor *preprocessor = &prediction->predictor.model->preprocessor;
+  prediction->has_header = true;
+  prediction->column_count = row->cell_count;
+  prediction->features = calloc(row->cell_count + 1, sizeof *prediction->features);
+  prediction->cells = calloc(preprocessor->feature_count + 1, sizeof *prediction->cells);
+  if (prediction->features == NULL || prediction->cells == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  for (size_t column = 0; column < row->cell_count; column++) {
+    const char *name = row->cells[column].text;
+    size_t feature = 0;
+    while (feature < preprocessor->feature_count && strcmp(preprocessor->features[feature].name, name) != 0) feature++;
+    prediction->features[column] = feature < preprocessor->feature_count ? feature : SIZE_MAX;
+    if (feature < preprocessor->feature_count || is_target(preprocessor, name)) continue;
+    const char *nearest = param_suggest(name, preprocessor->feature_count, get_feature_name, preprocessor);
+    char pointer[ERROR_POINTER_BYTES];
+    error_pointer(pointer, "/header", "%zu", column);
+    error_add(error, pointer, "the model has no input \"%.64s\"%s%s%s; the first line must name the columns", name,
+              nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
+  }
+  if (error->code == ERROR_NONE) prediction_write_csv_header(preprocessor, prediction->file);
+  return error->code;
+}
+
+static void flush_batch(struct csv_prediction *prediction) {
+  struct predictor *predictor = &prediction->predictor;
+  predictor_run(predictor, prediction->count);
+  for (size_t i = 0; i < prediction->count; i++) {
+    prediction_write_csv(&predictor->model->preprocessor, predictor->outputs + i * predictor->output_width, prediction->file);
+  }
+  prediction->count = 0;
+}
+
+static enum error_code take_csv_row(void *context, const struct csv_row *row, struct error *error) {
+  struct csv_prediction *prediction = context;
+  struct predictor *predictor = &prediction->predictor;
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  char pointer[ERROR_POINTER_BYTES];
+  error_pointer(pointer, "/lines", "%llu", (unsigned long long)row->line);
+  if (row->defect != NULL) return error_add(error, pointer, "%s", row->defect);
+  if (!prediction->has_header) return read_header(prediction, row, error);
+  if (row->cell_count == 1 && prediction->column_count > 1 && row->cells[0].bytes == 0) return ERROR_NONE;
+  if (row->cell_count != prediction->column_count) {
+    return error_add(error, pointer, "has %zu cells, the first line has %zu", row->cell_count, prediction->column_count);
+  }
+  for (size_t i = 0; i < preprocessor->feature_count; i++) prediction->cells[i] = (struct cell){.kind = CELL_MISSING};
+  for (size_t column = 0; column < row->cell_count; column++) {
+    if (prediction->features[column] == SIZE_MAX || csv_is_missing(row->cells[column].text)) continue;
+    prediction->cells[prediction->features[column]] = (struct cell){.kind = CELL_TEXT, .text = row->cells[column].text};
+  }
+  float *x = predictor->x + prediction->count * predictor->input_width;
+  enum error_code code = preprocessor_transform(preprocessor, prediction->cells, pointer, x, error);
+  if (code != ERROR_NONE) return code;
+  prediction->row_count++;
+  if (++prediction->count == predictor->batch) flush_batch(prediction);
+  return ERROR_NONE;
+}
+
+/* Reads the body part by part; the delimiter is guessed from the first. */
+static enum error_code feed_parser(const struct request *request, struct csv_prediction *prediction, struct error *error) {
+  char *part = malloc(READ_PART_BYTES);
+  if (part == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  struct csv_parser *parser = NULL;
+  enum error_code code = ERROR_NONE;
+  while (code == ERROR_NONE) {
+    size_t bytes = 0;
+    code = request->read(request->read_context, part, READ_PART_BYTES, &bytes, error);
+    if (code != ERROR_NONE || bytes == 0) break;
+    if (parser == NULL) code = csv_parser_create(csv_guess_delimiter(part, bytes), take_csv_row, prediction, &parser, error);
+    if (code == ERROR_NONE) code = csv_parser_feed(parser, part, bytes, error);
+  }
+  if (code == ERROR_NONE && parser != NULL) code = csv_parser_finish(parser, error);
+  csv_parser_destroy(parser);
+  free(part);
+  return code;
+}
+
+static enum error_code predict_csv(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  struct csv_prediction prediction = {0};
+  enum error_code code = predictor_init(&prediction.predictor, api, request->id, 0, error);
+  if (code == ERROR_NONE) code = temporary_open(api, &prediction.file, error);
+  if (code == ERROR_NONE) code = feed_parser(request, &prediction, error);
+  if (code == ERROR_NONE && prediction.count > 0) flush_batch(&prediction);
+  if (code == ERROR_NONE && prediction.row_count == 0) {
+    code = error_set(error, ERROR_INVALID, "there are no rows: the first line names the columns, each further one is a row");
+  }
+  free(prediction.features);
+  free(prediction.cells);
+  predictor_deinit(&prediction.predictor);
+  if (code == ERROR_NONE) return respond_file(response, "text/csv; charset=utf-8", prediction.file, error);
+  if (prediction.file != NULL) fclose(prediction.file);
+  return code;
+}
+
+enum error_code models_predict(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  if (media_type_is(request->content_type, "application/json")) return predict_json(api, request, response, error);
+  if (media_type_is(request->content_type, "text/csv")) return predict_csv(api, request, response, error);
+  return error_set(error, ERROR_MEDIA_TYPE, "Content-Type must be application/json or text/csv");
+}

@@ -1,0 +1,49 @@
+#include "server/api/predictor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The largest batch whose workspace stays small; a single row is always possible. */
+static enum error_code choose_batch(struct predictor *predictor, size_t rows, struct error *error) {
+  size_t batch = rows > 0 && rows < PREDICT_BATCH ? rows : PREDICT_BATCH;
+  size_t row_bytes = (predictor->input_width + predictor->output_width) * sizeof(float);
+  for (;; batch /= 2) {
+    size_t bytes = 0;
+    enum error_code code = workspace_measure(predictor->model->network, batch, false, &bytes, error);
+    if (code != ERROR_NONE && batch == 1) return code;
+    if (code == ERROR_NONE && (bytes + batch * row_bytes <= PREDICT_WORKSPACE_BYTES_MAX || batch == 1)) break;
+    if (code != ERROR_NONE) error_clear(error);
+  }
+  predictor->batch = batch;
+  return ERROR_NONE;
+}
+
+enum error_code predictor_init(struct predictor *predictor, struct api *api, const char *id_or_name, size_t rows, struct error *error) {
+  memset(predictor, 0, sizeof *predictor);
+  predictor->api = api;
+  enum error_code code = model_cache_take(api->models, id_or_name, &predictor->model, error);
+  if (code != ERROR_NONE) return resource_explain(api, RESOURCE_MODEL, id_or_name, code, error);
+  predictor->input_width = predictor->model->preprocessor.input_width;
+  predictor->output_width = shape_size(network_get_output_shape(predictor->model->network));
+  code = choose_batch(predictor, rows, error);
+  if (code == ERROR_NONE) code = workspace_create(predictor->model->network, predictor->batch, false, &predictor->workspace, error);
+  if (code != ERROR_NONE) return code;
+  predictor->x = calloc(predictor->batch * predictor->input_width + 1, sizeof(float));
+  predictor->outputs = calloc(predictor->batch * predictor->output_width + 1, sizeof(float));
+  if (predictor->x != NULL && predictor->outputs != NULL) return ERROR_NONE;
+  return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+void predictor_deinit(struct predictor *predictor) {
+  workspace_destroy(predictor->workspace);
+  free(predictor->x);
+  free(predictor->outputs);
+  if (predictor->model != NULL) model_cache_return(predictor->api->models, predictor->model);
+  memset(predictor, 0, sizeof *predictor);
+}
+
+void predictor_run(struct predictor *predictor, size_t count) {
+  const struct model *model = predictor->model;
+  predict_rows(model->network, predictor->workspace, predictor->batch, NULL, model->parameters, model->buffers, predictor->x, count,
+               predictor->outputs);
+}

@@ -1,0 +1,30 @@
+/* One request's use of a model: a workspace and room for one batch of rows. Private to server/api.
+ *
+ * Threads: a predictor belongs to one thread; the model behind it is shared.
+ */
+#ifndef SERVER_API_PREDICTOR_H
+#define SERVER_API_PREDICTOR_H
+
+#include "server/api/context.h"
+#include "server/api/model_cache.h"
+
+enum { PREDICT_BATCH = 256, PREDICT_WORKSPACE_BYTES_MAX = 64 << 20 };
+
+struct predictor {
+  struct api *api;
+  struct model *model;       /* taken from the cache */
+  size_t batch;              /* rows at once */
+  size_t input_width, output_width;
+  struct workspace *workspace;
+  float *x;                  /* [batch, input_width] */
+  float *outputs;            /* [batch, output_width] */
+};
+
+/* Takes the model; `rows` says how many rows will come at most, 0: unknown. Deinit whatever the outcome. */
+__attribute__((warn_unused_result)) enum error_code predictor_init(struct predictor *predictor, struct api *api, const char *id_or_name,
+                                                                   size_t rows, struct error *error);
+void predictor_deinit(struct predictor *predictor);
+/* x[count, input_width] → outputs; count ≤ batch. */
+void predictor_run(struct predictor *predictor, size_t count);
+
+#endif

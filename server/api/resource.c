@@ -1,0 +1,81 @@
+/* What all stored resources share: being asked for by an id or name that isn't there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/param.h"
+#include "server/api/context.h"
+#include "server/store/datasets.h"
+#include "server/store/jobs.h"
+#include "server/store/models.h"
+#include "server/store/networks.h"
+
+enum { NAMES_MAX = 200 };   /* the newest ones; a suggestion is a kindness, not a search */
+
+static const char *const resource_words[] = {"network", "dataset", "job", "model"};
+
+struct names_found {
+  size_t count;
+  char names[NAMES_MAX][LIMIT_NAME_BYTES + 1];
+};
+
+static void add_name(struct names_found *found, const char *name) {
+  if (found->count < NAMES_MAX) snprintf(found->names[found->count++], LIMIT_NAME_BYTES + 1, "%s", name);
+}
+
+/* The names of one table's newest rows: list, copy, free. */
+#define COLLECT(function_, row_, list_call_)                  \
+  static void function_(struct store *store, const struct store_page *page, struct names_found *found) { \
+    struct row_ *rows = NULL;                                 \
+    size_t count = 0;                                         \
+    char cursor[sizeof page->cursor];                         \
+    struct error error = {0};                                 \
+    if ((list_call_) != ERROR_NONE) return;                   \
+    for (size_t i = 0; i < count; i++) {                      \
+      add_name(found, rows[i].name);                          \
+      row_##_deinit(&rows[i]);                                \
+    }                                                         \
+    free(rows);                                               \
+  }
+COLLECT(collect_networks, network_row, networks_list(store, page, &rows, &count, cursor, &error))
+COLLECT(collect_datasets, dataset_row, datasets_list(store, page, &rows, &count, cursor, &error))
+COLLECT(collect_jobs, job_row, jobs_list(store, page, 0, &rows, &count, cursor, &error))
+COLLECT(collect_models, model_row, models_list(store, page, &rows, &count, cursor, &error))
+
+static void (*const collectors[])(struct store *, const struct store_page *, struct names_found *) = {collect_networks, collect_datasets,
+                                                                                                    collect_jobs, collect_models};
+
+static const char *get_name(const void *context, size_t index) { return ((const struct names_found *)context)->names[index]; }
+
+/* "no network is called "x"; did you mean "y"?" */
+static void describe_missing(struct api *api, enum resource resource, const char *id_or_name, char *text, size_t text_bytes) {
+  struct names_found *found = calloc(1, sizeof *found);
+  const char *nearest = NULL;
+  if (found != NULL) {
+    struct store_page page = {.limit = NAMES_MAX};
+    collectors[resource](api->store, &page, found);
+    nearest = param_suggest(id_or_name, found->count, get_name, found);
+  }
+  if (nearest != NULL) {
+    snprintf(text, text_bytes, "no %s has the id or name \"%.128s\"; did you mean \"%s\"?", resource_words[resource], id_or_name, nearest);
+  } else {
+    snprintf(text, text_bytes, "no %s has the id or name \"%.128s\"", resource_words[resource], id_or_name);
+  }
+  free(found);
+}
+
+enum error_code resource_explain(struct api *api, enum resource resource, const char *id_or_name, enum error_code code,
+                                 struct error *error) {
+  if (code != ERROR_NOT_FOUND) return code;
+  char text[ERROR_DETAIL_BYTES];
+  describe_missing(api, resource, id_or_name, text, sizeof text);
+  error_clear(error);
+  return error_set(error, ERROR_NOT_FOUND, "%s", text);
+}
+
+enum error_code resource_explain_field(struct api *api, enum resource resource, const char *id_or_name, const char *pointer,
+                                       enum error_code code, struct error *error) {
+  if (code != ERROR_NOT_FOUND) return code;
+  char text[ERROR_DETAIL_BYTES];
+  describe_missing(api, resource, id_or_name, text, sizeof text);
+  return error_add(error, pointer, "%s", text);
+}

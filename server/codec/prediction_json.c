@@ -1,0 +1,257 @@
+#include "server/codec/prediction_json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/param.h"
+#include "server/codec/json_text.h"
+#include "server/codec/settings_json.h"
+#include "server/data/csv.h"
+
+enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor, struct error *error) {
+  cells->count = preprocessor->feature_count;
+  cells->cells = calloc(cells->count + 1, sizeof *cells->cells);
+  cells->numbers = calloc(cells->count + 1, sizeof *cells->numbers);
+  if (cells->cells != NULL && cells->numbers != NULL) return ERROR_NONE;
+  row_cells_deinit(cells);
+  return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+void row_cells_deinit(struct row_cells *cells) {
+  free(cells->cells);
+  free(cells->numbers);
+  memset(cells, 0, sizeof *cells);
+}
+
+/* The shortest text that reads back as the same number: what a CSV file would most likely say. */
+static void format_number(double number, char text[CELL_NUMBER_BYTES]) {
+  for (int digits = 6; digits <= 17; digits++) {
+    snprintf(text, CELL_NUMBER_BYTES, "%.*g", digits, number);
+    if (strtod(text, NULL) == number) return;
+  }
+}
+
+static void read_cell(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
+  struct cell *cell = &cells->cells[index];
+  switch (json_typeof(value)) {
+  case JSON_NULL: cell->kind = CELL_MISSING; break;
+  case JSON_TRUE:
+  case JSON_FALSE:
+    cell->kind = CELL_TEXT;
+    cell->text = json_is_true(value) ? "true" : "false";
+    break;
+  case JSON_STRING:
+    cell->kind = csv_is_missing(json_string_value(value)) ? CELL_MISSING : CELL_TEXT;
+    cell->text = json_string_value(value);
+    break;
+  case JSON_INTEGER:
+  case JSON_REAL:
+    cell->kind = CELL_NUMBER;
+    cell->number = json_number_value(value);
+    if (json_is_integer(value)) {
+      snprintf(cells->numbers[index], CELL_NUMBER_BYTES, "%lld", (long long)json_integer_value(value));
+    } else {
+      format_number(cell->number, cells->numbers[index]);
+    }
+    cell->text = cells->numbers[index];
+    break;
+  default: error_add(error, pointer, "must be a number, a string or null");
+  }
+}
+
+/* Categories are compared as texts. */
+static void settle_kinds(struct row_cells *cells, const struct preprocessor *preprocessor) {
+  for (size_t i = 0; i < cells->count; i++) {
+    bool is_category = preprocessor->features[i].kind != COLUMN_NUMERIC;
+    if (is_category && cells->cells[i].kind == CELL_NUMBER) cells->cells[i].kind = CELL_TEXT;
+  }
+}
+
+static const char *get_feature_name(const void *context, size_t index) { return ((const struct preprocessor *)context)->features[index].name; }
+
+static void refuse_key(const struct preprocessor *preprocessor, const char *key, const char *pointer, struct error *error) {
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    if (strcmp(preprocessor->targets[i].name, key) == 0) return;
+  }
+  const char *nearest = param_suggest(key, preprocessor->feature_count, get_feature_name, preprocessor);
+  if (nearest != NULL) error_add(error, pointer, "the model has no input \"%.64s\", did you mean \"%s\"?", key, nearest);
+  else error_add(error, pointer, "the model has no input \"%.64s\"", key);
+}
+
+static void read_object(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row, const char *pointer,
+                        struct error *error) {
+  char at[ERROR_POINTER_BYTES];
+  size_t used_count = 0;
+  for (size_t i = 0; i < cells->count; i++) {
+    const json_t *value = json_object_get(row, preprocessor->features[i].name);
+    cells->cells[i].kind = CELL_MISSING;
+    if (value == NULL) continue;
+    used_count++;
+    error_pointer(at, pointer, "%s", preprocessor->features[i].name);
+    read_cell(cells, i, value, at, error);
+  }
+  if (used_count == json_object_size(row)) return;
+  const char *key;
+  json_t *value;
+  json_object_foreach((json_t *)row, key, value) {
+    bool is_feature = false;
+    for (size_t i = 0; i < cells->count && !is_feature; i++) is_feature = strcmp(preprocessor->features[i].name, key) == 0;
+    if (is_feature) continue;
+    error_pointer(at, pointer, "%s", key);
+    refuse_key(preprocessor, key, at, error);
+  }
+}
+
+static void read_array(struct row_cells *cells, const json_t *row, const char *pointer, struct error *error) {
+  if (json_array_size(row) != cells->count) {
+    error_add(error, pointer, "has %zu values, the model takes %zu: one per input, in the order of its \"inputs\"", json_array_size(row),
+              cells->count);
+    return;
+  }
+  char at[ERROR_POINTER_BYTES];
+  for (size_t i = 0; i < cells->count; i++) {
+    error_pointer(at, pointer, "%zu", i);
+    read_cell(cells, i, json_array_get(row, i), at, error);
+  }
+}
+
+enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row, const char *pointer,
+                                    struct error *error) {
+  struct error found = {0};
+  if (json_is_object(row)) read_object(cells, preprocessor, row, pointer, &found);
+  else if (json_is_array(row)) read_array(cells, row, pointer, &found);
+  else error_add(&found, pointer, "must be an object {\"input\": value, …} or an array of values");
+  for (size_t i = 0; i < found.item_count; i++) error_add(error, found.items[i].pointer, "%s", found.items[i].detail);
+  settle_kinds(cells, preprocessor);
+  return found.code;
+}
+
+/* Which class the outputs say, and how probable each is. */
+static size_t count_classes(const struct preprocessor *preprocessor) { return preprocessor->targets[0].class_count; }
+
+static double get_probability(const struct preprocessor *preprocessor, const float *outputs, size_t class_index) {
+  if (preprocessor->output_width > 1) return (double)outputs[class_index];
+  return class_index == 1 ? (double)outputs[0] : 1.0 - (double)outputs[0];
+}
+
+/* The most probable class, the first among equals; −1 if no probability is finite. */
+static long find_class(const struct preprocessor *preprocessor, const float *outputs) {
+  long best = -1;
+  for (size_t i = 0; i < count_classes(preprocessor); i++) {
+    double probability = get_probability(preprocessor, outputs, i);
+    if (!isfinite(probability)) continue;
+    if (best < 0 || probability > get_probability(preprocessor, outputs, (size_t)best)) best = (long)i;
+  }
+  /* One sigmoid: a half and more is the second class, as the accuracy metric counts. */
+  if (preprocessor->output_width == 1 && isfinite(outputs[0])) best = outputs[0] >= 0.5f ? 1 : 0;
+  return best;
+}
+
+static json_t *classification_to_json(const struct preprocessor *preprocessor, const float *outputs) {
+  const struct target *target = &preprocessor->targets[0];
+  json_t *probabilities = json_object();
+  for (size_t i = 0; i < target->class_count; i++) {
+    json_put(&probabilities, target->classes[i], json_number(get_probability(preprocessor, outputs, i)));
+  }
+  long found = find_class(preprocessor, outputs);
+  return json_pack("{s:o, s:o}", "class", found < 0 ? json_null() : json_string(target->classes[found]), "probabilities", probabilities);
+}
+
+static json_t *labels_to_json(const struct preprocessor *preprocessor, const float *outputs) {
+  json_t *labels = json_object(), *probabilities = json_object();
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    json_put(&labels, preprocessor->targets[i].name, json_boolean(outputs[i] >= 0.5f));
+    json_put(&probabilities, preprocessor->targets[i].name, json_number((double)outputs[i]));
+  }
+  return json_pack("{s:o, s:o}", "labels", labels, "probabilities", probabilities);
+}
+
+static json_t *values_to_json(const struct preprocessor *preprocessor, const float *outputs) {
+  if (preprocessor->target_count == 1) {
+    return json_pack("{s:o}", "value", json_number(target_restore(&preprocessor->targets[0], (double)outputs[0])));
+  }
+  json_t *values = json_object();
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    json_put(&values, preprocessor->targets[i].name, json_number(target_restore(&preprocessor->targets[i], (double)outputs[i])));
+  }
+  return json_pack("{s:o}", "values", values);
+}
+
+json_t *prediction_to_json(const struct preprocessor *preprocessor, const float *outputs) {
+  json_t *json = preprocessor->task == TASK_CLASSIFICATION ? classification_to_json(preprocessor, outputs)
+                 : preprocessor->task == TASK_MULTILABEL   ? labels_to_json(preprocessor, outputs)
+                                                           : values_to_json(preprocessor, outputs);
+  bool is_finite = true;
+  for (size_t i = 0; i < preprocessor->output_width; i++) is_finite = is_finite && isfinite(outputs[i]);
+  if (!is_finite) json_put(&json, "non_finite", json_true());
+  return json;
+}
+
+void csv_write_cell(FILE *file, const char *text) {
+  if (strpbrk(text, ",\"\r\n") == NULL) {
+    fputs(text, file);
+    return;
+  }
+  fputc('"', file);
+  for (const char *at = text; *at != '\0'; at++) {
+    if (*at == '"') fputc('"', file);
+    fputc(*at, file);
+  }
+  fputc('"', file);
+}
+
+static void write_heading(FILE *file, const char *prefix, const char *name) {
+  char *heading = NULL;
+  if (asprintf(&heading, "%s%s", prefix, name) < 0) return;
+  csv_write_cell(file, heading);
+  free(heading);
+}
+
+void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file) {
+  if (preprocessor->task == TASK_CLASSIFICATION) {
+    fputs("class", file);
+    for (size_t i = 0; i < count_classes(preprocessor); i++) {
+      fputc(',', file);
+      write_heading(file, "probability_", preprocessor->targets[0].classes[i]);
+    }
+  } else if (preprocessor->task == TASK_REGRESSION && preprocessor->target_count == 1) {
+    fputs("value", file);
+  } else {
+    for (size_t i = 0; i < preprocessor->target_count; i++) {
+      if (i > 0) fputc(',', file);
+      csv_write_cell(file, preprocessor->targets[i].name);
+      if (preprocessor->task == TASK_REGRESSION) continue;
+      fputc(',', file);
+      write_heading(file, "probability_", preprocessor->targets[i].name);
+    }
+  }
+  fputc('\n', file);
+}
+
+/* Empty where it isn't finite: CSV has no null. */
+static void write_number(FILE *file, double number) {
+  if (isfinite(number)) fprintf(file, "%.9g", number);
+}
+
+void prediction_write_csv(const struct preprocessor *preprocessor, const float *outputs, FILE *file) {
+  if (preprocessor->task == TASK_CLASSIFICATION) {
+    long found = find_class(preprocessor, outputs);
+    if (found >= 0) csv_write_cell(file, preprocessor->targets[0].classes[found]);
+    for (size_t i = 0; i < count_classes(preprocessor); i++) {
+      fputc(',', file);
+      write_number(file, get_probability(preprocessor, outputs, i));
+    }
+  } else {
+    for (size_t i = 0; i < preprocessor->target_count; i++) {
+      if (i > 0) fputc(',', file);
+      if (preprocessor->task == TASK_REGRESSION) {
+        write_number(file, target_restore(&preprocessor->targets[i], (double)outputs[i]));
+      } else {
+        fprintf(file, "%s,", outputs[i] >= 0.5f ? "true" : "false");
+        write_number(file, (double)outputs[i]);
+      }
+    }
+  }
+  fputc('\n', file);
+}

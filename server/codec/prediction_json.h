@@ -1,0 +1,40 @@
+/* Rows that clients send for prediction, and predictions as they get them, both as JSON and as CSV. */
+#ifndef SERVER_CODEC_PREDICTION_JSON_H
+#define SERVER_CODEC_PREDICTION_JSON_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "server/data/preprocessor.h"
+
+/* A client's row as cells, one per feature. The texts of some cells lie in `numbers`, those of others in the JSON: it must live as long. */
+enum { CELL_NUMBER_BYTES = 32 };
+struct row_cells {
+  size_t count;
+  struct cell *cells;                    /* owned */
+  char (*numbers)[CELL_NUMBER_BYTES];    /* owned */
+};
+__attribute__((warn_unused_result)) enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor,
+                                                                   struct error *error);
+void row_cells_deinit(struct row_cells *cells);
+
+/* {"feature": value, …} (a feature that is left out is missing; targets may be there and are not looked at; any other key is an error), or
+ * [value, …], one per feature in order. Adds an item for each error, below `pointer`. */
+__attribute__((warn_unused_result)) enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor,
+                                                                        const json_t *row, const char *pointer, struct error *error);
+
+/* One prediction from the network's outputs[output_width]. New reference, or NULL if memory is short.
+ *   classification  {"class": "3", "probabilities": {"0": …}}
+ *   multilabel      {"labels": {"spam": true, …}, "probabilities": {"spam": …}}
+ *   regression      {"value": …} or, of several targets, {"values": {"price": …}}
+ * A number that isn't finite is null, and then there is "non_finite": true. */
+json_t *prediction_to_json(const struct preprocessor *preprocessor, const float *outputs);
+
+/* The same as lines of CSV, under these headings: class, probability_<class> …; <label>, probability_<label> …; value, or <target> …. */
+void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file);
+void prediction_write_csv(const struct preprocessor *preprocessor, const float *outputs, FILE *file);
+
+/* A cell of CSV, quoted if it has to be. */
+void csv_write_cell(FILE *file, const char *text);
+
+#endif
