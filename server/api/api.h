@@ -13,7 +13,7 @@ struct api;
 typedef enum error_code route_handler(struct api *api, const struct request *request, struct response *response, struct error *error);
 
 enum route_flag {
-  ROUTE_STREAMS_BODY = 1,      /* an upload: the handler reads the body itself */
+  ROUTE_STREAMS_BODY = 1,      /* an upload: the handler reads the body itself (beside ROUTE_JSON_OR_CSV_BODY: of CSV) */
   ROUTE_JSON_BODY = 2,         /* needs Content-Type: application/json */
   ROUTE_JSON_OR_CSV_BODY = 4,  /* application/json or text/csv */
   ROUTE_PUBLIC = 8,            /* no token needed: page, health */

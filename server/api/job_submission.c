@@ -149,22 +149,13 @@ static enum error_code resolve_network(struct submission *submission, struct err
   return error->code;
 }
 
-static const struct param *find_param(const struct param *params, size_t count, const char *name) {
-  for (size_t i = 0; i < count; i++) {
-    if (strcmp(params[i].name, name) == 0) return &params[i];
-  }
-  return NULL;
-}
-
 /* What is monitored must be measured: without a validation part there is no validation_loss. */
 static void check_monitor(const struct submission *submission, struct error *error) {
   const struct early_stopping *stopping = &submission->spec.train.early_stopping;
   if (!stopping->is_enabled || submission->plan.has_validation) return;
-  const struct param *object = find_param(train_params, train_param_count, "early_stopping");
-  const struct param *monitor = object == NULL ? NULL : find_param(object->params, object->param_count, "monitor");
-  if (monitor == NULL || strncmp(monitor->choices[stopping->monitor], "validation", strlen("validation")) != 0) return;
-  error_add(error, "/early_stopping/monitor", "\"%s\" needs a validation part: give split.validation a share, or monitor \"loss\"",
-            monitor->choices[stopping->monitor]);
+  const char *monitor = early_stopping_monitors[stopping->monitor];
+  if (strncmp(monitor, "validation", strlen("validation")) != 0) return;
+  error_add(error, "/early_stopping/monitor", "\"%s\" needs a validation part: give split.validation a share, or monitor \"loss\"", monitor);
 }
 
 static enum error_code check_training(struct submission *submission, struct error *error) {

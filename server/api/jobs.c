@@ -117,11 +117,16 @@ enum error_code jobs_patch(struct api *api, const struct request *request, struc
 }
 
 enum error_code jobs_delete_one(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  enum error_code code = jobs_delete(api->store, request->id, error);
-  if (code != ERROR_NONE) return resource_explain(api, RESOURCE_JOB, request->id, code, error);
-  store_vacuum(api->store);
-  respond_nothing(response);
-  return ERROR_NONE;
+  struct job_row row;
+  enum error_code code = get_row(api, request->id, &row, error);
+  if (code == ERROR_NONE) code = jobs_delete(api->store, row.id, error);
+  if (code == ERROR_NONE) {
+    jobs_announce(api->jobs, row.id);
+    store_vacuum(api->store);
+    respond_nothing(response);
+  }
+  job_row_deinit(&row);
+  return code;
 }
 
 typedef enum error_code job_action(struct jobs *jobs, const char *id, struct error *error);

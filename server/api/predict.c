@@ -10,52 +10,6 @@
 
 enum { READ_PART_BYTES = 64 << 10 };
 
-/* The whole body as text, whether http has read it already or leaves that to us. */
-static enum error_code read_text(struct api *api, const struct request *request, char **out_text, size_t *out_bytes, struct error *error) {
-  size_t limit = api->options.json_body_bytes_max, capacity = READ_PART_BYTES, length = 0;
-  char *text = malloc(capacity + 1);
-  enum error_code code = text == NULL ? error_set(error, ERROR_OUT_OF_MEMORY, "out of memory") : ERROR_NONE;
-  if (code == ERROR_NONE && request->body_length > 0 && (uint64_t)request->body_length > limit) {
-    code = error_set(error, ERROR_TOO_LARGE, "a JSON body may have %zu bytes; send text/csv for more rows", limit);
-  }
-  while (code == ERROR_NONE) {
-    if (length == capacity) {
-      char *grown = realloc(text, 2 * capacity + 1);
-      if (grown == NULL) {
-        code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-        break;
-      }
-      text = grown;
-      capacity *= 2;
-    }
-    size_t bytes = 0;
-    code = request->read(request->read_context, text + length, capacity - length, &bytes, error);
-    length += bytes;
-    if (code != ERROR_NONE || bytes == 0) break;
-    if (length > limit) code = error_set(error, ERROR_TOO_LARGE, "a JSON body may have %zu bytes; send text/csv for more rows", limit);
-  }
-  if (code != ERROR_NONE) {
-    free(text);
-    return code;
-  }
-  text[length] = '\0';
-  *out_text = text;
-  *out_bytes = length;
-  return ERROR_NONE;
-}
-
-static enum error_code parse_body(struct api *api, const struct request *request, json_t **out_body, struct error *error) {
-  if (request->read == NULL) return request_parse_object(request, out_body, error);
-  char *text = NULL;
-  struct request whole = *request;
-  enum error_code code = read_text(api, request, &text, &whole.body_bytes, error);
-  if (code != ERROR_NONE) return code;
-  whole.body = text;
-  code = request_parse_object(&whole, out_body, error);
-  free(text);
-  return code;
-}
-
 static enum error_code find_rows(const json_t *body, json_t **out_rows, struct error *error) {
   static const char *const known[] = {"rows", NULL};
   object_check_keys(body, known, "", error);
@@ -103,7 +57,7 @@ static enum error_code predict_json_rows(struct predictor *predictor, const json
 static enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
   json_t *body = NULL, *rows = NULL, *predictions = NULL;
   struct predictor predictor = {0};
-  enum error_code code = parse_body(api, request, &body, error);
+  enum error_code code = request_parse_object(request, &body, error);
   if (code == ERROR_NONE) code = find_rows(body, &rows, error);
   if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
   if (code == ERROR_NONE) code = predict_json_rows(&predictor, rows, &predictions, error);

@@ -145,6 +145,12 @@ static enum error_code check_media_type(unsigned flags, const struct head *head,
   return ERROR_NONE;
 }
 
+/* Whether the handler reads the body itself, part by part. Where JSON is taken beside CSV, only CSV is read so. */
+static bool is_upload(const struct route *route, const char *content_type) {
+  if ((route->flags & ROUTE_STREAMS_BODY) == 0) return false;
+  return (route->flags & ROUTE_JSON_OR_CSV_BODY) == 0 || !guard_is_media_type(content_type, "application/json");
+}
+
 /* All that can be said before the body comes. Fills target and match. */
 static enum error_code check_head(struct exchange *exchange, const struct head *head, struct error *error) {
   struct http_server *server = exchange->server;
@@ -170,8 +176,7 @@ static enum error_code check_head(struct exchange *exchange, const struct head *
   }
   code = check_media_type(route->flags, head, error);
   if (code != ERROR_NONE) return code;
-  bool is_upload = route->flags & ROUTE_STREAMS_BODY;
-  exchange->body_bytes_max = is_upload ? server->upload_bytes_max : server->json_body_bytes_max;
+  exchange->body_bytes_max = is_upload(route, head->values[HEADER_CONTENT_TYPE]) ? server->upload_bytes_max : server->json_body_bytes_max;
   if (exchange->body_length > 0 && (uint64_t)exchange->body_length > exchange->body_bytes_max) {
     return error_set(error, ERROR_TOO_LARGE, "the body has %lld bytes; at most %llu are taken", (long long)exchange->body_length,
                      (unsigned long long)exchange->body_bytes_max);
@@ -212,10 +217,9 @@ static enum error_code fill_request(struct exchange *exchange, const struct head
 static enum error_code begin_body(struct exchange *exchange, struct error *error) {
   struct http_server *server = exchange->server;
   enum error_code code = ERROR_NONE;
-  bool is_upload = exchange->match.route->flags & ROUTE_STREAMS_BODY;
   lock_server(server);
   if (server->is_closing) code = error_set(error, ERROR_UNAVAILABLE, "the server is stopping");
-  if (code == ERROR_NONE && is_upload) {
+  if (code == ERROR_NONE && is_upload(exchange->match.route, exchange->request.content_type)) {
     code = upload_buffer_open(&exchange->upload, error);
     exchange->request.read = upload_buffer_read;
     exchange->request.read_context = exchange;

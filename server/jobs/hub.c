@@ -43,3 +43,5 @@ void hub_notify(struct jobs *jobs, const char *job_id) {
     if (strcmp(at->job_id, job_id) == 0) at->notify(at->context);
   pthread_mutex_unlock(&jobs->hub.mutex);
 }
+
+void jobs_announce(struct jobs *jobs, const char *id) { hub_notify(jobs, id); }

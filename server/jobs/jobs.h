@@ -101,5 +101,7 @@ __attribute__((warn_unused_result)) enum error_code jobs_subscribe(struct jobs *
                                                                    void *context, struct job_subscription **out_subscription,
                                                                    struct error *error);
 void jobs_unsubscribe(struct jobs *jobs, struct job_subscription *subscription);
+/* Wakes a job's subscribers as its events do: when it was deleted, they find that it is gone. */
+void jobs_announce(struct jobs *jobs, const char *id);
 
 #endif
