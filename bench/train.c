@@ -1,0 +1,162 @@
+/* Training speed of the engine alone: samples per second on four networks, one thread. Run by bench/run.sh.
+ *
+ * Each case trains on random rows for about SECONDS_PER_RUN, RUNS times, after a run to warm up; printed are median, minimum and maximum
+ * over the runs, the time of a step, and the arithmetic that the matrix products of forward and backward pass stand for.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/kernels.h"
+#include "engine/random.h"
+#include "engine/train.h"
+#include "server/codec/settings_json.h"
+
+enum { RUNS = 5, ROWS = 4096 };
+static const double SECONDS_PER_RUN = 0.5;
+
+struct bench_case {
+  const char *name;
+  const char *network;
+  size_t inputs, classes;
+  int batch_size;
+  const char *train;
+};
+
+static const struct bench_case cases[] = {
+    {"2-8-1, batch 4, SGD",
+     "{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},"
+     "{\"type\":\"dense\",\"units\":1,\"activation\":\"sigmoid\"}]}",
+     2, 0, 4, "{\"loss\":\"binary_cross_entropy\",\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.01}}"},
+    {"30-32-32-2, batch 16, Adam",
+     "{\"input\":{\"shape\":[30]},\"layers\":[{\"type\":\"dense\",\"units\":32,\"activation\":\"relu\"},"
+     "{\"type\":\"dense\",\"units\":32,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\"}]}",
+     30, 2, 16, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {"784-128-10, batch 32, SGD with momentum",
+     "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"
+     "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     784, 10, 32, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.001,\"momentum\":0.9}}"},
+    {"784-128-10, batch 32, Adam",
+     "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"
+     "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     784, 10, 32, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {"784-512-512-10, batch 128, Adam",
+     "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},"
+     "{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     784, 10, 128, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+};
+
+/* Everything of one case, alive while it runs. */
+struct bench {
+  struct network_spec spec;
+  struct train_settings settings;
+  struct network *network;
+  struct trainer *trainer;
+  float *x, *y;
+  uint64_t steps;
+  double until;
+};
+
+static double now_seconds(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void ignore_report(void *context, const struct train_report *report) { (void)context, (void)report; }
+static enum error_code ignore_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *error) {
+  (void)context, (void)snapshot, (void)error;
+  return ERROR_NONE;
+}
+/* Looks at the clock every 16 steps only: a step of the smallest network is shorter than that look. */
+static enum train_request count_step(void *context) {
+  struct bench *bench = context;
+  bench->steps++;
+  if (bench->steps % 16 != 0) return TRAIN_CONTINUE;
+  return now_seconds() < bench->until ? TRAIN_CONTINUE : TRAIN_STOP;
+}
+
+static void require(enum error_code code, const struct error *error) {
+  if (code == ERROR_NONE) return;
+  fprintf(stderr, "bench: %s (%s)\n", error->detail, error->item_count ? error->items[0].pointer : "");
+  exit(1);
+}
+
+static void decode(const char *text, const struct param *params, size_t count, void *settings, struct error *error) {
+  require(settings_init(settings, params, count, error), error);
+  json_t *json = json_loads(text, 0, NULL);
+  require(settings_from_json(json, params, count, "", settings, error), error);
+  json_decref(json);
+}
+
+static void bench_open(struct bench *bench, const struct bench_case *which, struct error *error) {
+  memset(bench, 0, sizeof *bench);
+  decode(which->network, network_params, PARAM_COUNT(network_params), &bench->spec, error);
+  decode(which->train, train_params, train_param_count, &bench->settings, error);
+  bench->settings.epochs = LIMIT_EPOCHS;
+  bench->settings.batch_size = which->batch_size;
+  require(network_spec_resolve(&bench->spec, NULL, error), error);
+  require(network_create(&bench->spec, &bench->network, error), error);
+  bench->x = malloc(ROWS * which->inputs * sizeof(float));
+  bench->y = malloc(ROWS * sizeof(float));
+  if (bench->x == NULL || bench->y == NULL) exit(1);
+  random_fill_normal(&(struct random_stream){.seed = 1}, 0, ROWS * which->inputs, bench->x);
+  random_fill_uniform(&(struct random_stream){.seed = 2}, 0, ROWS, bench->y);
+  const float classes = which->classes ? (float)which->classes : 2.0f;
+  for (size_t i = 0; i < ROWS; i++) bench->y[i] = (float)(int)(bench->y[i] * classes);
+  const struct train_data data = {.task = TASK_CLASSIFICATION, .class_count = which->classes ? which->classes : 2,
+                                  .train = {.count = ROWS, .x = bench->x, .y = bench->y}};
+  require(trainer_create(bench->network, &bench->settings, &data, NULL, &bench->trainer, error), error);
+}
+
+static void bench_close(struct bench *bench) {
+  trainer_destroy(bench->trainer);
+  network_destroy(bench->network);
+  settings_deinit(&bench->settings, train_params, train_param_count);
+  network_spec_deinit(&bench->spec);
+  free(bench->x);
+  free(bench->y);
+}
+
+static double run_once(struct bench *bench, struct error *error) {
+  const struct train_sink sink = {.context = bench, .report = ignore_report, .checkpoint = ignore_checkpoint, .poll = count_step};
+  struct train_result result;
+  bench->steps = 0;
+  const double start = now_seconds();
+  bench->until = start + SECONDS_PER_RUN;
+  require(trainer_run(bench->trainer, &sink, &result, error), error);
+  if (result.outcome == TRAIN_DIVERGED) {
+    fprintf(stderr, "bench: %s\n", result.detail);
+    exit(1);
+  }
+  return (double)bench->steps / (now_seconds() - start);
+}
+
+static int compare_numbers(const void *left, const void *right) {
+  const double a = *(const double *)left, b = *(const double *)right;
+  return (a > b) - (a < b);
+}
+
+int main(void) {
+  printf("training, one thread, kernels %s: median [min … max] of %d runs of %.1f s\n", kernels_name(), RUNS, SECONDS_PER_RUN);
+  printf("%-42s %28s %12s %10s\n", "network, batch, optimizer", "samples/s", "us/step", "GFLOP/s");
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct error error = {0};
+    struct bench bench;
+    bench_open(&bench, &cases[i], &error);
+    double rates[RUNS];
+    (void)run_once(&bench, &error);
+    for (size_t run = 0; run < RUNS; run++) rates[run] = run_once(&bench, &error);
+    qsort(rates, RUNS, sizeof rates[0], compare_numbers);
+    const double batch = cases[i].batch_size, median = rates[RUNS / 2];
+    /* Backward costs twice the forward pass, less the ∂C/∂x of the first layer, which nobody needs. */
+    const struct layer *first = network_get_layer(bench.network, 0);
+    const double flops = batch * (3 * network_flops_per_sample(bench.network) - first->flops_per_sample);
+    printf("%-42s %10.0f [%.0f … %.0f] %12.2f %10.1f\n", cases[i].name, median * batch, rates[0] * batch, rates[RUNS - 1] * batch, 1e6 / median,
+           median * flops * 1e-9);
+    fflush(stdout);
+    bench_close(&bench);
+  }
+  return 0;
+}
