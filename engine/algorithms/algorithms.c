@@ -1,0 +1,37 @@
+/* The table of algorithms, and what those with a gradient share. */
+#include <math.h>
+
+#include "engine/algorithms/algorithm.h"
+#include "engine/kernels.h"
+
+static const struct kind *const kinds[] = {&algorithm_backprop.kind};
+static const struct kind *get(size_t index) { return kinds[index]; }
+const struct kind_table algorithm_kinds = {.sort = "algorithm", .count = sizeof kinds / sizeof kinds[0], .get = get};
+
+/* g ← g · clip_norm / (‖g‖ + 1e-6) if that shrinks it, as PyTorch's clip_grad_norm_; then each value into ±clip_value. */
+static void clip(struct trainer *trainer) {
+  const double scale = trainer->settings->clip_norm / (trainer->position.gradient_norm + 1e-6);
+  if (scale < 1) {
+    const float factor = (float)scale;
+    for (size_t i = 0; i < trainer->parameter_count; i++) trainer->gradients[i] *= factor;
+  }
+  if (isnan(trainer->settings->clip_value)) return;
+  const float bound = (float)trainer->settings->clip_value;
+  for (size_t i = 0; i < trainer->parameter_count; i++) {
+    const float g = trainer->gradients[i];
+    trainer->gradients[i] = g > bound ? bound : g < -bound ? -bound : g;
+  }
+}
+
+bool algorithm_descend(struct trainer *trainer) {
+  const struct train_settings *settings = trainer->settings;
+  network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
+  trainer->position.gradient_norm = sqrt(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->gradients));
+  if (!isfinite(trainer->position.gradient_norm)) return false;
+  clip(trainer);
+  trainer->learning_rate = trainer_get_learning_rate(trainer, trainer->position.step);
+  optimizer_of(&settings->optimizer)
+      ->step(settings->optimizer.settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
+             trainer->gradients, &trainer->optimizer);
+  return true;
+}

@@ -1,0 +1,246 @@
+/* Creating, measuring, saving and restoring a trainer. The loop itself is in train_run.c.
+ *
+ * Invariant: every array that a run needs exists when trainer_create returns; sizes were computed by measure(), which trainer_measure
+ * reports as well, so that what is admitted is what is allocated. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/train_private.h"
+
+static const struct early_stopping *stopping_of(const struct trainer *trainer) { return &trainer->settings->early_stopping; }
+
+/* Without early stopping, the best epoch is still told: by the validation loss, or by the loss. */
+int trainer_get_monitor(const struct trainer *trainer) {
+  if (stopping_of(trainer)->is_enabled) return stopping_of(trainer)->monitor;
+  return trainer->data->validation.count > 0 ? 0 : 2;
+}
+
+static bool is_monitor_accuracy(const struct trainer *trainer) { return trainer_get_monitor(trainer) % 2 == 1; }
+
+/* Is `value` of the monitored quantity better than the best so far? */
+bool trainer_has_better(const struct trainer *trainer, double value) {
+  const double delta = stopping_of(trainer)->is_enabled ? stopping_of(trainer)->min_delta : 0;
+  const double best = trainer->position.best_monitored;
+  if (!isfinite(value)) return false;
+  if (trainer->position.best_epoch == 0) return true;
+  return is_monitor_accuracy(trainer) ? value > best + delta : value < best - delta;
+}
+
+static bool keeps_best(const struct train_settings *settings) {
+  return settings->early_stopping.is_enabled && settings->early_stopping.restore_best;
+}
+
+/* Sizes of everything, from network, settings and data. */
+static void measure(struct trainer *trainer) {
+  const struct network *network = trainer->network;
+  const size_t rows = trainer->data->train.count;
+  const size_t wanted = (size_t)trainer->settings->batch_size;
+  trainer->batch_size = rows > 0 && rows < wanted ? rows : wanted;
+  trainer->input_size = shape_size(network_get_input_shape(network));
+  const struct shape *out = network_get_output_shape(network);
+  trainer->output_width = shape_size(out);
+  trainer->class_width = out->rank > 0 ? out->sizes[out->rank - 1] : 1;
+  trainer->parameter_count = network_parameter_count(network);
+  trainer->buffer_count = network_buffer_count(network);
+  trainer->layer_count = network_layer_count(network);
+  trainer->slot_count = optimizer_of(&trainer->settings->optimizer)->slot_count(trainer->settings->optimizer.settings);
+  trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->batch_size + 1 : 1;
+  trainer->total_steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
+  trainer->value_max = report_value_count(trainer);
+}
+
+static bool add_product(size_t *sum, size_t count, size_t bytes) {
+  size_t product;
+  return !__builtin_mul_overflow(count, bytes, &product) && !__builtin_add_overflow(*sum, product, sum);
+}
+
+static bool count_block(const struct trainer *trainer, size_t *out_count) {
+  const size_t arrays = 1 + trainer->slot_count + (keeps_best(trainer->settings) ? 1 : 0);
+  *out_count = 0;
+  return add_product(out_count, trainer->parameter_count, arrays) && add_product(out_count, trainer->layer_count, LAYER_VALUES) &&
+         add_product(out_count, trainer->buffer_count, keeps_best(trainer->settings) ? 2 : 1);
+}
+
+static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes, struct error *error) {
+  size_t bytes = sizeof *trainer, workspace = 0;
+  enum error_code code = workspace_measure(trainer->network, trainer->batch_size, true, &workspace, error);
+  if (code != ERROR_NONE) return code;
+  bool fits = add_product(&bytes, workspace, 1);
+  if (trainer->data->validation.count > 0) {
+    code = workspace_measure(trainer->network, trainer->batch_size, false, &workspace, error);
+    if (code != ERROR_NONE) return code;
+    fits = fits && add_product(&bytes, workspace, 1);
+  }
+  size_t block;
+  fits = fits && count_block(trainer, &block) && add_product(&bytes, block, sizeof(float)) &&
+         add_product(&bytes, trainer->parameter_count, 2 * sizeof(float)) &&
+         add_product(&bytes, trainer->batch_size, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
+         add_product(&bytes, trainer->data->train.count, sizeof(uint32_t)) &&
+         add_product(&bytes, trainer->value_max, sizeof(struct train_value)) && add_product(&bytes, report_name_bytes(trainer), 1) &&
+         add_product(&bytes, trainer->output_width, sizeof(double));
+  if (!fits) return error_set(error, ERROR_OVER_BUDGET, "the memory that this network needs can't be addressed");
+  *out_bytes = bytes;
+  return ERROR_NONE;
+}
+
+enum error_code trainer_measure(const struct network *network, const struct train_settings *settings, const struct train_data *data,
+                                size_t *out_bytes, struct error *error) {
+  struct trainer trainer = {.network = network, .settings = settings, .data = data};
+  measure(&trainer);
+  return measure_bytes(&trainer, out_bytes, error);
+}
+
+/* The loss of the settings, or what "auto" means for this network. */
+static enum error_code resolve_loss(struct trainer *trainer, struct error *error) {
+  struct train_settings settings = *trainer->settings;
+  settings.loss = (struct spec){0};
+  enum error_code code = ERROR_NONE;
+  if (trainer->settings->loss.kind != NULL) code = spec_copy(&settings.loss, &trainer->settings->loss, error);
+  if (code == ERROR_NONE) code = train_settings_resolve(&settings, trainer->network, trainer->data->task, error);
+  trainer->loss = settings.loss;
+  if (code != ERROR_NONE) return code;
+  trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? trainer->output_width / trainer->class_width : trainer->output_width;
+  return ERROR_NONE;
+}
+
+/* "balanced": n / (classes · count of the class), over the training part; a class that it doesn't have weighs 0. */
+static void fill_balanced(struct trainer *trainer) {
+  const struct train_rows *rows = &trainer->data->train;
+  const size_t width = trainer->output_width;
+  memset(trainer->class_weights, 0, width * sizeof(double));
+  for (size_t i = 0; i < rows->count; i++) trainer->class_weights[(size_t)rows->y[i]] += 1;
+  for (size_t c = 0; c < width; c++)
+    if (trainer->class_weights[c] > 0) trainer->class_weights[c] = (double)rows->count / ((double)width * trainer->class_weights[c]);
+}
+
+static enum error_code create_class_weights(struct trainer *trainer, struct error *error) {
+  const struct numbers *weights = loss_class_weights(&trainer->loss);
+  if (weights == NULL) return ERROR_NONE;
+  trainer->class_weights = calloc(trainer->output_width, sizeof(double));
+  if (trainer->class_weights == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for class weights");
+  if (weights->is_word) fill_balanced(trainer);
+  else memcpy(trainer->class_weights, weights->values, trainer->output_width * sizeof(double));
+  return ERROR_NONE;
+}
+
+static void lay_out_block(struct trainer *trainer) {
+  float *next = trainer->block;
+  trainer->parameters = next;
+  next += trainer->parameter_count;
+  trainer->buffers = next;
+  next += trainer->buffer_count;
+  for (size_t i = 0; i < trainer->slot_count; i++, next += trainer->parameter_count) trainer->optimizer.slots[i] = next;
+  trainer->layer_values = next;
+  next += trainer->layer_count * LAYER_VALUES;
+  trainer->best = keeps_best(trainer->settings) ? next : NULL;
+}
+
+static enum error_code allocate(struct trainer *trainer, struct error *error) {
+  if (!count_block(trainer, &trainer->block_count)) return error_set(error, ERROR_OVER_BUDGET, "the network is too large");
+  trainer->block = calloc(trainer->block_count + 1, sizeof(float));
+  trainer->gradients = calloc(trainer->parameter_count + 1, sizeof(float));
+  trainer->before = calloc(trainer->parameter_count + 1, sizeof(float));
+  trainer->batch_x = calloc(trainer->batch_size * trainer->input_size + 1, sizeof(float));
+  trainer->batch_y = calloc(trainer->batch_size * trainer->target_width + 1, sizeof(float));
+  trainer->order = calloc(trainer->data->train.count + 1, sizeof(uint32_t));
+  trainer->values = calloc(trainer->value_max, sizeof(struct train_value));
+  trainer->names = calloc(report_name_bytes(trainer) + 1, 1);
+  if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->batch_x || !trainer->batch_y || !trainer->order ||
+      !trainer->values || !trainer->names)
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
+  enum error_code code = workspace_create(trainer->network, trainer->batch_size, true, &trainer->workspace, error);
+  if (code == ERROR_NONE && trainer->data->validation.count > 0)
+    code = workspace_create(trainer->network, trainer->batch_size, false, &trainer->inference, error);
+  return code;
+}
+
+static enum error_code check_data(const struct train_data *data, struct error *error) {
+  if (data->train.count == 0) return error_set(error, ERROR_INVALID, "the training part has no rows");
+  if (data->train.count > UINT32_MAX) return error_set(error, ERROR_INVALID, "at most %u training rows", UINT32_MAX);
+  return ERROR_NONE;
+}
+
+enum error_code trainer_create(const struct network *network, const struct train_settings *settings, const struct train_data *data,
+                               const struct parallel *parallel, struct trainer **out_trainer, struct error *error) {
+  *out_trainer = NULL;
+  enum error_code code = check_data(data, error);
+  if (code != ERROR_NONE) return code;
+  struct trainer *trainer = calloc(1, sizeof *trainer);
+  if (trainer == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a trainer");
+  trainer->network = network;
+  trainer->settings = settings;
+  trainer->data = data;
+  trainer->parallel = parallel;
+  measure(trainer);
+  code = resolve_loss(trainer, error);
+  if (code == ERROR_NONE) code = create_class_weights(trainer, error);
+  if (code == ERROR_NONE) code = allocate(trainer, error);
+  if (code != ERROR_NONE) {
+    trainer_destroy(trainer);
+    return code;
+  }
+  lay_out_block(trainer);
+  report_init_names(trainer);
+  network_initialize(network, (uint64_t)settings->seed, trainer->parameters, trainer->buffers);
+  trainer->position = (struct train_position){.version = TRAIN_POSITION_VERSION};
+  trainer->order_epoch = UINT64_MAX;
+  *out_trainer = trainer;
+  return ERROR_NONE;
+}
+
+void trainer_destroy(struct trainer *trainer) {
+  if (trainer == NULL) return;
+  workspace_destroy(trainer->workspace);
+  workspace_destroy(trainer->inference);
+  spec_deinit(&trainer->loss);
+  free(trainer->class_weights);
+  free(trainer->block);
+  free(trainer->gradients);
+  free(trainer->before);
+  free(trainer->batch_x);
+  free(trainer->batch_y);
+  free(trainer->order);
+  free(trainer->values);
+  free(trainer->names);
+  free(trainer);
+}
+
+size_t trainer_get_block_count(const struct trainer *trainer) { return trainer->block_count; }
+
+enum error_code trainer_restore(struct trainer *trainer, const struct train_position *position, const float *block, size_t block_count,
+                                struct error *error) {
+  if (position->version != TRAIN_POSITION_VERSION)
+    return error_set(error, ERROR_INVALID, "the checkpoint is of version %u, this program reads version %d", position->version, TRAIN_POSITION_VERSION);
+  if (block_count != trainer->block_count)
+    return error_set(error, ERROR_INVALID, "the checkpoint has %zu values, this job has %zu", block_count, trainer->block_count);
+  if (position->step > trainer->total_steps || position->batch_in_epoch > trainer->steps_per_epoch)
+    return error_set(error, ERROR_INVALID, "the checkpoint's position is beyond the end of this job");
+  trainer->position = *position;
+  memcpy(trainer->block, block, block_count * sizeof(float));
+  trainer->optimizer.step = position->optimizer_step;
+  memcpy(trainer->optimizer.scalars, position->optimizer_scalars, sizeof trainer->optimizer.scalars);
+  return ERROR_NONE;
+}
+
+void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers) {
+  memcpy(trainer->parameters, parameters, trainer->parameter_count * sizeof(float));
+  if (buffers != NULL) memcpy(trainer->buffers, buffers, trainer->buffer_count * sizeof(float));
+}
+
+const float *trainer_get_parameters(const struct trainer *trainer) { return trainer->parameters; }
+const float *trainer_get_buffers(const struct trainer *trainer) { return trainer->buffers; }
+uint64_t trainer_get_total_steps(const struct trainer *trainer) { return trainer->total_steps; }
+uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer) { return trainer->steps_per_epoch; }
+
+void predict_rows(const struct network *network, struct workspace *workspace, size_t workspace_batch, const struct parallel *parallel,
+                  const float *parameters, const float *buffers, const float *x, size_t count, float *out_outputs) {
+  const size_t input_size = shape_size(network_get_input_shape(network)), width = shape_size(network_get_output_shape(network));
+  for (size_t first = 0; first < count; first += workspace_batch) {
+    const size_t rows = count - first < workspace_batch ? count - first : workspace_batch;
+    const struct pass_options options = {.batch = rows, .parallel = parallel};
+    /* In inference mode buffers are only read. */
+    network_forward(network, workspace, &options, x + first * input_size, parameters, (float *)(uintptr_t)buffers);
+    memcpy(out_outputs + first * width, workspace_get_output(workspace), rows * width * sizeof(float));
+  }
+}

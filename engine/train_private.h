@@ -1,0 +1,73 @@
+/* The trainer, as train.c creates it and train_run.c, train_report.c and algorithms/ use it. Nobody else includes this. */
+#ifndef ENGINE_TRAIN_PRIVATE_H
+#define ENGINE_TRAIN_PRIVATE_H
+
+#include "engine/train.h"
+
+/* Of each layer with parameters, at an epoch's last step. */
+enum layer_value { LAYER_GRADIENT_NORM, LAYER_WEIGHT_NORM, LAYER_UPDATE_RATIO, LAYER_VALUES };
+
+struct trainer {
+  const struct network *network;
+  const struct train_settings *settings;
+  const struct train_data *data;
+  const struct parallel *parallel;
+  struct spec loss;                 /* resolved; owned */
+  double *class_weights;            /* [width] or NULL; owned */
+
+  size_t batch_size;                /* of the settings, or the training rows if they are fewer */
+  size_t input_size, output_width, target_width;   /* values of one sample */
+  size_t class_width;               /* the output's last axis: what softmax and loss see as a row */
+  size_t parameter_count, buffer_count, slot_count, layer_count;
+  uint64_t steps_per_epoch, total_steps;
+
+  /* The checkpoint block: parameters, buffers, optimizer slots, layer values, then best parameters and buffers if restore_best. Owned. */
+  float *block;
+  size_t block_count;
+  float *parameters, *buffers, *best;
+  float *layer_values;              /* [layer_count, LAYER_VALUES]: saved, since a stop during validation comes between them and their report */
+  struct optimizer_state optimizer;
+  struct train_position position;
+
+  /* Not saved: recomputed by every step. Owned. */
+  float *gradients;
+  float *batch_x, *batch_y;
+  uint32_t *order;                  /* of the training rows in epoch `order_epoch` */
+  uint64_t order_epoch;
+  struct workspace *workspace;      /* training */
+  struct workspace *inference;      /* for validation; NULL if there is none */
+  double learning_rate;             /* of the last step */
+
+  /* Reports. Owned. */
+  struct train_value *values;
+  size_t value_max;
+  char *names;                      /* of the per-layer values */
+  float *before;                    /* parameters before the last step of an epoch, for update_ratio */
+};
+
+/* train.c: the monitored quantity, as index into early_stopping_monitors. */
+int trainer_get_monitor(const struct trainer *trainer);
+bool trainer_has_better(const struct trainer *trainer, double value);
+
+/* train_run.c */
+double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
+/* Adds the loss of the outputs that stand in `workspace`. */
+void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
+                           double *weight);
+
+/* train_report.c */
+struct epoch_values {
+  double loss, hits;                          /* hits: accuracy or, for regression, mae */
+  double validation_loss, validation_hits;    /* NAN: no validation part */
+};
+size_t report_value_count(const struct trainer *trainer);   /* at most */
+size_t report_name_bytes(const struct trainer *trainer);
+void report_init_names(struct trainer *trainer);
+size_t report_fill_step(struct trainer *trainer);           /* from index 0; returns how many */
+size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch);
+/* Norms of gradient and weights and the step's share of the weights, layer by layer, into layer_values; `before` holds the weights before the step. */
+void report_measure_layers(struct trainer *trainer);
+/* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */
+void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count);
+
+#endif

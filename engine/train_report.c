@@ -1,0 +1,108 @@
+/* What a trainer reports: the values of a step, of an epoch and of its layers, with their names. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/kernels.h"
+#include "engine/train_private.h"
+
+enum { STEP_VALUES = 3, EPOCH_VALUES = 4, LAYER_NAME_BYTES = LIMIT_NAME_BYTES + 32 };
+static const char *const layer_value_names[LAYER_VALUES] = {"gradient_norm", "weight_norm", "update_ratio"};
+
+static size_t count_trained_layers(const struct trainer *trainer) {
+  size_t count = 0;
+  for (size_t i = 0; i < network_layer_count(trainer->network); i++) count += network_get_layer(trainer->network, i)->tensor_count > 0;
+  return count;
+}
+
+size_t report_value_count(const struct trainer *trainer) { return STEP_VALUES + EPOCH_VALUES + count_trained_layers(trainer) * LAYER_VALUES; }
+size_t report_name_bytes(const struct trainer *trainer) { return count_trained_layers(trainer) * LAYER_VALUES * LAYER_NAME_BYTES; }
+
+/* "layers.hidden.gradient_norm", one after the other in the order of the epoch's report. */
+void report_init_names(struct trainer *trainer) {
+  char *name = trainer->names;
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    if (network_get_layer(trainer->network, i)->tensor_count == 0) continue;
+    for (size_t value = 0; value < LAYER_VALUES; value++, name += LAYER_NAME_BYTES)
+      (void)snprintf(name, LAYER_NAME_BYTES, "layers.%s.%s", network_get_layer_name(trainer->network, i), layer_value_names[value]);
+  }
+}
+
+size_t report_fill_step(struct trainer *trainer) {
+  trainer->values[0] = (struct train_value){"batch_loss", trainer->position.batch_loss};
+  trainer->values[1] = (struct train_value){"learning_rate", trainer->learning_rate};
+  trainer->values[2] = (struct train_value){"gradient_norm", trainer->position.gradient_norm};
+  return STEP_VALUES;
+}
+
+size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch) {
+  const bool is_regression = trainer->data->task == TASK_REGRESSION;
+  struct train_value *values = trainer->values;
+  values[count++] = (struct train_value){"loss", epoch->loss};
+  values[count++] = (struct train_value){is_regression ? "mae" : "accuracy", epoch->hits};
+  if (trainer->data->validation.count > 0) {
+    values[count++] = (struct train_value){"validation_loss", epoch->validation_loss};
+    values[count++] = (struct train_value){is_regression ? "validation_mae" : "validation_accuracy", epoch->validation_hits};
+  }
+  const char *name = trainer->names;
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    if (network_get_layer(trainer->network, i)->tensor_count == 0) continue;
+    for (size_t value = 0; value < LAYER_VALUES; value++, name += LAYER_NAME_BYTES)
+      values[count++] = (struct train_value){name, (double)trainer->layer_values[i * LAYER_VALUES + value]};
+  }
+  return count;
+}
+
+void report_measure_layers(struct trainer *trainer) {
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    const struct layer *layer = network_get_layer(trainer->network, i);
+    if (layer->tensor_count == 0) continue;
+    /* A layer's tensors stand one after the other in the block. */
+    const size_t first = layer->tensors[0].offset;
+    const struct layer_tensor *last = &layer->tensors[layer->tensor_count - 1];
+    const size_t count = last->offset + shape_size(&last->shape) - first;
+    const float *after = trainer->parameters + first, *before = trainer->before + first;
+    double change = 0;
+    for (size_t j = 0; j < count; j++) change += ((double)after[j] - (double)before[j]) * ((double)after[j] - (double)before[j]);
+    const double norm = sqrt(kernel_sum_squares(NULL, count, before));
+    float *values = trainer->layer_values + i * LAYER_VALUES;
+    values[LAYER_GRADIENT_NORM] = (float)sqrt(kernel_sum_squares(NULL, count, trainer->gradients + first));
+    values[LAYER_WEIGHT_NORM] = (float)sqrt(kernel_sum_squares(NULL, count, after));
+    values[LAYER_UPDATE_RATIO] = norm > 0 ? (float)(sqrt(change) / norm) : 0;
+  }
+}
+
+static size_t argmax(size_t width, const float *values) {
+  size_t best = 0;
+  for (size_t j = 1; j < width; j++)
+    if (values[j] > values[best]) best = j;
+  return best;
+}
+
+static bool is_right(const struct trainer *trainer, const float *output, const float *target) {
+  const size_t width = trainer->output_width;
+  if (width == 1) return (output[0] > 0.5f) == (target[0] > 0.5f);
+  const size_t class = trainer->target_width == 1 ? (size_t)target[0] : argmax(width, target);
+  return argmax(width, output) == class;
+}
+
+void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count) {
+  const size_t width = trainer->output_width;
+  const double *scale = trainer->data->target_scale;
+  switch (trainer->data->task) {
+  case TASK_CLASSIFICATION:
+    for (size_t i = 0; i < rows; i++) *sum += is_right(trainer, outputs + i * width, targets + i * trainer->target_width);
+    *count += (double)rows;
+    break;
+  case TASK_MULTILABEL:
+    for (size_t i = 0; i < rows * width; i++) *sum += (outputs[i] > 0.5f) == (targets[i] > 0.5f);
+    *count += (double)(rows * width);
+    break;
+  case TASK_REGRESSION:
+    for (size_t i = 0; i < rows; i++)
+      for (size_t j = 0; j < width; j++)
+        *sum += fabs((double)outputs[i * width + j] - (double)targets[i * width + j]) * (scale != NULL ? scale[j] : 1);
+    *count += (double)(rows * width);
+    break;
+  }
+}

@@ -1,0 +1,258 @@
+/* The training loop: batches, steps, epochs, reports, checkpoints, stops.
+ *
+ *     ┌▶ gather a batch ─▶ algorithm's step ─▶ report if due ─▶ poll: go on, save, stop ─┐
+ *     │        └ after the last batch: validation ─▶ best? ─▶ schedule ─▶ report         │
+ *     └──────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * Invariant: whenever poll is asked, position and block together are all that it takes to go on from here. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/algorithms/algorithm.h"
+#include "engine/random.h"
+
+enum { REPORTS_PER_RUN = 1000 };
+
+/* One call of trainer_run. */
+struct run {
+  struct trainer *trainer;
+  const struct train_sink *sink;
+  struct train_result *result;
+  struct error *error;
+  uint64_t report_every;
+};
+
+double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
+  const struct train_settings *settings = trainer->settings;
+  const double base = ((const struct optimizer_common *)settings->optimizer.settings)->learning_rate;
+  return schedule_learning_rate(&settings->schedule, base, step, trainer->total_steps, trainer->steps_per_epoch, &trainer->position.schedule);
+}
+
+void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
+                           double *weight) {
+  const struct loss_batch batch = {.rows = rows * (trainer->output_width / trainer->class_width),
+                                   .width = trainer->class_width,
+                                   .z = workspace_get_output_z(workspace),
+                                   .a = workspace_get_output(workspace),
+                                   .target = targets,
+                                   .class_weights = trainer->class_weights};
+  loss_of(&trainer->loss)->evaluate(trainer->loss.settings, &batch, sum, weight);
+}
+
+/* ---- one step ---- */
+
+static size_t gather_batch(struct trainer *trainer) {
+  const struct train_rows *rows = &trainer->data->train;
+  if (trainer->order_epoch != trainer->position.epoch) {
+    const struct random_stream stream = {.seed = (uint64_t)trainer->settings->seed, .purpose = RANDOM_SHUFFLE, .epoch = trainer->position.epoch};
+    random_permutation(&stream, rows->count, trainer->order);
+    trainer->order_epoch = trainer->position.epoch;
+  }
+  const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->batch_size;
+  const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
+  for (size_t i = 0; i < count; i++) {
+    const size_t row = trainer->order[first + i];
+    memcpy(trainer->batch_x + i * trainer->input_size, rows->x + row * trainer->input_size, trainer->input_size * sizeof(float));
+    memcpy(trainer->batch_y + i * trainer->target_width, rows->y + row * trainer->target_width, trainer->target_width * sizeof(float));
+  }
+  return count;
+}
+
+static bool is_finite(size_t count, const float *values) {
+  for (size_t i = 0; i < count; i++)
+    if (!isfinite(values[i])) return false;
+  return true;
+}
+
+/* Forward, the first layer whose z or a is not finite; backward, the first whose δ or gradients are not. */
+static const char *find_diverged_layer(const struct trainer *trainer, size_t rows, bool is_backward) {
+  const size_t count = trainer->layer_count;
+  for (size_t i = 0; i < count; i++) {
+    const size_t size = rows * shape_size(&network_get_layer(trainer->network, i)->out);
+    if (!is_finite(size, workspace_get_z(trainer->workspace, i)) || !is_finite(size, workspace_get_a(trainer->workspace, i)))
+      return network_get_layer_name(trainer->network, i);
+  }
+  for (size_t i = count; is_backward && i-- > 0;) {
+    const struct layer *layer = network_get_layer(trainer->network, i);
+    bool is_sound = is_finite(rows * shape_size(&layer->out), workspace_get_delta(trainer->workspace, i));
+    for (size_t t = 0; t < layer->tensor_count; t++)
+      is_sound = is_sound && is_finite(shape_size(&layer->tensors[t].shape), trainer->gradients + layer->tensors[t].offset);
+    if (!is_sound) return network_get_layer_name(trainer->network, i);
+  }
+  return "";
+}
+
+static void describe_divergence(struct run *run, size_t rows, bool is_backward) {
+  struct train_result *result = run->result;
+  const char *layer = find_diverged_layer(run->trainer, rows, is_backward);
+  const unsigned long long step = (unsigned long long)run->trainer->position.step + 1;
+  result->outcome = TRAIN_DIVERGED;
+  (void)snprintf(result->diverged_layer, sizeof result->diverged_layer, "%s", layer);
+  if (layer[0] != '\0')
+    (void)snprintf(result->detail, sizeof result->detail, "the %s is not finite at step %llu; the first such number is in layer \"%s\"",
+                   is_backward ? "gradient" : "loss", step, layer);
+  else
+    (void)snprintf(result->detail, sizeof result->detail, "the %s is not finite at step %llu", is_backward ? "gradient" : "loss", step);
+}
+
+/* False if it diverged. */
+static bool take_step(struct run *run) {
+  struct trainer *trainer = run->trainer;
+  struct train_position *position = &trainer->position;
+  const bool is_last = position->batch_in_epoch + 1 == trainer->steps_per_epoch;
+  const size_t rows = gather_batch(trainer);
+  if (is_last) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
+  struct step_cost cost;
+  if (!algorithm_of(&trainer->settings->algorithm)->step(trainer, rows, &cost)) {
+    describe_divergence(run, rows, isfinite(cost.loss_sum));
+    return false;
+  }
+  report_count_hits(trainer, rows, workspace_get_output(trainer->workspace), trainer->batch_y, &position->correct_sum, &position->correct_count);
+  if (is_last) report_measure_layers(trainer);
+  position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : 0;
+  position->loss_sum += cost.loss_sum;
+  position->loss_weight += cost.loss_weight;
+  position->batch_in_epoch++;
+  position->step++;
+  return true;
+}
+
+/* ---- saving and stopping ---- */
+
+static enum error_code save(struct run *run) {
+  struct train_position *position = &run->trainer->position;
+  position->optimizer_step = run->trainer->optimizer.step;
+  memcpy(position->optimizer_scalars, run->trainer->optimizer.scalars, sizeof position->optimizer_scalars);
+  const struct train_snapshot snapshot = {.position = position, .block = run->trainer->block, .block_count = run->trainer->block_count};
+  return run->sink->checkpoint(run->sink->context, &snapshot, run->error);
+}
+
+/* Asks the caller what to do, and does it. *out_stop: it said stop. */
+static enum error_code poll(struct run *run, bool *out_stop) {
+  const enum train_request request = run->sink->poll(run->sink->context);
+  *out_stop = request == TRAIN_STOP;
+  return request == TRAIN_CONTINUE ? ERROR_NONE : save(run);
+}
+
+static void report(struct run *run, bool is_epoch_end, size_t value_count) {
+  const struct train_position *position = &run->trainer->position;
+  const struct train_report news = {.step = position->step, .epoch = position->epoch, .is_epoch_end = is_epoch_end, .value_count = value_count,
+                                    .values = run->trainer->values};
+  run->sink->report(run->sink->context, &news);
+}
+
+/* ---- the end of an epoch ---- */
+
+/* Loss and hits of the validation part. Asks the caller between batches, so that a stop need not wait for its end; then the whole
+ * validation is done again when the run goes on. */
+static enum error_code validate(struct run *run, struct epoch_values *values, bool *out_stop) {
+  struct trainer *trainer = run->trainer;
+  const struct train_rows *rows = &trainer->data->validation;
+  double loss = 0, weight = 0, hits = 0, count = 0;
+  for (size_t first = 0; first < rows->count; first += trainer->batch_size) {
+    const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
+    const struct pass_options options = {.batch = batch, .parallel = trainer->parallel};
+    const float *targets = rows->y + first * trainer->target_width;
+    network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer->parameters, trainer->buffers);
+    trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
+    report_count_hits(trainer, batch, workspace_get_output(trainer->inference), targets, &hits, &count);
+    enum error_code code = poll(run, out_stop);
+    if (code != ERROR_NONE || *out_stop) return code;
+  }
+  values->validation_loss = weight > 0 ? loss / weight : 0;
+  values->validation_hits = count > 0 ? hits / count : 0;
+  return ERROR_NONE;
+}
+
+static void keep_if_best(struct trainer *trainer, double monitored) {
+  struct train_position *position = &trainer->position;
+  if (!trainer_has_better(trainer, monitored)) {
+    position->epochs_without_improvement++;
+    return;
+  }
+  position->best_epoch = position->epoch;
+  position->best_monitored = monitored;
+  position->epochs_without_improvement = 0;
+  if (trainer->best == NULL) return;
+  memcpy(trainer->best, trainer->parameters, trainer->parameter_count * sizeof(float));
+  memcpy(trainer->best + trainer->parameter_count, trainer->buffers, trainer->buffer_count * sizeof(float));
+}
+
+static enum error_code end_epoch(struct run *run, bool *out_stop) {
+  struct trainer *trainer = run->trainer;
+  struct train_position *position = &trainer->position;
+  struct epoch_values values = {.loss = position->loss_weight > 0 ? position->loss_sum / position->loss_weight : 0,
+                                .hits = position->correct_count > 0 ? position->correct_sum / position->correct_count : 0,
+                                .validation_loss = NAN, .validation_hits = NAN};
+  enum error_code code = validate(run, &values, out_stop);
+  if (code != ERROR_NONE || *out_stop) return code;
+  const bool has_validation = trainer->data->validation.count > 0;
+  const double monitored[] = {values.validation_loss, values.validation_hits, values.loss, values.hits};
+  trainer->learning_rate = trainer_get_learning_rate(trainer, position->step - 1);
+  position->epoch++;
+  position->batch_in_epoch = 0;
+  position->loss_sum = position->loss_weight = position->correct_sum = position->correct_count = 0;
+  keep_if_best(trainer, monitored[trainer_get_monitor(trainer)]);
+  const double base = ((const struct optimizer_common *)trainer->settings->optimizer.settings)->learning_rate;
+  schedule_end_epoch(&trainer->settings->schedule, base, has_validation ? values.validation_loss : values.loss, &position->schedule);
+  report(run, true, report_fill_epoch(trainer, report_fill_step(trainer), &values));
+  return ERROR_NONE;
+}
+
+/* ---- the run ---- */
+
+static bool has_stopped_early(const struct trainer *trainer) {
+  const struct early_stopping *stopping = &trainer->settings->early_stopping;
+  return stopping->is_enabled && trainer->position.epochs_without_improvement >= (uint64_t)stopping->patience;
+}
+
+static bool is_done(const struct trainer *trainer) {
+  return trainer->position.is_finished != 0 || trainer->position.epoch >= (uint64_t)trainer->settings->epochs || has_stopped_early(trainer);
+}
+
+/* Sets the outcome once the loop is through, and brings back the best weights. */
+static void finish(struct run *run) {
+  struct trainer *trainer = run->trainer;
+  if (trainer->position.is_finished != 0) {
+    run->result->outcome = (enum train_outcome)(trainer->position.is_finished - 1);
+    return;
+  }
+  run->result->outcome = has_stopped_early(trainer) ? TRAIN_EARLY_STOPPED : TRAIN_COMPLETED;
+  trainer->position.is_finished = 1 + (uint32_t)run->result->outcome;
+  if (trainer->best == NULL || trainer->position.best_epoch == 0) return;
+  memcpy(trainer->parameters, trainer->best, trainer->parameter_count * sizeof(float));
+  memcpy(trainer->buffers, trainer->best + trainer->parameter_count, trainer->buffer_count * sizeof(float));
+}
+
+/* *out_stop: leave the loop, the outcome is set. */
+static enum error_code advance(struct run *run, bool *out_stop) {
+  struct trainer *trainer = run->trainer;
+  *out_stop = false;
+  if (trainer->position.batch_in_epoch < trainer->steps_per_epoch && !take_step(run)) {
+    *out_stop = true;
+    return ERROR_NONE;
+  }
+  bool is_stopped = false;
+  enum error_code code = ERROR_NONE;
+  if (trainer->position.batch_in_epoch == trainer->steps_per_epoch) code = end_epoch(run, &is_stopped);
+  else if (trainer->position.step % run->report_every == 0) report(run, false, report_fill_step(trainer));
+  if (code == ERROR_NONE && !is_stopped) code = poll(run, &is_stopped);
+  if (is_stopped) run->result->outcome = TRAIN_STOPPED;
+  *out_stop = is_stopped;
+  return code;
+}
+
+enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink, struct train_result *out_result, struct error *error) {
+  *out_result = (struct train_result){0};
+  struct run run = {.trainer = trainer, .sink = sink, .result = out_result, .error = error};
+  run.report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
+  enum error_code code = ERROR_NONE;
+  bool is_stopped = false;
+  while (code == ERROR_NONE && !is_stopped && !is_done(trainer)) code = advance(&run, &is_stopped);
+  if (code == ERROR_NONE && !is_stopped) finish(&run);
+  out_result->step = trainer->position.step;
+  out_result->epoch = trainer->position.epoch;
+  out_result->best_epoch = trainer->position.best_epoch;
+  return code;
+}

@@ -1,0 +1,70 @@
+/* What a job spec says of training: the table, and what the table can't check. */
+#include <math.h>
+#include <string.h>
+
+#include "engine/train.h"
+
+const char *const early_stopping_monitors[5] = {"validation_loss", "validation_accuracy", "loss", "accuracy", NULL};
+static const char *const precisions[] = {"float32", "bfloat16", NULL};
+
+static const struct param early_stopping_params[] = {
+    PARAM_CHOICE_ROW(struct early_stopping, monitor, early_stopping_monitors, 0, "value that must improve"),
+    PARAM_INTEGER_ROW(struct early_stopping, patience, 1, LIMIT_EPOCHS, 5, "epochs without improvement before training stops"),
+    PARAM_NUMBER_ROW(struct early_stopping, min_delta, 0, INFINITY, 0, "smallest change that counts as an improvement"),
+    PARAM_BOOLEAN_ROW(struct early_stopping, restore_best, true, "end with the weights of the best epoch, not of the last"),
+};
+
+const struct param train_params[11] = {
+    PARAM_KIND_ROW(struct train_settings, algorithm, &algorithm_kinds, "backprop", "how the weights are found"),
+    PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output", .flags = PARAM_AUTO),
+    PARAM_KIND_ROW(struct train_settings, optimizer, &optimizer_kinds, "adam", "how a gradient becomes a step"),
+    PARAM_KIND_ROW(struct train_settings, schedule, &schedule_kinds, "constant", "the learning rate over time"),
+    PARAM_NUMBER_ROW(struct train_settings, clip_norm, 0, INFINITY, NAN, "largest norm of the whole gradient", .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
+    PARAM_NUMBER_ROW(struct train_settings, clip_value, 0, INFINITY, NAN, "largest magnitude of one gradient value",
+                     .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
+    PARAM_INTEGER_ROW(struct train_settings, epochs, 1, LIMIT_EPOCHS, 30, "passes over the training part"),
+    PARAM_INTEGER_ROW(struct train_settings, batch_size, 1, LIMIT_BATCH_SIZE, 32, "rows of one step"),
+    PARAM_INTEGER_ROW(struct train_settings, seed, 0, 9007199254740992.0, 0, "of start weights, split, order of rows and dropout"),
+    PARAM_CHOICE_ROW(struct train_settings, precision, precisions, 0, "number format of the matrix products"),
+    PARAM_OBJECT_ROW(struct train_settings, early_stopping, early_stopping_params, "end when a value has stopped to improve",
+                     .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct train_settings, early_stopping.is_enabled)),
+};
+const size_t train_param_count = PARAM_COUNT(train_params);
+
+/* No kernel computes in bfloat16 yet. */
+const char *train_get_precision(const struct train_settings *settings) {
+  (void)settings;
+  return precisions[0];
+}
+
+static const char *auto_loss(const struct network *network) {
+  const struct spec *activation = network_get_output_activation(network);
+  const char *name = activation != NULL && activation->kind != NULL ? activation->kind->name : "linear";
+  if (strcmp(name, "softmax") == 0) return "cross_entropy";
+  if (strcmp(name, "sigmoid") == 0) return "binary_cross_entropy";
+  return "mean_squared_error";
+}
+
+static void check_monitor(const struct train_settings *settings, enum task task, struct error *error) {
+  if (!settings->early_stopping.is_enabled) return;
+  const char *monitor = early_stopping_monitors[settings->early_stopping.monitor];
+  if (task == TASK_REGRESSION && strstr(monitor, "accuracy") != NULL)
+    error_add(error, "/early_stopping/monitor", "\"%s\" is not measured for a regression; use \"validation_loss\" or \"loss\"", monitor);
+}
+
+enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task, struct error *error) {
+  if (settings->loss.kind == NULL) {
+    enum error_code code = spec_init(&settings->loss, kind_table_find(&loss_kinds, auto_loss(network)), error);
+    if (code != ERROR_NONE) return code;
+  }
+  if (network_check_loss(network, &settings->loss, "/loss", error) == ERROR_NONE) {
+    const struct shape *out = network_get_output_shape(network);
+    const size_t width = out->rank > 0 ? out->sizes[out->rank - 1] : 1;
+    if (loss_check_width(&settings->loss, width, "/loss", error) != ERROR_NONE) return error->code;
+  }
+  if (task == TASK_REGRESSION && loss_of(&settings->loss)->target_form == TARGET_CLASS)
+    error_add(error, "/loss", "%s needs classes, but the task is a regression; use \"mean_squared_error\", \"mean_absolute_error\" or \"huber\"",
+              settings->loss.kind->name);
+  check_monitor(settings, task, error);
+  return error->code;
+}
