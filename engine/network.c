@@ -87,10 +87,10 @@ static enum error_code check_input_count(const struct builder *builder, size_t i
   char pointer[ERROR_POINTER_BYTES];
   layer_pointer(pointer, index, "inputs");
   if (kind->input_min == kind->input_max)
-    return error_add(builder->error, pointer, "a %s layer takes exactly %zu input%s, not %zu", kind->kind.name, kind->input_min,
+    return error_add(builder->error, pointer, "a layer of type %s takes exactly %zu input%s, not %zu", kind->kind.name, kind->input_min,
                      kind->input_min == 1 ? "" : "s", count);
-  return error_add(builder->error, pointer, "a %s layer takes %zu to %zu inputs, not %zu: name the layers that it takes", kind->kind.name,
-                   kind->input_min, kind->input_max, count);
+  return error_add(builder->error, pointer, "a layer of type %s takes %zu to %zu inputs, not %zu: name the layers that it takes",
+                   kind->kind.name, kind->input_min, kind->input_max, count);
 }
 
 static enum error_code find_source(const struct builder *builder, size_t index, size_t input, size_t *out_source) {

@@ -1,0 +1,191 @@
+#include "engine/kernels.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/random.h"
+#include "tests/support/shuffled_parallel.h"
+#include "tests/support/suite.h"
+
+typedef void matmul(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                    bool accumulate);
+static const struct {
+  const char *name;
+  matmul *multiply;
+  bool is_a_transposed, is_b_transposed;
+} products[] = {{"nt", kernel_matmul_nt, false, true}, {"nn", kernel_matmul_nn, false, false}, {"tn", kernel_matmul_tn, true, false}};
+
+/* Arrays end at the end of their allocation, so that the sanitizer build sees a read behind them. */
+static float *make_array(size_t count, uint32_t lane) {
+  float *values = malloc(count * sizeof *values);
+  random_fill_normal(&(struct random_stream){.seed = 3, .purpose = 98, .lane = lane}, 0, count, values);
+  return values;
+}
+
+/* c, with what stands before the first and behind the last row watched. */
+static void check_product(size_t which, size_t m, size_t n, size_t k) {
+  static const float guard = 12345.0f;
+  float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *start = make_array(m * n, 3);
+  float *framed = malloc((m * n + 2) * sizeof *framed);
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    framed[0] = framed[m * n + 1] = guard;
+    memcpy(framed + 1, start, m * n * sizeof *start);
+    products[which].multiply(NULL, m, n, k, a, b, framed + 1, accumulate != 0);
+    ck_assert(framed[0] == guard && framed[m * n + 1] == guard);
+    for (size_t i = 0; i < m; i++) {
+      for (size_t j = 0; j < n; j++) {
+        double sum = accumulate ? (double)start[i * n + j] : 0, magnitude = fabs(sum);
+        for (size_t p = 0; p < k; p++) {
+          double term = (double)a[products[which].is_a_transposed ? p * m + i : i * k + p] *
+                        (double)b[products[which].is_b_transposed ? j * k + p : p * n + j];
+          sum += term;
+          magnitude += fabs(term);
+        }
+        ck_assert_msg(fabs((double)framed[1 + i * n + j] - sum) <= 3e-7 * magnitude,
+                      "%s %zux%zux%zu, accumulate %d: c[%zu, %zu] is %g, not %g", products[which].name, m, n, k, accumulate, i, j,
+                      (double)framed[1 + i * n + j], sum);
+      }
+    }
+  }
+  free(a);
+  free(b);
+  free(start);
+  free(framed);
+}
+
+START_TEST(products_agree_with_three_loops_in_float64) {
+  static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50, 65};
+  enum { COUNT = sizeof sizes / sizeof sizes[0] };
+  for (size_t m = 0; m < COUNT; m++)
+    for (size_t n = 0; n < COUNT; n++)
+      for (size_t k = (m + n) % 2; k < COUNT; k += 2) check_product((size_t)_i, sizes[m], sizes[n], sizes[k]);
+}
+END_TEST
+
+START_TEST(large_products_agree_too) {
+  check_product((size_t)_i, 129, 257, 511);
+  check_product((size_t)_i, 33, 10, 1030);
+  check_product((size_t)_i, 1, 300, 784);
+  check_product((size_t)_i, 300, 1, 513);
+}
+END_TEST
+
+START_TEST(a_sum_of_no_terms_is_0) {
+  float a[1] = {1}, b[1] = {1}, c[6] = {1, 2, 3, 4, 5, 6};
+  products[_i].multiply(NULL, 2, 3, 0, a, b, c, true);
+  ck_assert(c[5] == 6.0f);
+  products[_i].multiply(NULL, 2, 3, 0, a, b, c, false);
+  for (size_t i = 0; i < 6; i++) ck_assert(c[i] == 0.0f);
+  products[_i].multiply(NULL, 0, 3, 1, a, b, c, false);
+  products[_i].multiply(NULL, 2, 0, 1, a, b, c, false);
+}
+END_TEST
+
+START_TEST(order_of_pieces_changes_no_bit) {
+  static const size_t sizes[][3] = {{128, 512, 512}, {512, 512, 128}, {7, 2000, 900}, {2000, 7, 900}, {300, 300, 301}};
+  struct shuffled_parallel state;
+  struct parallel parallel = shuffled_parallel(&state);
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+    float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *c = make_array(m * n, 3), *shuffled = make_array(m * n, 4);
+    products[_i].multiply(NULL, m, n, k, a, b, c, false);
+    products[_i].multiply(&parallel, m, n, k, a, b, shuffled, false);
+    ck_assert(memcmp(c, shuffled, m * n * sizeof *c) == 0);
+    free(a);
+    free(b);
+    free(c);
+    free(shuffled);
+  }
+  ck_assert_uint_gt(state.pieces, 2 * state.runs);
+}
+END_TEST
+
+/* A value does not depend on where in c it stands: rows computed alone are those computed together. */
+START_TEST(place_in_the_matrix_changes_no_bit) {
+  enum { M = 37, N = 70, K = 100 };
+  float *a = make_array(M * K, 1), *b = make_array(K * N, 2), together[M * N], alone[N];
+  kernel_matmul_nt(NULL, M, N, K, a, b, together, false);
+  for (size_t i = 0; i < M; i++) {
+    kernel_matmul_nt(NULL, 1, N, K, a + i * K, b, alone, false);
+    ck_assert(memcmp(alone, together + i * N, sizeof alone) == 0);
+  }
+  free(a);
+  free(b);
+}
+END_TEST
+
+START_TEST(small_problems_are_one_piece) {
+  struct shuffled_parallel state;
+  struct parallel parallel = shuffled_parallel(&state);
+  float *a = make_array(64 * 64, 1), *b = make_array(64 * 64, 2), *c = make_array(64 * 64, 3);
+  for (size_t which = 0; which < 3; which++) products[which].multiply(&parallel, 32, 64, 64, a, b, c, false);
+  kernel_add_bias(&parallel, 64, 64, a, c);
+  kernel_column_sums(&parallel, 64, 64, a, c);
+  (void)kernel_sum_squares(&parallel, 64 * 64, a);
+  ck_assert_uint_eq(state.runs, 0);
+  free(a);
+  free(b);
+  free(c);
+}
+END_TEST
+
+START_TEST(bias_and_column_sums_agree_with_loops) {
+  static const size_t sizes[][2] = {{1, 1}, {3, 5}, {17, 64}, {100, 65}, {2000, 700}};
+  struct shuffled_parallel state;
+  struct parallel parallel = shuffled_parallel(&state);
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    size_t rows = sizes[s][0], width = sizes[s][1];
+    float *x = make_array(rows * width, 1), *y = make_array(rows * width, 1), *bias = make_array(width, 2), *sums = make_array(width, 3);
+    kernel_add_bias(&parallel, rows, width, bias, y);
+    for (size_t i = 0; i < rows * width; i++) ck_assert(y[i] == x[i] + bias[i % width]);
+    kernel_column_sums(&parallel, rows, width, x, sums);
+    for (size_t j = 0; j < width; j++) {
+      double sum = 0;
+      for (size_t row = 0; row < rows; row++) sum += (double)x[row * width + j];
+      ck_assert(sums[j] == (float)sum);
+    }
+    free(x);
+    free(y);
+    free(bias);
+    free(sums);
+  }
+  ck_assert_uint_ge(state.runs, 2);
+}
+END_TEST
+
+START_TEST(sums_of_squares_are_exact_and_the_same_in_any_order) {
+  static const size_t counts[] = {0, 1, 7, 8, 9, 1000, 1 << 17, (1 << 17) + 1, 1000003, (1 << 23) + 77};
+  struct shuffled_parallel state;
+  struct parallel parallel = shuffled_parallel(&state);
+  for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+    float *x = make_array(counts[c], 1);
+    double sum = 0, computed = kernel_sum_squares(NULL, counts[c], x);
+    for (size_t i = 0; i < counts[c]; i++) sum += (double)x[i] * (double)x[i];
+    ck_assert_double_le(fabs(computed - sum), 1e-12 * sum);
+    ck_assert(computed == kernel_sum_squares(&parallel, counts[c], x));
+    free(x);
+  }
+  ck_assert_uint_ge(state.runs, 2);
+}
+END_TEST
+
+START_TEST(kernels_have_a_name) { ck_assert_uint_gt(strlen(kernels_name()), 0); }
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *test_case = suite_add_case(suite, "kernels");
+  tcase_add_loop_test(test_case, products_agree_with_three_loops_in_float64, 0, 3);
+  tcase_add_loop_test(test_case, large_products_agree_too, 0, 3);
+  tcase_add_loop_test(test_case, a_sum_of_no_terms_is_0, 0, 3);
+  tcase_add_loop_test(test_case, order_of_pieces_changes_no_bit, 0, 3);
+  tcase_add_test(test_case, place_in_the_matrix_changes_no_bit);
+  tcase_add_test(test_case, small_problems_are_one_piece);
+  tcase_add_test(test_case, bias_and_column_sums_agree_with_loops);
+  tcase_add_test(test_case, sums_of_squares_are_exact_and_the_same_in_any_order);
+  tcase_add_test(test_case, kernels_have_a_name);
+}
+
+int main(void) { return suite_main("kernels", add_cases); }
