@@ -256,9 +256,9 @@ static bool add_feature(struct preprocessor *layout, const struct dataset_column
   size_t values = 1;
   if (column->kind == COLUMN_CATEGORICAL) {
     feature->categories = copy_categories(column);
+    feature->category_count = values = column->category_count;
     feature->is_seen = malloc(column->category_count + 1);
     if (feature->categories == NULL || feature->is_seen == NULL) return false;
-    feature->category_count = values = column->category_count;
     memset(feature->is_seen, true, column->category_count);
   }
   feature->width = values + feature->has_indicator;

@@ -11,6 +11,10 @@ bool allocations_can_count(void);
 size_t allocations_count(void);
 /* Those of them that were not freed yet. */
 size_t allocations_live(void);
+/* Bytes of the live ones now, and the most there were since allocations_reset_peak. */
+size_t allocations_live_bytes(void);
+size_t allocations_peak_bytes(void);
+void allocations_reset_peak(void);
 /* Lets `successes` more allocations succeed and all later ones fail; SIZE_MAX: none fails. */
 void allocations_fail_after(size_t successes);
 
