@@ -225,8 +225,12 @@ static enum error_code insert_job(void *context, struct response *response, stru
   enum error_code code = fill_row(submission, &row, error);
   if (code == ERROR_NONE) code = jobs_submit(submission->api->jobs, &row, error);
   if (code == ERROR_NONE) {
+    struct job_view view = {.row = &row};
+    struct error ignored = {0};
+    /* Not known before the transaction of an Idempotency-Key has ended. */
+    if (jobs_get_queue_position(submission->api->store, row.id, &view.queue_position, &ignored) != ERROR_NONE) view.queue_position = 0;
     response_add_header(response, "Location", "/v1/jobs/%s", row.id);
-    code = respond_json(response, 202, job_to_json(&(struct job_view){.row = &row}), error);
+    code = respond_json(response, 202, job_to_json(&view), error);
   }
   job_row_deinit(&row);
   return code;

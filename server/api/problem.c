@@ -38,11 +38,21 @@ int api_get_status(enum error_code code) { return (unsigned)code < ERROR_CODE_CO
 static json_t *text_to_json(const char *text) {
   json_t *json = json_string(text);
   if (json != NULL) return json;
-  char clean[ERROR_DETAIL_BYTES];
+  char clean[ERROR_POINTER_BYTES + ERROR_DETAIL_BYTES + 2];
   size_t length = strnlen(text, sizeof clean - 1);
   for (size_t i = 0; i < length; i++) clean[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
   clean[length] = '\0';
   return json_string(clean);
+}
+
+/* Where a single field says it all, the detail names the field too. */
+static json_t *detail_to_json(const struct error *error) {
+  const struct error_item *first = &error->items[0];
+  bool is_first = error->item_count > 0 && first->pointer[0] != '\0' && strcmp(error->detail, first->detail) == 0;
+  if (!is_first) return text_to_json(error->detail);
+  char text[ERROR_POINTER_BYTES + ERROR_DETAIL_BYTES + 2];
+  snprintf(text, sizeof text, "%s: %s", first->pointer, first->detail);
+  return text_to_json(text);
 }
 
 static json_t *problem_to_json(const struct error *error, const char *request_id) {
@@ -54,7 +64,7 @@ static json_t *problem_to_json(const struct error *error, const char *request_id
   char type[96];
   snprintf(type, sizeof type, "urn:backpropd:problem:%s", name);
   json_t *json = json_pack("{s:s, s:s, s:i, s:o, s:s, s:s, s:o}", "type", type, "title", problems[error->code].title, "status",
-                           problems[error->code].status, "detail", text_to_json(error->detail), "code", name, "request_id",
+                           problems[error->code].status, "detail", detail_to_json(error), "code", name, "request_id",
                            request_id == NULL ? "" : request_id, "errors", items);
   if (error->items_dropped > 0) json_put(&json, "errors_dropped", json_integer((json_int_t)error->items_dropped));
   return json;

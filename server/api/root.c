@@ -1,6 +1,7 @@
 /* The page and its files, /v1, /v1/schema. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/kernels.h"
 #include "engine/train.h"
@@ -109,6 +110,9 @@ static json_t *limits_to_json(const struct api *api) {
   return json;
 }
 
+/* 0 in the options means one per core. */
+static json_int_t count_or_cores(size_t count) { return count > 0 ? (json_int_t)count : (json_int_t)sysconf(_SC_NPROCESSORS_ONLN); }
+
 enum error_code root_get_version(struct api *api, const struct request *request, struct response *response, struct error *error) {
   (void)request;
   uint64_t counts[JOB_STATE_COUNT] = {0};
@@ -118,7 +122,7 @@ enum error_code root_get_version(struct api *api, const struct request *request,
   for (size_t i = 0; i < JOB_STATE_COUNT; i++) json_put(&jobs, job_state_names[i], json_integer((json_int_t)counts[i]));
   return respond_json(response, 200,
                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "name", "backpropd", "version", api->options.version, "kernels",
-                                kernels_name(), "workers", (json_int_t)api->options.workers, "threads", (json_int_t)api->options.threads,
+                                kernels_name(), "workers", count_or_cores(api->options.workers), "threads", count_or_cores(api->options.threads),
                                 "limits", limits_to_json(api), "jobs", jobs, "started_at", json_time(api->started_ms)),
                       error);
 }
