@@ -1,0 +1,399 @@
+/* The trainer: it learns, it allocates nothing, it stops, resumes and shares its work without changing a bit. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/train.h"
+#include "tests/support/allocations.h"
+#include "tests/support/specs.h"
+#include "tests/support/suite.h"
+#include "tests/support/threads.h"
+
+enum { ROWS = 203, VALIDATION_ROWS = 61, INPUTS = 6, CLASSES = 3, REPORTS_MAX = 4096 };
+
+/* One training run with everything it needs. */
+struct scene {
+  struct network_spec spec;
+  struct network *network;
+  struct train_settings settings;
+  struct train_data data;
+  float x[(ROWS + VALIDATION_ROWS) * INPUTS], y[ROWS + VALIDATION_ROWS];
+  struct trainer *trainer;
+};
+
+/* What a run said and left. */
+struct record {
+  size_t report_count;
+  struct { uint64_t step, epoch; double sum; } reports[REPORTS_MAX];
+  uint64_t polls, stop_at;      /* 0: never */
+  bool saves_always;
+  struct train_position position;
+  float *block;
+  double last_loss, last_learning_rate, least_learning_rate;
+};
+
+static struct error error;
+
+static void require(enum error_code code) { ck_assert_msg(code == ERROR_NONE, "%s", error.detail); }
+
+/* Three clouds of points; labels are which one, a few of them wrong. */
+static void fill_rows(struct scene *scene) {
+  for (size_t i = 0; i < ROWS + VALIDATION_ROWS; i++) {
+    const size_t class = i * 7 % CLASSES;
+    for (size_t j = 0; j < INPUTS; j++) {
+      float noise;
+      random_fill_normal(&(struct random_stream){.seed = 3, .purpose = 77}, i * INPUTS + j, 1, &noise);
+      scene->x[i * INPUTS + j] = noise + (j == class ? 1.5f : 0.0f);
+    }
+    scene->y[i] = (float)(i % 29 == 0 ? (class + 1) % CLASSES : class);
+  }
+}
+
+static void scene_init(struct scene *scene, const char *layers) {
+  memset(scene, 0, sizeof *scene);
+  network_spec_parse(&scene->spec, "6", layers);
+  require(network_create(&scene->spec, &scene->network, &error));
+  require(settings_init(&scene->settings, train_params, train_param_count, &error));
+  scene->settings.batch_size = 16;
+  scene->settings.epochs = 4;
+  scene->settings.seed = 11;
+  fill_rows(scene);
+  scene->data = (struct train_data){.task = TASK_CLASSIFICATION, .class_count = CLASSES,
+                                    .train = {.count = ROWS, .x = scene->x, .y = scene->y},
+                                    .validation = {.count = VALIDATION_ROWS, .x = scene->x + ROWS * INPUTS, .y = scene->y + ROWS}};
+}
+
+static void scene_set(struct scene *scene, struct spec *field, const struct kind_table *kinds, const char *text) {
+  (void)scene;
+  spec_deinit(field);
+  spec_parse(field, kinds, text);
+}
+
+static void scene_start(struct scene *scene, const struct parallel *parallel) {
+  trainer_destroy(scene->trainer);
+  require(trainer_create(scene->network, &scene->settings, &scene->data, parallel, &scene->trainer, &error));
+}
+
+static void scene_deinit(struct scene *scene) {
+  trainer_destroy(scene->trainer);
+  settings_deinit(&scene->settings, train_params, train_param_count);
+  network_destroy(scene->network);
+  network_spec_deinit(&scene->spec);
+}
+
+static void note_report(void *context, const struct train_report *report) {
+  struct record *record = context;
+  double sum = 0;
+  for (size_t i = 0; i < report->value_count; i++) {
+    const struct train_value *value = &report->values[i];
+    if (isfinite(value->value)) sum += value->value * (double)(i + 1);
+    if (strcmp(value->name, "loss") == 0) record->last_loss = value->value;
+    if (strcmp(value->name, "learning_rate") == 0) record->last_learning_rate = value->value;
+    if (strcmp(value->name, "learning_rate") == 0 && (record->least_learning_rate == 0 || value->value < record->least_learning_rate))
+      record->least_learning_rate = value->value;
+  }
+  if (record->report_count == REPORTS_MAX) abort();   /* not ck_assert: it allocates */
+  record->reports[record->report_count].step = report->step;
+  record->reports[record->report_count].epoch = report->epoch;
+  record->reports[record->report_count++].sum = sum;
+}
+
+static enum error_code note_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *out_error) {
+  (void)out_error;
+  struct record *record = context;
+  record->position = *snapshot->position;
+  memcpy(record->block, snapshot->block, snapshot->block_count * sizeof(float));
+  return ERROR_NONE;
+}
+
+static enum train_request note_poll(void *context) {
+  struct record *record = context;
+  record->polls++;
+  if (record->polls == record->stop_at) return TRAIN_STOP;
+  return record->saves_always ? TRAIN_CHECKPOINT : TRAIN_CONTINUE;
+}
+
+static struct train_result run(struct scene *scene, struct record *record) {
+  const struct train_sink sink = {.context = record, .report = note_report, .checkpoint = note_checkpoint, .poll = note_poll};
+  struct train_result result;
+  require(trainer_run(scene->trainer, &sink, &result, &error));
+  return result;
+}
+
+static struct record *record_create(const struct scene *scene) {
+  struct record *record = calloc(1, sizeof *record);
+  ck_assert_ptr_nonnull(record);
+  record->block = calloc(trainer_get_block_count(scene->trainer), sizeof(float));
+  ck_assert_ptr_nonnull(record->block);
+  return record;
+}
+
+static void record_destroy(struct record *record) {
+  free(record->block);
+  free(record);
+}
+
+static const char plain_layers[] = "dense units=12 activation=relu name=hidden; dense units=3 activation=softmax";
+static const char rich_layers[] = "dense units=12 activation=tanh name=a l2=0.001; batch_norm name=n; dropout rate=0.3 name=d; "
+                                  "dense units=12 activation=relu name=b; add inputs=d,b name=s; dense units=3 activation=softmax";
+
+START_TEST(training_learns_three_clouds) {
+  struct scene scene;
+  scene_init(&scene, plain_layers);
+  scene.settings.epochs = 40;
+  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, "adam learning_rate=0.01");
+  scene_start(&scene, NULL);
+  struct record *record = record_create(&scene);
+  const struct train_result result = run(&scene, record);
+  ck_assert_int_eq(result.outcome, TRAIN_COMPLETED);
+  ck_assert_uint_eq(result.epoch, 40);
+  ck_assert_uint_eq(result.step, trainer_get_total_steps(scene.trainer));
+  ck_assert_double_lt(record->last_loss, 0.6);
+  ck_assert_double_gt(record->last_loss, 0.0);
+  record_destroy(record);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(the_training_loop_allocates_nothing) {
+  if (!allocations_can_count()) return;
+  struct scene scene;
+  scene_init(&scene, rich_layers);
+  scene_start(&scene, NULL);
+  struct record *record = record_create(&scene);
+  record->saves_always = true;
+  const size_t before = allocations_count();
+  (void)run(&scene, record);
+  ck_assert_uint_eq(allocations_count() - before, 0);
+  record_destroy(record);
+  scene_deinit(&scene);
+}
+END_TEST
+
+/* Runs to the end, stopped and restored in a new trainer after every `stop_at` polls. */
+static void run_in_pieces(struct scene *scene, struct record *record, uint64_t stop_at) {
+  struct train_result result;
+  record->stop_at = stop_at;
+  size_t sittings = 0;
+  do {
+    record->polls = 0;
+    result = run(scene, record);
+    sittings++;
+    if (result.outcome != TRAIN_STOPPED) break;
+    scene_start(scene, NULL);
+    require(trainer_restore(scene->trainer, &record->position, record->block, trainer_get_block_count(scene->trainer), &error));
+  } while (sittings < 10000);
+  ck_assert_uint_gt(sittings, 2);
+}
+
+static void check_same(const struct record *left, const struct record *right) {
+  ck_assert_uint_eq(left->report_count, right->report_count);
+  for (size_t i = 0; i < left->report_count; i++) {
+    ck_assert_uint_eq(left->reports[i].step, right->reports[i].step);
+    ck_assert_uint_eq(left->reports[i].epoch, right->reports[i].epoch);
+    ck_assert_msg(left->reports[i].sum == right->reports[i].sum, "report %zu of step %llu", i, (unsigned long long)left->reports[i].step);
+  }
+}
+
+static const char *const optimizers[] = {"sgd learning_rate=0.05 momentum=0.9", "adagrad", "rmsprop", "adadelta", "adam", "adamw amsgrad=1", "nadam"};
+static const char *const schedules[] = {"constant", "step", "exponential", "cosine warmup_steps=7", "one_cycle", "reduce_on_plateau patience=1"};
+
+START_TEST(a_stopped_run_goes_on_bit_for_bit) {
+  struct scene scene;
+  scene_init(&scene, rich_layers);
+  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, optimizers[_i % 7]);
+  scene_set(&scene, &scene.settings.schedule, &schedule_kinds, schedules[_i % 6]);
+  scene.settings.early_stopping = (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = 2, .restore_best = true};
+  scene_start(&scene, NULL);
+  struct record *whole = record_create(&scene), *pieces = record_create(&scene);
+  (void)run(&scene, whole);
+  const size_t bytes = network_parameter_count(scene.network) * sizeof(float), buffer_bytes = network_buffer_count(scene.network) * sizeof(float);
+  float *parameters = malloc(bytes), *buffers = malloc(buffer_bytes);
+  memcpy(parameters, trainer_get_parameters(scene.trainer), bytes);
+  memcpy(buffers, trainer_get_buffers(scene.trainer), buffer_bytes);
+  scene_start(&scene, NULL);
+  /* At least so many polls that a sitting gets through a validation, which a stop makes start anew. */
+  run_in_pieces(&scene, pieces, 6 + (uint64_t)_i);
+  check_same(whole, pieces);
+  ck_assert_mem_eq(parameters, trainer_get_parameters(scene.trainer), bytes);
+  ck_assert_mem_eq(buffers, trainer_get_buffers(scene.trainer), buffer_bytes);
+  free(parameters);
+  free(buffers);
+  record_destroy(whole);
+  record_destroy(pieces);
+  scene_deinit(&scene);
+}
+END_TEST
+
+/* Large enough that the kernels cut their work into several pieces. */
+START_TEST(any_number_of_threads_gives_the_same_bits) {
+  static const char layers[] = "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
+                               "dense units=3 activation=softmax";
+  float *expected = NULL;
+  for (size_t threads = 1; threads <= 4; threads *= 2) {
+    struct scene scene;
+    scene_init(&scene, layers);
+    scene.settings.batch_size = 128;
+    const struct parallel parallel = threads_make_parallel(threads);
+    scene_start(&scene, &parallel);
+    struct record *record = record_create(&scene);
+    (void)run(&scene, record);
+    const size_t bytes = network_parameter_count(scene.network) * sizeof(float);
+    if (expected == NULL) {
+      expected = malloc(bytes);
+      memcpy(expected, trainer_get_parameters(scene.trainer), bytes);
+    }
+    ck_assert_mem_eq(expected, trainer_get_parameters(scene.trainer), bytes);
+    record_destroy(record);
+    scene_deinit(&scene);
+  }
+  free(expected);
+}
+END_TEST
+
+START_TEST(another_seed_gives_other_weights) {
+  float first[2] = {0, 0};
+  for (int seed = 0; seed < 2; seed++) {
+    struct scene scene;
+    scene_init(&scene, plain_layers);
+    scene.settings.seed = seed;
+    scene_start(&scene, NULL);
+    struct record *record = record_create(&scene);
+    (void)run(&scene, record);
+    first[seed] = trainer_get_parameters(scene.trainer)[0];
+    record_destroy(record);
+    scene_deinit(&scene);
+  }
+  ck_assert(first[0] != first[1]);
+}
+END_TEST
+
+START_TEST(a_learning_rate_far_too_high_diverges_and_names_the_layer) {
+  struct scene scene;
+  scene_init(&scene, plain_layers);
+  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, "sgd learning_rate=1e30");
+  scene_start(&scene, NULL);
+  struct record *record = record_create(&scene);
+  const struct train_result result = run(&scene, record);
+  ck_assert_int_eq(result.outcome, TRAIN_DIVERGED);
+  ck_assert_str_ne(result.diverged_layer, "");
+  ck_assert_ptr_nonnull(strstr(result.detail, result.diverged_layer));
+  record_destroy(record);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(early_stopping_ends_and_brings_back_the_best_epoch) {
+  struct scene scene;
+  scene_init(&scene, "dense units=64 activation=relu; dense units=3 activation=softmax");
+  scene.settings.epochs = 500;
+  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, "adam learning_rate=0.02");
+  scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 4, .restore_best = true};
+  scene_start(&scene, NULL);
+  struct record *record = record_create(&scene);
+  const struct train_result result = run(&scene, record);
+  ck_assert_int_eq(result.outcome, TRAIN_EARLY_STOPPED);
+  ck_assert_uint_eq(result.epoch, result.best_epoch + 4);
+  /* The weights are those of a run that ends at the best epoch. */
+  struct scene shorter;
+  scene_init(&shorter, "dense units=64 activation=relu; dense units=3 activation=softmax");
+  shorter.settings.epochs = (int64_t)result.best_epoch;
+  scene_set(&shorter, &shorter.settings.optimizer, &optimizer_kinds, "adam learning_rate=0.02");
+  scene_start(&shorter, NULL);
+  struct record *other = record_create(&shorter);
+  (void)run(&shorter, other);
+  ck_assert_mem_eq(trainer_get_parameters(scene.trainer), trainer_get_parameters(shorter.trainer),
+                   network_parameter_count(scene.network) * sizeof(float));
+  record_destroy(other);
+  scene_deinit(&shorter);
+  record_destroy(record);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(balanced_class_weights_make_the_rare_class_count_as_much) {
+  struct scene scene;
+  scene_init(&scene, plain_layers);
+  for (size_t i = 0; i < ROWS; i++) scene.y[i] = i % 10 == 0 ? 2.0f : i % 2 == 0 ? 1.0f : 0.0f;
+  scene_set(&scene, &scene.settings.loss, &loss_kinds, "cross_entropy class_weights=balanced");
+  scene_start(&scene, NULL);
+  struct record *balanced = record_create(&scene);
+  (void)run(&scene, balanced);
+  const float weighted = trainer_get_parameters(scene.trainer)[0];
+  scene_set(&scene, &scene.settings.loss, &loss_kinds, "cross_entropy");
+  scene_start(&scene, NULL);
+  struct record *plain = record_create(&scene);
+  (void)run(&scene, plain);
+  ck_assert(weighted != trainer_get_parameters(scene.trainer)[0]);
+  record_destroy(balanced);
+  record_destroy(plain);
+  scene_deinit(&scene);
+}
+END_TEST
+
+/* An estimate that is off by more would let a job in that doesn't fit, or keep one out that does. */
+START_TEST(the_measured_bytes_are_those_that_are_allocated) {
+  if (!allocations_can_count()) return;
+  struct scene scene;
+  scene_init(&scene, "dense units=700 activation=relu; dense units=500 activation=gelu; dense units=3 activation=softmax");
+  scene.settings.batch_size = 64;
+  scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 4, .restore_best = true};
+  size_t measured;
+  require(trainer_measure(scene.network, &scene.settings, &scene.data, &measured, &error));
+  const size_t before = allocations_live_bytes();
+  scene_start(&scene, NULL);
+  const size_t allocated = allocations_live_bytes() - before;
+  ck_assert_msg(fabs((double)measured - (double)allocated) <= 0.05 * (double)allocated, "measured %zu, allocated %zu", measured, allocated);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(a_checkpoint_of_another_job_is_refused) {
+  struct scene scene;
+  scene_init(&scene, plain_layers);
+  scene_start(&scene, NULL);
+  const size_t count = trainer_get_block_count(scene.trainer);
+  float *block = calloc(count + 1, sizeof(float));
+  struct train_position position = {.version = TRAIN_POSITION_VERSION};
+  ck_assert_int_eq(trainer_restore(scene.trainer, &position, block, count + 1, &error), ERROR_INVALID);
+  position.version++;
+  error_clear(&error);
+  ck_assert_int_eq(trainer_restore(scene.trainer, &position, block, count, &error), ERROR_INVALID);
+  position = (struct train_position){.version = TRAIN_POSITION_VERSION, .step = trainer_get_total_steps(scene.trainer) + 1};
+  error_clear(&error);
+  ck_assert_int_eq(trainer_restore(scene.trainer, &position, block, count, &error), ERROR_INVALID);
+  error_clear(&error);
+  free(block);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(a_loss_that_does_not_fit_the_output_is_an_error_at_its_field) {
+  struct scene scene;
+  scene_init(&scene, "dense units=3 activation=linear");
+  scene_set(&scene, &scene.settings.loss, &loss_kinds, "cross_entropy");
+  ck_assert_int_eq(train_settings_resolve(&scene.settings, scene.network, TASK_CLASSIFICATION, &error), ERROR_INVALID);
+  ck_assert_uint_ge(error.item_count, 1);
+  ck_assert_ptr_nonnull(strstr(error.items[0].pointer, "/loss"));
+  error_clear(&error);
+  scene_deinit(&scene);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *tcase = suite_add_case(suite, "train");
+  tcase_add_test(tcase, training_learns_three_clouds);
+  tcase_add_test(tcase, the_training_loop_allocates_nothing);
+  tcase_add_loop_test(tcase, a_stopped_run_goes_on_bit_for_bit, 0, 14);
+  tcase_add_test(tcase, any_number_of_threads_gives_the_same_bits);
+  tcase_add_test(tcase, another_seed_gives_other_weights);
+  tcase_add_test(tcase, a_learning_rate_far_too_high_diverges_and_names_the_layer);
+  tcase_add_test(tcase, early_stopping_ends_and_brings_back_the_best_epoch);
+  tcase_add_test(tcase, balanced_class_weights_make_the_rare_class_count_as_much);
+  tcase_add_test(tcase, the_measured_bytes_are_those_that_are_allocated);
+  tcase_add_test(tcase, a_checkpoint_of_another_job_is_refused);
+  tcase_add_test(tcase, a_loss_that_does_not_fit_the_output_is_an_error_at_its_field);
+}
+
+int main(void) { return suite_main("train", add_cases); }
