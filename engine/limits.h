@@ -11,6 +11,7 @@ enum {
   LIMIT_SAMPLE_VALUES = 1 << 30,    /* values of one sample at any layer */
   LIMIT_UNITS = 1 << 20,            /* outputs of a dense layer; filters; classes */
   LIMIT_CLASS_WEIGHTS = 4096,       /* entries of class_weights */
+  LIMIT_CONFUSION_CLASSES = 256,    /* classes of a confusion matrix; of more it is not made */
   LIMIT_BATCH_SIZE = 1 << 20,
   LIMIT_EPOCHS = 1000000,
   LIMIT_OPTIMIZER_SLOTS = 4,        /* floats of optimizer state per parameter */

@@ -27,7 +27,7 @@ struct metric_input {
 };
 
 /* A metric's value: a scalar, or a matrix [row_count, column_count] (confusion matrix [true][predicted];
- * per_class [class][precision, recall, f1, support]). NAN: not defined for this data (ROC AUC with one class present). */
+ * per_class [class][precision, recall, f1, support]). NAN: not defined for this data (ROC AUC with one class present, no rows). */
 struct metric_value {
   double scalar;
   size_t row_count, column_count;        /* 0: scalar */
@@ -39,8 +39,18 @@ struct metric_kind {
   struct kind kind;
   unsigned tasks;                        /* bit (1 << enum task) for each task it applies to */
   bool is_better_when_higher;
+  /* ERROR_INVALID if width and classes don't fit, or a target is no class; ERROR_OUT_OF_MEMORY. *out_value is to be deinit'ed either way. */
   enum error_code (*compute)(const struct metric_input *input, struct metric_value *out_value, struct error *error);
 };
+
+/* The class that a row of `width` outputs says: the largest, the first of equals; of one sigmoid output, 1 above one half. */
+static inline size_t metric_class_of(const float *outputs, size_t width) {
+  if (width == 1) return outputs[0] > 0.5f;
+  size_t best = 0;
+  for (size_t j = 1; j < width; j++)
+    if (outputs[j] > outputs[best]) best = j;
+  return best;
+}
 
 extern const struct kind_table metric_kinds;   /* accuracy, top_k_accuracy, precision, recall, f1, roc_auc, log_loss, per_class,
                                                   confusion_matrix, mae, rmse, r2 */

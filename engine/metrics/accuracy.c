@@ -1,0 +1,24 @@
+/* accuracy: the share of rows whose class is right; of labels that are right, where there are several. */
+#include "engine/metrics/metrics.h"
+
+static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
+  enum error_code code = metric_check_classes(input, error);
+  if (code != ERROR_NONE) return code;
+  size_t correct = 0, count = input->rows;
+  if (input->task == TASK_MULTILABEL) {
+    count = input->rows * input->width;
+    for (size_t i = 0; i < count; i++) correct += (input->outputs[i] > 0.5f) == (input->targets[i] > 0.5f);
+  } else {
+    for (size_t i = 0; i < count; i++)
+      correct += metric_class_of(input->outputs + i * input->width, input->width) == (size_t)input->targets[i];
+  }
+  out_value->scalar = (double)correct / (double)count;
+  return ERROR_NONE;
+}
+
+const struct metric_kind metric_accuracy = {
+    .kind = {.name = "accuracy", .summary = "share of rows (of labels, if there are several) that are right"},
+    .tasks = METRIC_OF_CLASSES | METRIC_OF_LABELS,
+    .is_better_when_higher = true,
+    .compute = compute,
+};

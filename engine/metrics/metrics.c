@@ -1,0 +1,31 @@
+/* The table of metrics, in the order in which they are shown. Called by whoever measures a whole dataset. */
+#include "engine/metrics/metrics.h"
+
+#include <stdlib.h>
+
+const char *const task_names[4] = {
+    [TASK_CLASSIFICATION] = "classification", [TASK_MULTILABEL] = "multilabel", [TASK_REGRESSION] = "regression", NULL};
+
+static const struct kind *metric_get(size_t index) {
+  static const struct metric_kind *const kinds[] = {
+      &metric_accuracy, &metric_top_k_accuracy, &metric_precision,        &metric_recall, &metric_f1,   &metric_roc_auc,
+      &metric_log_loss, &metric_per_class,      &metric_confusion_matrix, &metric_mae,    &metric_rmse, &metric_r2,
+  };
+  return &kinds[index]->kind;
+}
+
+const struct kind_table metric_kinds = {.sort = "metric", .count = 12, .get = metric_get};
+
+enum error_code metric_value_init_matrix(struct metric_value *value, size_t row_count, size_t column_count, struct error *error) {
+  size_t count;
+  bool overflows = __builtin_mul_overflow(row_count, column_count, &count);
+  *value = (struct metric_value){.row_count = row_count, .column_count = column_count};
+  value->matrix = overflows ? NULL : calloc(count, sizeof *value->matrix);
+  return value->matrix != NULL ? ERROR_NONE
+                               : error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a matrix of %zu by %zu", row_count, column_count);
+}
+
+void metric_value_deinit(struct metric_value *value) {
+  free(value->matrix);
+  *value = (struct metric_value){0};
+}
