@@ -60,7 +60,7 @@ export async function startServer(...options) {
 }
 
 // An error answer that a test provokes is logged by Chromium itself as a failed resource; those statuses are expected.
-const expectedFailure = /^Failed to load resource: the server responded with a status of (401|422|400|409) /;
+const expectedFailure = /^Failed to load resource: the server responded with a status of (400|401|404|409|422) /;
 
 export async function startBrowser() {
   const profile = mkdtempSync(join(tmpdir(), "backpropd-chromium-"));

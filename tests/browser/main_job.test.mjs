@@ -92,6 +92,21 @@ test("a dataset is uploaded by drag and drop, its columns are shown and a kind i
   await waitForText("main", /rows 21 to 40 of 1,797/);
 });
 
+test("an upload shows its progress and can be cancelled; nothing of it stays", async () => {
+  await go("#/datasets");
+  const session = await browser.context.newCDPSession(page);
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 20000 });
+  await page.setInputFiles("#file", digits);
+  await waitForText(".upload-status", /of 259 KiB/);
+  await button("Cancel upload").click();
+  await expectText(page.locator(".uploader .problem"), /cancelled/);
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+  await session.detach();
+  await page.reload();
+  await page.locator(".row-name").first().waitFor();
+  assert.deepEqual(await page.locator(".row-name").allInnerTexts(), ["digits"]);
+});
+
 test("a dataset is uploaded by choosing a file, its bad rows are listed, and it is deleted", async () => {
   const path = join(folder, "flowers.csv");
   writeFileSync(path, "petal,kind\n1.5,small\n2,small,too many\n4.5,large\n5.5,large\n");
@@ -213,12 +228,17 @@ test("a longer job is paused, resumed and cancelled; the list follows it", async
   await heading("long-one").waitFor();
   await badge("running").waitFor();
   await waitForText(".progress-text", /samples\/s/);
+  const curve = page.locator("#chart-batch_loss .plot");
+  await curve.waitFor();
+  const before = await curve.getAttribute("aria-label");
+  await page.waitForFunction((label) => document.querySelector("#chart-batch_loss .plot").getAttribute("aria-label") !== label, before);
   assert.equal(await button("Resume").isDisabled(), true);
   assert.equal(await button("Delete").isDisabled(), true);
 
   await button("Pause").click();
   await badge("paused").waitFor();
   assert.equal(await button("Pause").isDisabled(), true);
+  await page.waitForTimeout(1000);
   const pausedAt = await page.locator(".progress-text").innerText();
   await page.waitForTimeout(1500);
   assert.equal(await page.locator(".progress-text").innerText(), pausedAt);
@@ -228,7 +248,7 @@ test("a longer job is paused, resumed and cancelled; the list follows it", async
   await page.getByRole("link", { name: "long-one" }).click();
   await button("Resume").click();
   await badge("running").waitFor();
-  await page.waitForFunction((before) => document.querySelector(".progress-text").textContent !== before, pausedAt);
+  await page.waitForFunction((text) => document.querySelector(".progress-text").innerText !== text, pausedAt);
 
   const second = await browser.context.newPage();
   await second.goto(`${server.url}/#/jobs`);
@@ -300,10 +320,10 @@ test("a server with a token asks for it, once, and the event stream carries it",
   try {
     const tab = await browser.context.newPage();
     await tab.goto(guarded.url);
-    await tab.getByLabel("Token").fill("wrong");
+    await tab.locator("#token").fill("wrong");
     await tab.getByRole("button", { name: "Use this token" }).click();
     await tab.getByRole("heading", { name: "That token was not accepted" }).waitFor();
-    await tab.getByLabel("Token").fill(token);
+    await tab.locator("#token").fill(token);
     await tab.getByRole("button", { name: "Use this token" }).click();
     await tab.getByText("No jobs yet").waitFor();
     await tab.goto(`${guarded.url}/#/datasets`);
