@@ -177,8 +177,28 @@ static enum error_code check_queue(struct api *api, struct error *error) {
   return error_set(error, ERROR_TOO_MANY, "%llu jobs are queued, at most %d may be", (unsigned long long)counts[JOB_QUEUED], QUEUED_JOBS_MAX);
 }
 
+static bool has_item_at(const struct error *error, const char *pointer) {
+  for (size_t i = 0; i < error->item_count; i++) {
+    if (strcmp(error->items[i].pointer, pointer) == 0) return true;
+  }
+  return false;
+}
+
+/* The body has errors already, but its dataset is known: what is wrong with the target should be said in the same answer. */
+static void add_plan_errors(struct submission *submission, struct error *error) {
+  const struct data_settings *data = &submission->spec.data;
+  bool is_known = submission->dataset.id[0] != '\0' && data->target.count > 0 &&
+                  (data->test_dataset[0] == '\0' || submission->test_dataset.id[0] != '\0');
+  struct error found = {0};
+  if (!is_known || plan_data(submission, &found) == ERROR_NONE) return;
+  for (size_t i = 0; i < found.item_count; i++) {
+    if (!has_item_at(error, found.items[i].pointer)) error_add(error, found.items[i].pointer, "%s", found.items[i].detail);
+  }
+}
+
 static enum error_code check_submission(struct submission *submission, json_t *body, struct error *error) {
   enum error_code code = read_body(submission, body, error);
+  if (code == ERROR_INVALID) add_plan_errors(submission, error);
   if (code == ERROR_NONE) code = plan_data(submission, error);
   if (code == ERROR_NONE) code = resolve_network(submission, error);
   if (code == ERROR_NONE) code = check_training(submission, error);
