@@ -48,8 +48,11 @@ static inline const struct loss_kind *loss_of(const struct spec *spec) { return 
 __attribute__((warn_unused_result)) enum error_code loss_check_width(const struct spec *loss, size_t width, const char *pointer,
                                                                      struct error *error);
 
-/* class_weights: settings of losses that take them keep a struct numbers; "balanced" is resolved by the trainer from the
- * training targets (n / (classes · count of the class)). Returns NULL if the kind has none or none were given. */
+/* class_weights: settings of losses that take them keep a struct numbers. Returns NULL if the kind has none or none were given. */
 const struct numbers *loss_class_weights(const struct spec *loss);
+
+/* Fills weights[width] from the settings; "balanced" is n / (classes · count of the class) over these targets, classes that do not occur
+ * weigh 1. Needs checked settings (loss_check_width) and targets. False, with nothing written, if the loss has no class weights. */
+bool loss_resolve_class_weights(const struct spec *loss, size_t width, size_t count, const float *targets, double *weights);
 
 #endif

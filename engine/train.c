@@ -10,10 +10,13 @@
 
 static const struct early_stopping *stopping_of(const struct trainer *trainer) { return &trainer->settings->early_stopping; }
 
-/* Without early stopping, the best epoch is still told: by the validation loss, or by the loss. */
+enum { MONITOR_VALIDATION = 2 };   /* early_stopping_monitors below are of the validation part, the next two the same of the training part */
+
+/* Without early stopping, the best epoch is still told, by the loss. Without a validation part, the training part's values stand in. */
 int trainer_get_monitor(const struct trainer *trainer) {
-  if (stopping_of(trainer)->is_enabled) return stopping_of(trainer)->monitor;
-  return trainer->data->validation.count > 0 ? 0 : 2;
+  int monitor = stopping_of(trainer)->is_enabled ? stopping_of(trainer)->monitor : 0;
+  bool is_missing = monitor < MONITOR_VALIDATION && trainer->data->validation.count == 0;
+  return is_missing ? monitor + MONITOR_VALIDATION : monitor;
 }
 
 static bool is_monitor_accuracy(const struct trainer *trainer) { return trainer_get_monitor(trainer) % 2 == 1; }
@@ -38,9 +41,8 @@ static void measure(struct trainer *trainer) {
   const size_t wanted = (size_t)trainer->settings->batch_size;
   trainer->batch_size = rows > 0 && rows < wanted ? rows : wanted;
   trainer->input_size = shape_size(network_get_input_shape(network));
-  const struct shape *out = network_get_output_shape(network);
-  trainer->output_width = shape_size(out);
-  trainer->class_width = out->rank > 0 ? out->sizes[out->rank - 1] : 1;
+  trainer->output_width = shape_size(network_get_output_shape(network));
+  trainer->row_width = trainer->data->task == TASK_CLASSIFICATION ? 1 : trainer->output_width;
   trainer->parameter_count = network_parameter_count(network);
   trainer->buffer_count = network_buffer_count(network);
   trainer->layer_count = network_layer_count(network);
@@ -100,27 +102,16 @@ static enum error_code resolve_loss(struct trainer *trainer, struct error *error
   if (code == ERROR_NONE) code = train_settings_resolve(&settings, trainer->network, trainer->data->task, error);
   trainer->loss = settings.loss;
   if (code != ERROR_NONE) return code;
-  trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? trainer->output_width / trainer->class_width : trainer->output_width;
+  trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? 1 : trainer->output_width;
   return ERROR_NONE;
 }
 
-/* "balanced": n / (classes · count of the class), over the training part; a class that it doesn't have weighs 0. */
-static void fill_balanced(struct trainer *trainer) {
-  const struct train_rows *rows = &trainer->data->train;
-  const size_t width = trainer->output_width;
-  memset(trainer->class_weights, 0, width * sizeof(double));
-  for (size_t i = 0; i < rows->count; i++) trainer->class_weights[(size_t)rows->y[i]] += 1;
-  for (size_t c = 0; c < width; c++)
-    if (trainer->class_weights[c] > 0) trainer->class_weights[c] = (double)rows->count / ((double)width * trainer->class_weights[c]);
-}
-
 static enum error_code create_class_weights(struct trainer *trainer, struct error *error) {
-  const struct numbers *weights = loss_class_weights(&trainer->loss);
-  if (weights == NULL) return ERROR_NONE;
+  if (loss_class_weights(&trainer->loss) == NULL) return ERROR_NONE;
   trainer->class_weights = calloc(trainer->output_width, sizeof(double));
   if (trainer->class_weights == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for class weights");
-  if (weights->is_word) fill_balanced(trainer);
-  else memcpy(trainer->class_weights, weights->values, trainer->output_width * sizeof(double));
+  const struct train_rows *rows = &trainer->data->train;
+  (void)loss_resolve_class_weights(&trainer->loss, trainer->output_width, rows->count, rows->y, trainer->class_weights);
   return ERROR_NONE;
 }
 
@@ -155,16 +146,30 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   return code;
 }
 
-static enum error_code check_data(const struct train_data *data, struct error *error) {
+static enum error_code check_classes(const struct train_rows *rows, size_t class_count, const char *part, struct error *error) {
+  for (size_t i = 0; i < rows->count; i++) {
+    const float class = rows->y[i];
+    if (!(class >= 0 && class < (float)class_count && class == floorf(class)))
+      return error_set(error, ERROR_INVALID, "row %zu of the %s part has the class %g, not one of 0 … %zu", i, part, (double)class, class_count - 1);
+  }
+  return ERROR_NONE;
+}
+
+static enum error_code check_data(const struct network *network, const struct train_data *data, struct error *error) {
   if (data->train.count == 0) return error_set(error, ERROR_INVALID, "the training part has no rows");
   if (data->train.count > UINT32_MAX) return error_set(error, ERROR_INVALID, "at most %u training rows", UINT32_MAX);
-  return ERROR_NONE;
+  if (data->task != TASK_CLASSIFICATION) return ERROR_NONE;
+  const size_t width = shape_size(network_get_output_shape(network));
+  if (width != data->class_count && !(width == 1 && data->class_count == 2))
+    return error_set(error, ERROR_INVALID, "the network has %zu outputs, the data %zu classes", width, data->class_count);
+  enum error_code code = check_classes(&data->train, data->class_count, "training", error);
+  return code != ERROR_NONE ? code : check_classes(&data->validation, data->class_count, "validation", error);
 }
 
 enum error_code trainer_create(const struct network *network, const struct train_settings *settings, const struct train_data *data,
                                const struct parallel *parallel, struct trainer **out_trainer, struct error *error) {
   *out_trainer = NULL;
-  enum error_code code = check_data(data, error);
+  enum error_code code = check_data(network, data, error);
   if (code != ERROR_NONE) return code;
   struct trainer *trainer = calloc(1, sizeof *trainer);
   if (trainer == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a trainer");

@@ -16,8 +16,9 @@ struct trainer {
   double *class_weights;            /* [width] or NULL; owned */
 
   size_t batch_size;                /* of the settings, or the training rows if they are fewer */
-  size_t input_size, output_width, target_width;   /* values of one sample */
-  size_t class_width;               /* the output's last axis: what softmax and loss see as a row */
+  size_t input_size, output_width;  /* values of one sample */
+  size_t row_width;                 /* … of one row of the data's y */
+  size_t target_width;              /* … of one target as the loss wants it */
   size_t parameter_count, buffer_count, slot_count, layer_count;
   uint64_t steps_per_epoch, total_steps;
 
@@ -36,7 +37,7 @@ struct trainer {
   uint64_t order_epoch;
   struct workspace *workspace;      /* training */
   struct workspace *inference;      /* for validation; NULL if there is none */
-  double learning_rate;             /* of the last step */
+  double learning_rate;             /* of the step under way or just taken */
 
   /* Reports. Owned. */
   struct train_value *values;
@@ -51,6 +52,8 @@ bool trainer_has_better(const struct trainer *trainer, double value);
 
 /* train_run.c */
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
+/* The step under way is its epoch's last. */
+bool trainer_is_at_last_batch(const struct trainer *trainer);
 /* Adds the loss of the outputs that stand in `workspace`. */
 void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
                            double *weight);
@@ -65,8 +68,10 @@ size_t report_name_bytes(const struct trainer *trainer);
 void report_init_names(struct trainer *trainer);
 size_t report_fill_step(struct trainer *trainer);           /* from index 0; returns how many */
 size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch);
-/* Norms of gradient and weights and the step's share of the weights, layer by layer, into layer_values; `before` holds the weights before the step. */
-void report_measure_layers(struct trainer *trainer);
+/* Layer by layer into layer_values: norms of the gradient (before clipping); then, after the step, of the weights and the step's share of
+ * them, where `before` holds the weights before the step. */
+void report_measure_gradients(struct trainer *trainer);
+void report_measure_weights(struct trainer *trainer);
 /* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */
 void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count);
 

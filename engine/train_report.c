@@ -53,21 +53,35 @@ size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epo
   return count;
 }
 
-void report_measure_layers(struct trainer *trainer) {
+/* A layer's tensors stand one after the other in the block; false if it has none. */
+static bool find_part(const struct trainer *trainer, size_t index, size_t *out_first, size_t *out_count) {
+  const struct layer *layer = network_get_layer(trainer->network, index);
+  if (layer->tensor_count == 0) return false;
+  const struct layer_tensor *last = &layer->tensors[layer->tensor_count - 1];
+  *out_first = layer->tensors[0].offset;
+  *out_count = last->offset + shape_size(&last->shape) - *out_first;
+  return true;
+}
+
+void report_measure_gradients(struct trainer *trainer) {
+  size_t first, count;
   for (size_t i = 0; i < trainer->layer_count; i++) {
-    const struct layer *layer = network_get_layer(trainer->network, i);
-    if (layer->tensor_count == 0) continue;
-    /* A layer's tensors stand one after the other in the block. */
-    const size_t first = layer->tensors[0].offset;
-    const struct layer_tensor *last = &layer->tensors[layer->tensor_count - 1];
-    const size_t count = last->offset + shape_size(&last->shape) - first;
+    if (!find_part(trainer, i, &first, &count)) continue;
+    trainer->layer_values[i * LAYER_VALUES + LAYER_GRADIENT_NORM] =
+        (float)sqrt(kernel_sum_squares(trainer->parallel, count, trainer->gradients + first));
+  }
+}
+
+void report_measure_weights(struct trainer *trainer) {
+  size_t first, count;
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    if (!find_part(trainer, i, &first, &count)) continue;
     const float *after = trainer->parameters + first, *before = trainer->before + first;
     double change = 0;
     for (size_t j = 0; j < count; j++) change += ((double)after[j] - (double)before[j]) * ((double)after[j] - (double)before[j]);
-    const double norm = sqrt(kernel_sum_squares(NULL, count, before));
+    const double norm = sqrt(kernel_sum_squares(trainer->parallel, count, before));
     float *values = trainer->layer_values + i * LAYER_VALUES;
-    values[LAYER_GRADIENT_NORM] = (float)sqrt(kernel_sum_squares(NULL, count, trainer->gradients + first));
-    values[LAYER_WEIGHT_NORM] = (float)sqrt(kernel_sum_squares(NULL, count, after));
+    values[LAYER_WEIGHT_NORM] = (float)sqrt(kernel_sum_squares(trainer->parallel, count, after));
     values[LAYER_UPDATE_RATIO] = norm > 0 ? (float)(sqrt(change) / norm) : 0;
   }
 }

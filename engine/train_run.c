@@ -31,8 +31,8 @@ double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
 
 void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
                            double *weight) {
-  const struct loss_batch batch = {.rows = rows * (trainer->output_width / trainer->class_width),
-                                   .width = trainer->class_width,
+  const struct loss_batch batch = {.rows = rows,
+                                   .width = trainer->output_width,
                                    .z = workspace_get_output_z(workspace),
                                    .a = workspace_get_output(workspace),
                                    .target = targets,
@@ -40,7 +40,18 @@ void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace
   loss_of(&trainer->loss)->evaluate(trainer->loss.settings, &batch, sum, weight);
 }
 
+bool trainer_is_at_last_batch(const struct trainer *trainer) { return trainer->position.batch_in_epoch + 1 == trainer->steps_per_epoch; }
+
 /* ---- one step ---- */
+
+/* A row's target as the loss wants it: the row itself, or a class as one 1 among 0s. */
+static void copy_target(const struct trainer *trainer, const float *row, float *target) {
+  if (trainer->row_width == trainer->target_width) {
+    memcpy(target, row, trainer->row_width * sizeof(float));
+    return;
+  }
+  for (size_t j = 0; j < trainer->target_width; j++) target[j] = j == (size_t)row[0] ? 1 : 0;
+}
 
 static size_t gather_batch(struct trainer *trainer) {
   const struct train_rows *rows = &trainer->data->train;
@@ -54,7 +65,7 @@ static size_t gather_batch(struct trainer *trainer) {
   for (size_t i = 0; i < count; i++) {
     const size_t row = trainer->order[first + i];
     memcpy(trainer->batch_x + i * trainer->input_size, rows->x + row * trainer->input_size, trainer->input_size * sizeof(float));
-    memcpy(trainer->batch_y + i * trainer->target_width, rows->y + row * trainer->target_width, trainer->target_width * sizeof(float));
+    copy_target(trainer, rows->y + row * trainer->row_width, trainer->batch_y + i * trainer->target_width);
   }
   return count;
 }
@@ -96,20 +107,30 @@ static void describe_divergence(struct run *run, size_t rows, bool is_backward) 
     (void)snprintf(result->detail, sizeof result->detail, "the %s is not finite at step %llu", is_backward ? "gradient" : "loss", step);
 }
 
+static void report(struct run *run, uint64_t step, bool is_epoch_end, size_t value_count) {
+  const struct train_report news = {.step = step, .epoch = run->trainer->position.epoch, .is_epoch_end = is_epoch_end,
+                                    .value_count = value_count, .values = run->trainer->values};
+  run->sink->report(run->sink->context, &news);
+}
+
 /* False if it diverged. */
 static bool take_step(struct run *run) {
   struct trainer *trainer = run->trainer;
   struct train_position *position = &trainer->position;
-  const bool is_last = position->batch_in_epoch + 1 == trainer->steps_per_epoch;
+  const bool is_last = trainer_is_at_last_batch(trainer);
   const size_t rows = gather_batch(trainer);
+  trainer->learning_rate = trainer_get_learning_rate(trainer, position->step);
+  position->gradient_norm = NAN;
   if (is_last) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
   struct step_cost cost;
   if (!algorithm_of(&trainer->settings->algorithm)->step(trainer, rows, &cost)) {
     describe_divergence(run, rows, isfinite(cost.loss_sum));
+    position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : cost.loss_sum;
+    report(run, position->step + 1, false, report_fill_step(trainer));
     return false;
   }
   report_count_hits(trainer, rows, workspace_get_output(trainer->workspace), trainer->batch_y, &position->correct_sum, &position->correct_count);
-  if (is_last) report_measure_layers(trainer);
+  if (is_last) report_measure_weights(trainer);
   position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : 0;
   position->loss_sum += cost.loss_sum;
   position->loss_weight += cost.loss_weight;
@@ -135,14 +156,14 @@ static enum error_code poll(struct run *run, bool *out_stop) {
   return request == TRAIN_CONTINUE ? ERROR_NONE : save(run);
 }
 
-static void report(struct run *run, bool is_epoch_end, size_t value_count) {
-  const struct train_position *position = &run->trainer->position;
-  const struct train_report news = {.step = position->step, .epoch = position->epoch, .is_epoch_end = is_epoch_end, .value_count = value_count,
-                                    .values = run->trainer->values};
-  run->sink->report(run->sink->context, &news);
-}
-
 /* ---- the end of an epoch ---- */
+
+static const float *validation_targets(struct trainer *trainer, size_t first, size_t count) {
+  const float *rows = trainer->data->validation.y + first * trainer->row_width;
+  if (trainer->row_width == trainer->target_width) return rows;
+  for (size_t i = 0; i < count; i++) copy_target(trainer, rows + i * trainer->row_width, trainer->batch_y + i * trainer->target_width);
+  return trainer->batch_y;
+}
 
 /* Loss and hits of the validation part. Asks the caller between batches, so that a stop need not wait for its end; then the whole
  * validation is done again when the run goes on. */
@@ -153,7 +174,7 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
   for (size_t first = 0; first < rows->count; first += trainer->batch_size) {
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
     const struct pass_options options = {.batch = batch, .parallel = trainer->parallel};
-    const float *targets = rows->y + first * trainer->target_width;
+    const float *targets = validation_targets(trainer, first, batch);
     network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer->parameters, trainer->buffers);
     trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
     report_count_hits(trainer, batch, workspace_get_output(trainer->inference), targets, &hits, &count);
@@ -179,6 +200,24 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
   memcpy(trainer->best + trainer->parameter_count, trainer->buffers, trainer->buffer_count * sizeof(float));
 }
 
+/* The last step of an epoch may have spoilt what no later batch would show: weights, or what they do to the validation part. */
+static void check_epoch(struct run *run, const struct epoch_values *values) {
+  const struct trainer *trainer = run->trainer;
+  struct train_result *result = run->result;
+  const unsigned long long step = (unsigned long long)trainer->position.step;
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    if (isfinite(trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM])) continue;
+    const char *layer = network_get_layer_name(trainer->network, i);
+    result->outcome = TRAIN_DIVERGED;
+    (void)snprintf(result->diverged_layer, sizeof result->diverged_layer, "%s", layer);
+    (void)snprintf(result->detail, sizeof result->detail, "the weights of layer \"%s\" are not finite after step %llu", layer, step);
+    return;
+  }
+  if (trainer->data->validation.count == 0 || isfinite(values->validation_loss)) return;
+  result->outcome = TRAIN_DIVERGED;
+  (void)snprintf(result->detail, sizeof result->detail, "the validation loss is not finite after step %llu", step);
+}
+
 static enum error_code end_epoch(struct run *run, bool *out_stop) {
   struct trainer *trainer = run->trainer;
   struct train_position *position = &trainer->position;
@@ -196,7 +235,8 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
   keep_if_best(trainer, monitored[trainer_get_monitor(trainer)]);
   const double base = ((const struct optimizer_common *)trainer->settings->optimizer.settings)->learning_rate;
   schedule_end_epoch(&trainer->settings->schedule, base, has_validation ? values.validation_loss : values.loss, &position->schedule);
-  report(run, true, report_fill_epoch(trainer, report_fill_step(trainer), &values));
+  report(run, position->step, true, report_fill_epoch(trainer, report_fill_step(trainer), &values));
+  check_epoch(run, &values);
   return ERROR_NONE;
 }
 
@@ -236,7 +276,11 @@ static enum error_code advance(struct run *run, bool *out_stop) {
   bool is_stopped = false;
   enum error_code code = ERROR_NONE;
   if (trainer->position.batch_in_epoch == trainer->steps_per_epoch) code = end_epoch(run, &is_stopped);
-  else if (trainer->position.step % run->report_every == 0) report(run, false, report_fill_step(trainer));
+  else if (trainer->position.step % run->report_every == 0) report(run, trainer->position.step, false, report_fill_step(trainer));
+  if (run->result->outcome == TRAIN_DIVERGED) {
+    *out_stop = true;
+    return code;
+  }
   if (code == ERROR_NONE && !is_stopped) code = poll(run, &is_stopped);
   if (is_stopped) run->result->outcome = TRAIN_STOPPED;
   *out_stop = is_stopped;

@@ -37,10 +37,11 @@ const char *train_get_precision(const struct train_settings *settings) {
   return precisions[0];
 }
 
-static const char *auto_loss(const struct network *network) {
+static const char *auto_loss(const struct network *network, enum task task) {
   const struct spec *activation = network_get_output_activation(network);
   const char *name = activation != NULL && activation->kind != NULL ? activation->kind->name : "linear";
-  if (strcmp(name, "softmax") == 0) return "cross_entropy";
+  if (task == TASK_REGRESSION) return "mean_squared_error";
+  if (strcmp(name, "softmax") == 0 && task == TASK_CLASSIFICATION) return "cross_entropy";
   if (strcmp(name, "sigmoid") == 0) return "binary_cross_entropy";
   return "mean_squared_error";
 }
@@ -54,17 +55,16 @@ static void check_monitor(const struct train_settings *settings, enum task task,
 
 enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task, struct error *error) {
   if (settings->loss.kind == NULL) {
-    enum error_code code = spec_init(&settings->loss, kind_table_find(&loss_kinds, auto_loss(network)), error);
+    enum error_code code = spec_init(&settings->loss, kind_table_find(&loss_kinds, auto_loss(network, task)), error);
     if (code != ERROR_NONE) return code;
   }
   if (network_check_loss(network, &settings->loss, "/loss", error) == ERROR_NONE) {
-    const struct shape *out = network_get_output_shape(network);
-    const size_t width = out->rank > 0 ? out->sizes[out->rank - 1] : 1;
+    const size_t width = shape_size(network_get_output_shape(network));
     if (loss_check_width(&settings->loss, width, "/loss", error) != ERROR_NONE) return error->code;
   }
-  if (task == TASK_REGRESSION && loss_of(&settings->loss)->target_form == TARGET_CLASS)
-    error_add(error, "/loss", "%s needs classes, but the task is a regression; use \"mean_squared_error\", \"mean_absolute_error\" or \"huber\"",
-              settings->loss.kind->name);
+  if (task != TASK_CLASSIFICATION && loss_of(&settings->loss)->target_form == TARGET_CLASS)
+    error_add(error, "/loss", "%s needs one class per row, but the task is %s; use %s", settings->loss.kind->name, task_names[task],
+              task == TASK_MULTILABEL ? "\"binary_cross_entropy\"" : "\"mean_squared_error\", \"mean_absolute_error\" or \"huber\"");
   check_monitor(settings, task, error);
   return error->code;
 }

@@ -12,8 +12,8 @@ struct step_cost {
 struct algorithm_kind {
   struct kind kind;
   const char *formula;
-  /* batch_x and batch_y hold `rows` rows. Writes gradients, position.gradient_norm and the new weights. False, with the weights unchanged, if
-   * the loss or the gradient is not finite. */
+  /* batch_x and batch_y hold `rows` rows, learning_rate is the schedule's. Writes gradients, position.gradient_norm and the new weights.
+   * False, with the weights unchanged, if the loss or the gradient is not finite. */
   bool (*step)(struct trainer *trainer, size_t rows, struct step_cost *out_cost);
 };
 

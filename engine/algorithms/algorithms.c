@@ -28,8 +28,8 @@ bool algorithm_descend(struct trainer *trainer) {
   network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
   trainer->position.gradient_norm = sqrt(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->gradients));
   if (!isfinite(trainer->position.gradient_norm)) return false;
+  if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
   clip(trainer);
-  trainer->learning_rate = trainer_get_learning_rate(trainer, trainer->position.step);
   optimizer_of(&settings->optimizer)
       ->step(settings->optimizer.settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
              trainer->gradients, &trainer->optimizer);

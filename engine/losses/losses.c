@@ -21,3 +21,13 @@ const struct numbers *loss_class_weights(const struct spec *loss) {
   const struct numbers *weights = loss_cross_entropy_class_weights(loss->settings);
   return weights->is_word || weights->count > 0 ? weights : NULL;
 }
+
+bool loss_resolve_class_weights(const struct spec *loss, size_t width, size_t count, const float *targets, double *weights) {
+  const struct numbers *given = loss_class_weights(loss);
+  if (given == NULL) return false;
+  for (size_t c = 0; c < width; c++) weights[c] = given->is_word ? 0 : given->values[c];
+  if (!given->is_word) return true;
+  for (size_t i = 0; i < count; i++) weights[(size_t)targets[i]]++;
+  for (size_t c = 0; c < width; c++) weights[c] = weights[c] > 0 ? (double)count / ((double)width * weights[c]) : 1;
+  return true;
+}
