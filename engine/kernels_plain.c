@@ -107,10 +107,12 @@ static inline void store_tile(float *c, size_t n, size_t rows, size_t columns, b
 /* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
 static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
   vector_lanes upper, lower;
+#pragma GCC unroll 16
   for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
     upper[lane] = (int32_t)((lane & half) == 0 ? lane : VECTOR_FLOATS + lane - half);
     lower[lane] = (int32_t)((lane & half) == 0 ? lane + half : VECTOR_FLOATS + lane);
   }
+#pragma GCC unroll 16
   for (size_t i = 0; i < VECTOR_FLOATS; i++) {
     if ((i & half) != 0) continue;
     vector first = rows[i], second = rows[i + half];
@@ -122,8 +124,11 @@ static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
 /* to[p · TILE_COLUMNS + j] = from_rows[j][p] for a square of VECTOR_FLOATS. */
 static inline void transpose_square(const float *const from_rows[VECTOR_FLOATS], float *to) {
   vector rows[VECTOR_FLOATS];
+#pragma GCC unroll 16
   for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] = load(from_rows[j]);
+#pragma GCC unroll 4
   for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) swap_quarters(rows, half);
+#pragma GCC unroll 16
   for (size_t p = 0; p < VECTOR_FLOATS; p++) store(to + p * TILE_COLUMNS, rows[p]);
 }
 
