@@ -157,18 +157,19 @@ static enum attempt try_closing(struct jobs *jobs, struct run **out_run, struct 
   return ATTEMPT_BEGAN;
 }
 
+static bool make_room(struct jobs *jobs) {
+  if (jobs->closing_count < jobs->closing_capacity) return true;
+  size_t capacity = jobs->closing_capacity == 0 ? 8 : 2 * jobs->closing_capacity;
+  char(*closing)[STORE_ID_BYTES] = realloc(jobs->closing, capacity * sizeof *closing);
+  if (closing == NULL) return false;
+  jobs->closing = closing;
+  jobs->closing_capacity = capacity;
+  return true;
+}
+
 bool queue_close(struct jobs *jobs, const char *id) {
   pthread_mutex_lock(&jobs->mutex);
-  bool has_room = jobs->closing_count < jobs->closing_capacity;
-  if (!has_room) {
-    size_t capacity = jobs->closing_capacity == 0 ? 8 : 2 * jobs->closing_capacity;
-    void *closing = realloc(jobs->closing, capacity * sizeof *jobs->closing);
-    has_room = closing != NULL;
-    if (has_room) {
-      jobs->closing = closing;
-      jobs->closing_capacity = capacity;
-    }
-  }
+  bool has_room = make_room(jobs);
   if (has_room) {
     char *entry = jobs->closing[jobs->closing_count++];
     memset(entry, 0, STORE_ID_BYTES);
