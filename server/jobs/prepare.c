@@ -62,15 +62,14 @@ static enum error_code prepare_data(struct run *run, struct error *error) {
 static enum error_code create_team(struct run *run, struct error *error) {
   struct jobs *jobs = run->jobs;
   size_t asked = (size_t)run->spec.threads;
-  run->thread_max = asked < jobs->thread_limit ? asked : jobs->thread_limit;
-  if (run->thread_max < 1) run->thread_max = 1;
+  size_t thread_max = asked < jobs->thread_limit ? asked : jobs->thread_limit;
+  if (thread_max <= 1) return ERROR_NONE;
   struct team *team = NULL;
-  if (run->thread_max > 1) {
-    enum error_code code = team_create(run->thread_max, &team, error);
-    if (code != ERROR_NONE) return code;
-  }
+  enum error_code code = team_create(thread_max, &team, error);
+  if (code != ERROR_NONE) return code;
   pthread_mutex_lock(&jobs->mutex);
   run->team = team;
+  run->thread_max = thread_max;
   queue_share_threads(jobs);
   pthread_mutex_unlock(&jobs->mutex);
   return ERROR_NONE;

@@ -51,8 +51,8 @@ struct run {
   struct jobs *jobs;
   struct job_row row;  /* as it was when the run began */
   _Atomic int request; /* enum run_request */
-  size_t thread_max;   /* threads that the job asked for */
-  struct team *team;   /* guarded by jobs.mutex for whoever is not the worker */
+  size_t thread_max;   /* guarded by jobs.mutex, as is team, for whoever is not the worker */
+  struct team *team;   /* NULL: one thread */
   bool is_trained;     /* the trainer holds weights of at least one step */
   bool lacks_memory;   /* an event could not be kept: the job can't go on */
 
