@@ -1,10 +1,12 @@
 /* Jobs from submission to their end, on real threads: the bits don't depend on threads or interruptions, nothing is told twice. */
 #include <math.h>
 #include <nettle/sha2.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/store/blobs.h"
@@ -374,6 +376,41 @@ START_TEST(a_job_paused_while_its_data_are_prepared_pauses) {
 }
 END_TEST
 
+/* Every write that would make a file longer, or touch it beyond its first byte, fails from now on, as on a full disk. */
+static void fill_disk(bool is_full) {
+  struct rlimit limit;
+  signal(SIGXFSZ, SIG_IGN);
+  ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  limit.rlim_cur = is_full ? 1 : limit.rlim_max;
+  ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void wait_for_step(const char *id, uint64_t step) {
+  struct job_live live = {0};
+  for (int i = 0; i < 100000 && live.progress.step < step; i++) {
+    ck_assert_msg(jobs_get_live(scene.jobs, id, &live), "the job does not run any more");
+    usleep(2000);
+  }
+  ck_assert_uint_ge(live.progress.step, step);
+}
+
+START_TEST(a_full_disk_stops_no_job_and_loses_nothing) {
+  char whole[STORE_ID_BYTES], id[STORE_ID_BYTES], whole_sha[STORE_SHA256_HEX_BYTES], sha[STORE_SHA256_HEX_BYTES];
+  submit(LONG_RUN, whole);
+  get_sha(whole, whole_sha);
+  submit(LONG_RUN, id);
+  job_scene_wait_for_metrics(&scene, id, 1);
+  fill_disk(true);
+  wait_for_step(id, 1500 * 21); /* its last step; the end can't be written */
+  usleep(300000);
+  fill_disk(false);
+  get_sha(id, sha);
+  ck_assert_str_eq(sha, whole_sha);
+  assert_same_points(id, whole);
+  ck_assert(job_scene_has_log(&scene, id, "a checkpoint could not be written"));
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "runs");
   tcase_add_checked_fixture(test_case, open_scene, close_scene);
@@ -392,6 +429,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, class_targets_may_be_trained_by_squared_error);
   tcase_add_test(test_case, progress_is_live_and_the_first_point_comes_at_once);
   tcase_add_test(test_case, the_hub_tells_who_subscribed_and_nobody_after);
+  tcase_add_test(test_case, a_full_disk_stops_no_job_and_loses_nothing);
   tcase_add_test(test_case, a_job_paused_while_its_data_are_prepared_pauses);
 }
 
