@@ -10,7 +10,7 @@
 #include "tests/support/suite.h"
 
 enum { ROWS = 240, ROUNDS = 10, JOBS = 3, LONGEST_LIFE_MS = 400 };
-#define RUN "\"epochs\": 2500, \"batch_size\": 8,"
+#define RUN "\"epochs\": 6000, \"batch_size\": 8,"
 
 static const struct jobs_options options = {.workers = 2, .checkpoint_interval_ms = 15};
 
