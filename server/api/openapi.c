@@ -84,6 +84,7 @@ static const struct {
      "\"test\":{\"type\":\"object\"}}},\"diagnosis\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
      "\"model\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},\"dataset_id\":{\"type\":[\"string\",\"null\"]},"
      "\"spec\":{\"$ref\":\"#/components/schemas/JobSpec\"},\"network_spec\":{\"$ref\":\"#/components/schemas/NetworkSpec\"},"
+     "\"precision\":{\"enum\":[\"float32\",\"bfloat16\"],\"description\":\"what is really computed in\"},"
      "\"memory_bytes\":{\"type\":\"integer\"},\"kernels\":{\"type\":[\"string\",\"null\"]},\"weights_sha256\":{\"type\":[\"string\",\"null\"]},"
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"},\"started_at\":{\"$ref\":\"#/components/schemas/Time\"},"
      "\"finished_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},

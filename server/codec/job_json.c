@@ -1,6 +1,7 @@
 #include "server/codec/job_json.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "server/codec/json_text.h"
 #include "server/codec/settings_json.h"
@@ -34,6 +35,13 @@ static json_t *progress_to_json(const struct job_view *view) {
                    json_number(view->live != NULL ? view->live->eta_seconds : (double)NAN));
 }
 
+/* The precision that is really computed in: a CPU without bfloat16 falls back to float32, and the job says so. */
+static const char *get_precision(const json_t *spec) {
+  const char *asked = json_string_value(json_object_get(spec, "precision"));
+  struct train_settings settings = {.precision = asked != NULL && strcmp(asked, "bfloat16") == 0};
+  return train_get_precision(&settings);
+}
+
 json_t *job_to_json(const struct job_view *view) {
   const struct job_row *row = view->row;
   json_t *metrics = json_pack("{s:o, s:o, s:o}", "latest", object_or_empty(row->latest_json), "best", object_or_empty(row->best_json), "test",
@@ -44,7 +52,11 @@ json_t *job_to_json(const struct job_view *view) {
                            (json_int_t)row->priority, "progress", progress_to_json(view), "metrics", metrics, "diagnosis", "model",
                            text_or_null(row->model_id), "error", json_read_own(row->error_json));
   json_put(&json, "dataset_id", text_or_null(row->dataset_id));
-  if (row->spec_json != NULL) json_put(&json, "spec", json_read_own(row->spec_json));
+  if (row->spec_json != NULL) {
+    json_t *spec = json_read_own(row->spec_json);
+    json_put(&json, "precision", json_string(get_precision(spec)));
+    json_put(&json, "spec", spec);
+  }
   if (row->network_json != NULL) json_put(&json, "network_spec", json_read_own(row->network_json));
   json_put(&json, "memory_bytes", json_integer((json_int_t)row->memory_bytes));
   json_put(&json, "kernels", text_or_null(row->kernels));
