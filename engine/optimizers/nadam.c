@@ -3,7 +3,9 @@
  *   g ← g + weight_decay · w                 (decoupled: w ← w − η weight_decay w)
  *   μₜ = β₁ (1 − ½ · 0.96^(t · momentum_decay))        M ← M μₜ
  *   m ← β₁ m + (1 − β₁) g                    v ← β₂ v + (1 − β₂) g²
- *   w ← w − η [ (1 − μₜ)/(1 − M) g + μₜ₊₁/(1 − M μₜ₊₁) m ] / (√(v/(1 − β₂ᵗ)) + ε)
+ *   w ← w − η [ (1 − μₜ)/(1 − M) g + μₜ₊₁/(1 − M μₜ μₜ₊₁) m ] / (√(v/(1 − β₂ᵗ)) + ε)
+ *
+ * The second μₜ in the last line is PyTorch 1.13's, whose numbers tests/golden holds; the paper has M μₜ₊₁ there.
  */
 #include "engine/optimizers/adam.h"
 
@@ -61,7 +63,7 @@ static void step(const void *settings, double learning_rate, const struct parall
   bool is_decoupled = nadam->decoupled_weight_decay;
   struct coefficients coefficients = {.sign = nadam->maximize ? -1 : 1,
                                       .gradient_rate = (float)(learning_rate * (1 - momentum) / (1 - product)),
-                                      .mean_rate = (float)(learning_rate * next / (1 - product * next)),
+                                      .mean_rate = (float)(learning_rate * next / (1 - product * momentum * next)),
                                       .decay = is_decoupled ? 0 : (float)nadam->weight_decay,
                                       .shrink = is_decoupled ? (float)(1 - learning_rate * nadam->weight_decay) : 1,
                                       .beta1 = (float)nadam->beta1,

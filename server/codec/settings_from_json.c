@@ -12,10 +12,10 @@
 #include "server/codec/settings_json.h"
 
 enum {
-  GIVEN_BYTES_MAX = 40,      /* of a wrong value, in a message */
-  NAMES_MAX = 4096,          /* entries of a NAMES field */
+  GIVEN_BYTES_MAX = 40,       /* of a wrong value, in a message */
+  NAMES_MAX = 4096,           /* entries of a NAMES field */
   NAME_ITEM_BYTES_MAX = 1024, /* bytes of each: columns of data may have longer names than layers */
-  KEYS_MAX = 128             /* parameters on one level, inline ones included */
+  KEYS_MAX = 128              /* parameters on one level, inline ones included */
 };
 
 static bool has_flag(const struct param *param, unsigned flag) { return (param->flags & flag) != 0; }
@@ -39,7 +39,9 @@ static size_t errors_so_far(const struct error *error) { return error->item_coun
 
 /* What would be right, in words */
 
-static void describe_integer(const struct param *param, struct text *text) { text_add(text, "an integer from %.0f to %.0f", param->min, param->max); }
+static void describe_integer(const struct param *param, struct text *text) {
+  text_add(text, "an integer from %.0f to %.0f", param->min, param->max);
+}
 
 static void describe_number(const struct param *param, struct text *text) {
   bool has_min = isfinite(param->min), has_max = isfinite(param->max);
@@ -138,12 +140,17 @@ static bool read_number(const json_t *value, const struct param *param, double *
   return true;
 }
 
-static bool is_word(const json_t *value, const char *word) { return word != NULL && json_is_string(value) && strcmp(json_string_value(value), word) == 0; }
+static bool is_word(const json_t *value, const char *word) {
+  return word != NULL && json_is_string(value) && strcmp(json_string_value(value), word) == 0;
+}
 
 static bool read_integer(const json_t *value, const struct param *param, int64_t *field) {
-  if (has_flag(param, PARAM_AUTO) && is_word(value, "auto")) *field = PARAM_INTEGER_AUTO;
-  else if (has_flag(param, PARAM_OPTIONAL) && json_is_null(value)) *field = PARAM_INTEGER_NONE;
-  else return read_whole(value, param->min, param->max, field);
+  if (has_flag(param, PARAM_AUTO) && is_word(value, "auto"))
+    *field = PARAM_INTEGER_AUTO;
+  else if (has_flag(param, PARAM_OPTIONAL) && json_is_null(value))
+    *field = PARAM_INTEGER_NONE;
+  else
+    return read_whole(value, param->min, param->max, field);
   return true;
 }
 
@@ -205,7 +212,8 @@ static void out_of_memory(struct error *error) { (void)error_set(error, ERROR_OU
 static void read_numbers(const json_t *value, const struct param *param, const char *pointer, struct numbers *field, struct error *error) {
   struct numbers numbers = {.is_word = is_word(value, param->word), .count = json_array_size(value)};
   bool is_empty = numbers.is_word || (has_flag(param, PARAM_OPTIONAL) && json_is_null(value));
-  if (!is_empty && (!json_is_array(value) || numbers.count > LIMIT_CLASS_WEIGHTS || (numbers.count == 0 && has_flag(param, PARAM_REQUIRED)))) {
+  if (!is_empty &&
+      (!json_is_array(value) || numbers.count > LIMIT_CLASS_WEIGHTS || (numbers.count == 0 && has_flag(param, PARAM_REQUIRED)))) {
     reject(value, param, pointer, error);
     return;
   }
@@ -269,8 +277,8 @@ static void read_names(const json_t *value, const struct param *param, const cha
 
 /* Kinds */
 
-static void read_object(const json_t *object, bool is_kind, const struct param *params, size_t param_count, const char *pointer, void *settings,
-                        struct error *error);
+static void read_object(const json_t *object, bool is_kind, const struct param *params, size_t param_count, const char *pointer,
+                        void *settings, struct error *error);
 
 static void reject_kind(const char *name, const struct kind_table *kinds, const char *pointer, struct error *error) {
   struct text known = {.length = 0};
@@ -282,7 +290,8 @@ static void reject_kind(const char *name, const struct kind_table *kinds, const 
   json_decref(value);
   if (nearest != NULL)
     (void)error_add(error, pointer, "%s is no %s; did you mean \"%s\"? Known: %s", given.bytes, kinds->sort, nearest, known.bytes);
-  else (void)error_add(error, pointer, "%s is no %s. Known: %s", given.bytes, kinds->sort, known.bytes);
+  else
+    (void)error_add(error, pointer, "%s is no %s. Known: %s", given.bytes, kinds->sort, known.bytes);
 }
 
 static void read_kind(const json_t *value, const struct param *param, const char *pointer, struct spec *field, struct error *error) {
@@ -295,9 +304,12 @@ static void read_kind(const json_t *value, const struct param *param, const char
   error_pointer(type_pointer, pointer, "type");
   const json_t *type = json_is_object(value) ? json_object_get(value, "type") : value;
   if (!json_is_string(type)) {
-    if (json_is_object(value) && type == NULL) (void)error_add(error, type_pointer, "is required: the kind of %s", param->kinds->sort);
-    else if (json_is_object(value)) (void)error_add(error, type_pointer, "must be a string: the kind of %s", param->kinds->sort);
-    else reject(value, param, pointer, error);
+    if (json_is_object(value) && type == NULL)
+      (void)error_add(error, type_pointer, "is required: the kind of %s", param->kinds->sort);
+    else if (json_is_object(value))
+      (void)error_add(error, type_pointer, "must be a string: the kind of %s", param->kinds->sort);
+    else
+      reject(value, param, pointer, error);
     return;
   }
   const struct kind *kind = kind_table_find(param->kinds, json_string_value(type));
@@ -378,8 +390,10 @@ struct keys {
 
 static void keys_add(struct keys *keys, const struct param *params, size_t param_count) {
   for (size_t i = 0; i < param_count; i++) {
-    if (params[i].type == PARAM_INLINE) keys_add(keys, params[i].params, params[i].param_count);
-    else if (keys->count < KEYS_MAX) keys->names[keys->count++] = params[i].name;
+    if (params[i].type == PARAM_INLINE)
+      keys_add(keys, params[i].params, params[i].param_count);
+    else if (keys->count < KEYS_MAX)
+      keys->names[keys->count++] = params[i].name;
   }
 }
 
@@ -412,8 +426,10 @@ static void reject_unknown_keys(const json_t *object, const struct keys *keys, c
     struct text known = {.length = 0};
     for (size_t i = 0; i < keys->count; i++) text_add(&known, "%s%s", i == 0 ? "" : ", ", keys->names[i]);
     const char *nearest = param_suggest(name, keys->count, key_at, keys);
-    if (nearest != NULL) (void)error_add(error, member_pointer, "is not a known key; did you mean \"%s\"? Known: %s", nearest, known.bytes);
-    else (void)error_add(error, member_pointer, "is not a known key. Known: %s", known.bytes);
+    if (nearest != NULL)
+      (void)error_add(error, member_pointer, "is not a known key; did you mean \"%s\"? Known: %s", nearest, known.bytes);
+    else
+      (void)error_add(error, member_pointer, "is not a known key. Known: %s", known.bytes);
   }
 }
 
@@ -428,14 +444,16 @@ static void read_params(const json_t *object, const struct param *params, size_t
     char field_pointer[ERROR_POINTER_BYTES];
     error_pointer(field_pointer, pointer, "%s", param->name);
     const json_t *value = json_object_get(object, param->name);
-    if (value != NULL) read_field(value, param, field_pointer, settings, error);
-    else if (has_flag(param, PARAM_REQUIRED)) (void)error_add(error, field_pointer, "is required: %s", param->help);
+    if (value != NULL)
+      read_field(value, param, field_pointer, settings, error);
+    else if (has_flag(param, PARAM_REQUIRED))
+      (void)error_add(error, field_pointer, "is required: %s", param->help);
   }
 }
 
 /* `object` NULL: no key given. A kind's object has the key "type" besides its parameters. */
-static void read_object(const json_t *object, bool is_kind, const struct param *params, size_t param_count, const char *pointer, void *settings,
-                        struct error *error) {
+static void read_object(const json_t *object, bool is_kind, const struct param *params, size_t param_count, const char *pointer,
+                        void *settings, struct error *error) {
   struct keys keys = {.count = 0};
   if (is_kind) keys.names[keys.count++] = "type";
   keys_add(&keys, params, param_count);
@@ -443,8 +461,8 @@ static void read_object(const json_t *object, bool is_kind, const struct param *
   read_params(object, params, param_count, pointer, settings, error);
 }
 
-enum error_code settings_from_json(const json_t *object, const struct param *params, size_t param_count, const char *pointer, void *settings,
-                                   struct error *error) {
+enum error_code settings_from_json(const json_t *object, const struct param *params, size_t param_count, const char *pointer,
+                                   void *settings, struct error *error) {
   size_t errors_before = errors_so_far(error);
   if (!json_is_object(object)) return error_add(error, pointer, "must be an object");
   read_object(object, false, params, param_count, pointer, settings, error);

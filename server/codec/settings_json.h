@@ -13,9 +13,8 @@
 
 /* Fills `settings`, which settings_init has filled with defaults, from `object`. `pointer` is the object's own pointer ("" at the top).
  * The settings stay valid (to be freed by settings_deinit) on error too. */
-__attribute__((warn_unused_result))
-enum error_code settings_from_json(const json_t *object, const struct param *params, size_t param_count, const char *pointer, void *settings,
-                                   struct error *error);
+__attribute__((warn_unused_result)) enum error_code settings_from_json(const json_t *object, const struct param *params, size_t param_count,
+                                                                       const char *pointer, void *settings, struct error *error);
 
 /* The resolved form: every parameter with its value, in the table's order; what settings_from_json reads back as the same settings.
  * Activations and initializers without parameters are plain strings, all other kinds {"type": name, parameters …}. New reference, or

@@ -15,8 +15,10 @@ static bool has_flag(const struct param *param, unsigned flag) { return (param->
 
 /* Sets a member if `is_wanted`. A failed allocation anywhere leaves a member out; memory that short ends the request elsewhere. */
 static void set_if(bool is_wanted, json_t *object, const char *name, json_t *value) {
-  if (is_wanted) (void)json_object_set_new(object, name, value);
-  else json_decref(value);
+  if (is_wanted)
+    (void)json_object_set_new(object, name, value);
+  else
+    json_decref(value);
 }
 
 static json_t *names_array(const char *const *names) {
@@ -220,8 +222,10 @@ static json_t *param_to_json(const struct param *param) {
 
 static void append_params(json_t *array, const struct param *params, size_t param_count) {
   for (size_t i = 0; i < param_count; i++) {
-    if (params[i].type == PARAM_INLINE) append_params(array, params[i].params, params[i].param_count);
-    else (void)json_array_append_new(array, param_to_json(&params[i]));
+    if (params[i].type == PARAM_INLINE)
+      append_params(array, params[i].params, params[i].param_count);
+    else
+      (void)json_array_append_new(array, param_to_json(&params[i]));
   }
 }
 

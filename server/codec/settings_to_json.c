@@ -81,8 +81,7 @@ static json_t *field_to_json(const struct param *param, const void *settings) {
   case PARAM_BOOLEAN: return json_boolean(*(const bool *)field);
   case PARAM_INTEGER: return integer_to_json(*(const int64_t *)field);
   case PARAM_NUMBER: return isnan(*(const double *)field) ? absent_to_json(param) : json_number(*(const double *)field);
-  case PARAM_TEXT:
-    return *(const char *)field == '\0' && has_flag(param, PARAM_OPTIONAL) ? json_null() : json_string(field);
+  case PARAM_TEXT: return *(const char *)field == '\0' && has_flag(param, PARAM_OPTIONAL) ? json_null() : json_string(field);
   case PARAM_CHOICE: return *(const int *)field < 0 ? json_null() : json_string(param->choices[*(const int *)field]);
   case PARAM_KIND: return kind_to_json(param, field);
   case PARAM_KINDS: return specs_to_json(field);
@@ -100,7 +99,8 @@ static bool add_fields(json_t *object, const void *settings, const struct param 
     bool is_added;
     if (params[i].type == PARAM_INLINE)
       is_added = add_fields(object, param_field_const(settings, &params[i]), params[i].params, params[i].param_count);
-    else is_added = json_object_set_new(object, params[i].name, field_to_json(&params[i], settings)) == 0;
+    else
+      is_added = json_object_set_new(object, params[i].name, field_to_json(&params[i], settings)) == 0;
     if (!is_added) return false;
   }
   return true;
