@@ -30,6 +30,8 @@ void exchange_resume(struct exchange *exchange) {
 
 bool exchange_suspend(struct exchange *exchange) {
   if (exchange->server->is_aborting) return false;
+  /* With several chunks in its buffer libmicrohttpd goes on calling after a suspension; a second one would tangle its lists. */
+  if (exchange->is_suspended) return true;
   exchange->is_suspended = true;
   exchange->window_started_ms = 0;
   connection_set_deadline(exchange->connection, 0);
