@@ -133,7 +133,13 @@ static enum MHD_Result refuse(struct exchange *exchange, const struct head *head
   /* A client that waits for "100 Continue" gets the answer instead of it, and sends no body. */
   if (is_framing_sound && exchange->body_length != 0 && !head->values[HEADER_EXPECT]) return answer_early(exchange);
   bool is_harmless = error->code == ERROR_NOT_FOUND || error->code == ERROR_METHOD || error->code == ERROR_MEDIA_TYPE;
-  return reply_queue(exchange, !is_harmless || exchange->body_length != 0);
+  if (!is_harmless || exchange->body_length != 0) return reply_queue(exchange, true);
+  /* libmicrohttpd closes the connection after a response to the first call; so this one is for the next. */
+  lock_server(exchange->server);
+  exchange->phase = EXCHANGE_WAITING;
+  exchange->is_ready = true;
+  unlock_server(exchange->server);
+  return MHD_YES;
 }
 
 static enum error_code check_media_type(unsigned flags, const struct head *head, struct error *error) {

@@ -131,7 +131,8 @@ START_TEST(an_endless_body_is_cut_off) {
   int client = wire_connect(url);
   ck_assert(wire_send(client, make_request("POST", "/v1/things", JSON "Transfer-Encoding: chunked\r\n", "")));
   int sent_count = 0;
-  while (sent_count < 100 && wire_send(client, "100000\r\n") && wire_send_bytes(client, text, 1 << 20) && wire_send(client, "\r\n")) sent_count++;
+  while (sent_count < 100 && wire_send(client, "100000\r\n") && wire_send_bytes(client, text, 1 << 20) && wire_send(client, "\r\n"))
+    sent_count++;
   ck_assert_int_lt(sent_count, 100);
   close(client);
   free(text);
@@ -169,8 +170,15 @@ START_TEST(headers_larger_than_their_limit_are_refused) {
 END_TEST
 
 START_TEST(garbage_does_no_harm) {
-  static const char *const lines[] = {"\r\n\r\n", "\n", "GET\r\n\r\n", "GET /\r\n\r\n", "\x16\x03\x01\x02\x01\x01\xff", "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
-                                      "GET / HTTP/1.1\r\nHost\r\n\r\n", "GET / HTTP/1.1\r\n: a\r\n\r\n", "POST / HTTP/1.1\r\n\r\n\r\n\r\n",
+  static const char *const lines[] = {"\r\n\r\n",
+                                      "\n",
+                                      "GET\r\n\r\n",
+                                      "GET /\r\n\r\n",
+                                      "\x16\x03\x01\x02\x01\x01\xff",
+                                      "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nHost\r\n\r\n",
+                                      "GET / HTTP/1.1\r\n: a\r\n\r\n",
+                                      "POST / HTTP/1.1\r\n\r\n\r\n\r\n",
                                       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
     int client = wire_connect(url);
