@@ -13,18 +13,23 @@ enum { STACK_BYTES = 512 << 10 };
 static void answer(struct handler_pool *pool, struct exchange *exchange) {
   struct http_server *server = pool->server;
   struct response response;
-  pool->running++;
   unlock_server(server);
   response_init(&response);
   api_handle(server->api, exchange->match.route, &exchange->request, &response);
   lock_server(server);
-  pool->running--;
   pool->under_way--;
   exchange->response = response;
   exchange->is_ready = true;
   exchange_resume(exchange);
   exchange_release(exchange);
   pthread_cond_broadcast(&server->exchange_over);
+}
+
+/* Under the lock. Its client is gone. */
+static void drop(struct handler_pool *pool, struct exchange *exchange) {
+  pool->under_way--;
+  exchange_release(exchange);
+  pthread_cond_broadcast(&pool->server->exchange_over);
 }
 
 static void *run_thread(void *context) {
@@ -39,7 +44,10 @@ static void *run_thread(void *context) {
     }
     pool->first = exchange->next_queued;
     if (!pool->first) pool->last = NULL;
-    answer(pool, exchange);
+    if (server->is_aborting)
+      drop(pool, exchange);
+    else
+      answer(pool, exchange);
   }
   unlock_server(server);
   return NULL;

@@ -194,25 +194,38 @@ static void break_off_uploads(struct http_server *server) {
   }
 }
 
-bool http_close(struct http_server *server, int64_t wait_ms) {
-  if (!server) return true;
-  int64_t now_ms = http_get_clock_ms(), end_ms = now_ms + wait_ms, break_off_ms = now_ms + wait_ms / 4;
+/* Under the lock. */
+static void wait_for_handlers(struct http_server *server, int64_t end_ms) {
+  while (count_handlers(server) > 0 && http_get_clock_ms() < end_ms) wait_for_exchange(server, end_ms);
+}
+
+/* Lets what is under way come to its end as far as there is time, then ends every connection. */
+static void stop_daemon(struct http_server *server, int64_t break_off_ms, int64_t end_ms) {
   http_quiesce(server);
   lock_server(server);
   server->is_closing = true;
   pthread_cond_signal(&server->streamer_wanted);
   while (has_exchange(server, true) && http_get_clock_ms() < break_off_ms) wait_for_exchange(server, break_off_ms);
   break_off_uploads(server);
-  while (count_handlers(server) > 0 && http_get_clock_ms() < end_ms) wait_for_exchange(server, end_ms);
+  wait_for_handlers(server, end_ms);
   int64_t sent_ms = http_get_clock_ms() + LAST_RESPONSES_MS;
   if (sent_ms > end_ms) sent_ms = end_ms;
   while (has_exchange(server, false) && http_get_clock_ms() < sent_ms) wait_for_exchange(server, sent_ms);
   server->is_aborting = true;
   for (struct exchange *exchange = server->exchanges; exchange; exchange = exchange->next) exchange_resume(exchange);
-  size_t left_count = count_handlers(server);
-  server->is_stopping = left_count > 0; /* so that handlers that end later find their way out */
   unlock_server(server);
   MHD_stop_daemon(server->daemon);
+  server->daemon = NULL;
+}
+
+bool http_close(struct http_server *server, int64_t wait_ms) {
+  if (!server) return true;
+  int64_t now_ms = http_get_clock_ms(), end_ms = now_ms + wait_ms;
+  if (server->daemon) stop_daemon(server, now_ms + wait_ms / 4, end_ms);
+  lock_server(server);
+  wait_for_handlers(server, end_ms);
+  size_t left_count = count_handlers(server);
+  unlock_server(server);
   if (left_count > 0) {
     log_warn("%zu requests were still being answered when the time to stop was up", left_count);
     return false;

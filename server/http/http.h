@@ -33,8 +33,8 @@ const char *http_get_url(const struct http_server *server);
 /* Stops accepting; requests under way go on, and connections close after them. */
 void http_quiesce(struct http_server *server);
 /* Ends every stream, resumes every suspended connection, waits for handlers (at most `wait_ms`), breaks off uploads that are still arriving
- * after a quarter of it, stops. False if a handler was still at work when the time was up: then the server's memory stays, and so must the api
- * and all below it; the process can only exit. */
+ * after a quarter of it, closes every connection, and frees the server. False if a handler was still at work when the time was up: then the
+ * server's memory stays, and so must the api and all below it; call again to wait on, or exit without closing what the handler uses. */
 bool http_close(struct http_server *server, int64_t wait_ms);
 
 /* For /metrics: counters of what http has seen, and how many connections and streams are open now. */

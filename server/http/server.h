@@ -97,7 +97,6 @@ struct handler_pool {
   struct http_server *server;
   struct exchange *first, *last;
   size_t under_way, under_way_max;   /* waiting and being answered */
-  size_t running;
   size_t thread_count;
   pthread_t *threads;
   pthread_cond_t available;
