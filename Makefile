@@ -34,7 +34,7 @@ TEST_LDLIBS = $(shell pkg-config --libs $(TEST_LIBS)) $(LIB_LDLIBS)
 
 ENGINE_C := $(wildcard engine/*.c engine/*/*.c)
 SERVER_C := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
-UNIT_C   := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c tests/integration/test_*.c tests/torture/test_*.c)
+UNIT_C   := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c tests/integration/test_*.c tests/torture/test_*.c tests/fuzz/test_*.c)
 SUPPORT_C := $(wildcard tests/support/*.c)
 BENCH_C  := $(wildcard bench/*.c)
 ASSETS   := $(shell find web migrations -type f 2>/dev/null)

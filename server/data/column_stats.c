@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum {
-  WORDS_SAMPLE = 10000,       /* cells whose words are counted */
-  CATEGORY_WORDS_MAX = 3,     /* on average; longer values are free text … */
-  FREQUENT_CATEGORIES_MAX = 50, FREQUENT_REPEATS_MIN = 10   /* … unless few of them make up the column ("strongly agree with it") */
+  WORDS_SAMPLE = 10000,   /* cells whose words are counted */
+  CATEGORY_WORDS_MAX = 3, /* on average; longer values are free text … */
+  FREQUENT_CATEGORIES_MAX = 50,
+  FREQUENT_REPEATS_MIN = 10 /* … unless few of them make up the column ("strongly agree with it") */
 };
 static const double largest_whole = 9007199254740992; /* 2^53 */
 
@@ -26,8 +27,8 @@ static uint64_t count_words(const char *text, size_t bytes) {
   return words;
 }
 
-enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget, const struct csv_cell *cell,
-                                 struct error *error) {
+enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget,
+                                 const struct csv_cell *cell, struct error *error) {
   const char *text = cell->text;
   if (csv_is_missing(text)) {
     stats->missing++;
@@ -93,7 +94,8 @@ static size_t sort_values(struct value *values, size_t count, bool as_numbers) {
   return kept;
 }
 
-static enum error_code take_categories(const struct distinct *distinct, bool as_numbers, struct dataset_column *column, struct error *error) {
+static enum error_code take_categories(const struct distinct *distinct, bool as_numbers, struct dataset_column *column,
+                                       struct error *error) {
   enum error_code code = ERROR_OUT_OF_MEMORY;
   struct value *values = calloc(distinct->count, sizeof *values);
   if (values == NULL) goto cleanup;

@@ -40,19 +40,18 @@ double moments_get_std(const struct moments *moments);
 /* All zeros: nothing seen yet. */
 struct column_stats {
   uint64_t missing, present;
-  uint64_t words;          /* of the first WORDS_SAMPLE present cells that are not numbers */
+  uint64_t words; /* of the first WORDS_SAMPLE present cells that are not numbers */
   uint64_t words_cells;
-  bool has_words, has_fractions;   /* a present cell was no number; a number was not whole */
-  struct moments moments;  /* of numbers, until the first word */
+  bool has_words, has_fractions; /* a present cell was no number; a number was not whole */
+  struct moments moments;        /* of numbers, until the first word */
   struct distinct distinct;
 };
 
-__attribute__((warn_unused_result))
-enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget, const struct csv_cell *cell,
-                                 struct error *error);
+__attribute__((warn_unused_result)) enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal,
+                                                                     struct distinct_budget *budget, const struct csv_cell *cell,
+                                                                     struct error *error);
 /* Fills everything of `out_column` but its name, which is left alone. Frees the distinct values of `stats`. */
-__attribute__((warn_unused_result))
-enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget, struct dataset_column *out_column,
-                                    struct error *error);
+__attribute__((warn_unused_result)) enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget,
+                                                                        struct dataset_column *out_column, struct error *error);
 
 #endif

@@ -52,7 +52,8 @@ struct csv_parser {
 static const char byte_order_mark[3] = {'\xEF', '\xBB', '\xBF'};
 
 static const char never_closes[] = "has a quote that never closes";
-enum error_code csv_parser_create(char delimiter, csv_row_handler *handler, void *context, struct csv_parser **out_parser, struct error *error) {
+enum error_code csv_parser_create(char delimiter, csv_row_handler *handler, void *context, struct csv_parser **out_parser,
+                                  struct error *error) {
   if (delimiter == '\0' || delimiter == '"' || delimiter == '\n' || delimiter == '\r' || ((unsigned char)delimiter & 0x80) != 0) {
     return error_set(error, ERROR_INVALID, "the delimiter must be one ASCII character, and neither a quote nor a line break");
   }

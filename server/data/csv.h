@@ -39,16 +39,15 @@ struct csv_row {
 typedef enum error_code csv_row_handler(void *context, const struct csv_row *row, struct error *error);
 
 struct csv_parser;
-__attribute__((warn_unused_result))
-enum error_code csv_parser_create(char delimiter, csv_row_handler *handler, void *context, struct csv_parser **out_parser, struct error *error);
+__attribute__((warn_unused_result)) enum error_code csv_parser_create(char delimiter, csv_row_handler *handler, void *context,
+                                                                      struct csv_parser **out_parser, struct error *error);
 void csv_parser_destroy(struct csv_parser *parser);
 /* Tells the parser that its next byte is at this line and offset (reading on from an index). */
 void csv_parser_set_position(struct csv_parser *parser, uint64_t line, uint64_t offset);
-__attribute__((warn_unused_result))
-enum error_code csv_parser_feed(struct csv_parser *parser, const char *bytes, size_t byte_count, struct error *error);
+__attribute__((warn_unused_result)) enum error_code csv_parser_feed(struct csv_parser *parser, const char *bytes, size_t byte_count,
+                                                                    struct error *error);
 /* End of input: hands out the last row. */
-__attribute__((warn_unused_result))
-enum error_code csv_parser_finish(struct csv_parser *parser, struct error *error);
+__attribute__((warn_unused_result)) enum error_code csv_parser_finish(struct csv_parser *parser, struct error *error);
 
 /* The likeliest delimiter (',', ';', tab, '|') of the beginning of a file. */
 char csv_guess_delimiter(const char *bytes, size_t byte_count);

@@ -8,18 +8,18 @@ enum { TASK_CHOICE_AUTO, TASK_CHOICE_CLASSIFICATION, TASK_CHOICE_MULTILABEL, TAS
 enum { SCALING_STANDARD, SCALING_MIN_MAX, SCALING_NONE };
 
 struct data_split {
-  double validation, test;            /* shares of the rows; default 0.15 each; together < 1 */
-  bool stratify;                      /* classification: same class shares in each part; default true */
-  char column[LIMIT_NAME_BYTES + 1];  /* "" or a column that says training/train, validation/valid, test for each row */
+  double validation, test;           /* shares of the rows; default 0.15 each; together < 1 */
+  bool stratify;                     /* classification: same class shares in each part; default true */
+  char column[LIMIT_NAME_BYTES + 1]; /* "" or a column that says training/train, validation/valid, test for each row */
 };
 
 struct data_settings {
-  char dataset[LIMIT_NAME_BYTES + 1];       /* id or name; required */
-  char test_dataset[LIMIT_NAME_BYTES + 1];  /* "" or a dataset that is the test part, whole; split.test then counts as 0 */
-  struct names target;                      /* columns to predict; required */
-  struct names features;                    /* empty: all but target and split column (and text or image columns, for now) */
-  int task;                                 /* TASK_CHOICE_*; auto: see data_plan_create */
-  int scaling;                              /* of numeric features */
+  char dataset[LIMIT_NAME_BYTES + 1];      /* id or name; required */
+  char test_dataset[LIMIT_NAME_BYTES + 1]; /* "" or a dataset that is the test part, whole; split.test then counts as 0 */
+  struct names target;                     /* columns to predict; required */
+  struct names features;                   /* empty: all but target and split column (and text or image columns, for now) */
+  int task;                                /* TASK_CHOICE_*; auto: see data_plan_create */
+  int scaling;                             /* of numeric features */
   struct data_split split;
 };
 extern const struct param data_params[7];

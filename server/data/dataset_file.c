@@ -14,12 +14,12 @@ enum { READ_BYTES = 1 << 16, PATH_BYTES = 4096 };
 
 struct reader {
   const struct dataset_row *dataset;
-  uint64_t next;        /* number of the next good row */
-  uint64_t first, end;  /* rows wanted */
+  uint64_t next;       /* number of the next good row */
+  uint64_t first, end; /* rows wanted */
   dataset_row_handler *handler;
   void *context;
-  const char **cells;   /* [column_count] */
-  bool header_ahead;    /* the first readable row is the header */
+  const char **cells; /* [column_count] */
+  bool header_ahead;  /* the first readable row is the header */
   bool is_done;
 };
 
@@ -59,7 +59,8 @@ static enum error_code seek_row(struct reader *reader, int fd, struct csv_parser
   uint64_t entry = reader->first / dataset->index_stride;
   if (entry >= dataset->index_count) entry = dataset->index_count - 1;
   uint64_t offset = dataset->index[entry];
-  if (lseek(fd, (off_t)offset, SEEK_SET) < 0) return error_set(error, ERROR_INTERNAL, "reading dataset \"%s\": %s", dataset->name, strerror(errno));
+  if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+    return error_set(error, ERROR_INTERNAL, "reading dataset \"%s\": %s", dataset->name, strerror(errno));
   csv_parser_set_position(parser, 1, offset);
   reader->next = entry * dataset->index_stride;
   return ERROR_NONE;
@@ -87,15 +88,16 @@ enum error_code dataset_read_rows(const char *data_dir, const struct dataset_row
   char *buffer = malloc(READ_BYTES);
   reader.cells = calloc(dataset->column_count, sizeof *reader.cells);
   enum error_code code = ERROR_NONE;
-  if (buffer == NULL || reader.cells == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to read dataset \"%s\"", dataset->name);
+  if (buffer == NULL || reader.cells == NULL)
+    code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to read dataset \"%s\"", dataset->name);
   if (code == ERROR_NONE) code = csv_parser_create(dataset->delimiter, take_row, &reader, &parser, error);
   if (code == ERROR_NONE) code = open_file(data_dir, dataset, &fd, error);
   if (code == ERROR_NONE) code = seek_row(&reader, fd, parser, error);
   if (code == ERROR_NONE) code = read_file(&reader, fd, parser, buffer, error);
   if (reader.is_done) code = ERROR_NONE;
   if (code == ERROR_NONE && !reader.is_done) {
-    code = error_set(error, ERROR_INTERNAL, "the file of dataset \"%s\" ends after %" PRIu64 " of %" PRIu64 " rows", dataset->name, reader.next,
-                     dataset->rows);
+    code = error_set(error, ERROR_INTERNAL, "the file of dataset \"%s\" ends after %" PRIu64 " of %" PRIu64 " rows", dataset->name,
+                     reader.next, dataset->rows);
   }
   if (fd >= 0) close(fd);
   csv_parser_destroy(parser);

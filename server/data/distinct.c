@@ -77,7 +77,8 @@ static bool grow_texts(struct distinct *distinct, struct distinct_budget *budget
 }
 
 /* False if the value does not fit the limits, or memory is short. */
-static bool append(struct distinct *distinct, struct distinct_budget *budget, const char *value, size_t bytes, uint32_t hash, bool *out_of_memory) {
+static bool append(struct distinct *distinct, struct distinct_budget *budget, const char *value, size_t bytes, uint32_t hash,
+                   bool *out_of_memory) {
   if (distinct->count == IMPORT_CATEGORIES || bytes > IMPORT_CATEGORY_BYTES) return false;
   if (distinct->count == distinct->capacity && !grow_entries(distinct, budget, out_of_memory)) return false;
   size_t text_bytes = distinct->text_bytes + bytes + 1;
@@ -91,7 +92,8 @@ static bool append(struct distinct *distinct, struct distinct_budget *budget, co
   return true;
 }
 
-enum error_code distinct_add(struct distinct *distinct, struct distinct_budget *budget, const char *value, size_t bytes, struct error *error) {
+enum error_code distinct_add(struct distinct *distinct, struct distinct_budget *budget, const char *value, size_t bytes,
+                             struct error *error) {
   if (distinct->is_dropped) return ERROR_NONE;
   uint32_t hash = hash_value(budget->seed, value, bytes);
   if (distinct->capacity > 0) {

@@ -31,8 +31,8 @@ struct distinct {
 };
 
 /* Counts one value. ERROR_OUT_OF_MEMORY at worst; a value beyond the limits drops the table instead. */
-__attribute__((warn_unused_result))
-enum error_code distinct_add(struct distinct *distinct, struct distinct_budget *budget, const char *value, size_t bytes, struct error *error);
+__attribute__((warn_unused_result)) enum error_code distinct_add(struct distinct *distinct, struct distinct_budget *budget,
+                                                                 const char *value, size_t bytes, struct error *error);
 static inline const char *distinct_get_value(const struct distinct *distinct, size_t index) {
   return distinct->texts + distinct->entries[index].text;
 }

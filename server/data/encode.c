@@ -75,8 +75,8 @@ void encoder_deinit(struct encoder *encoder) {
 }
 
 static enum error_code refuse_word(const struct encoder *encoder, const char *name, const char *text, uint64_t row, struct error *error) {
-  return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no number, column \"%.100s\" takes numbers", row + 1,
-                   encoder->dataset->name, text, name);
+  return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no number, column \"%.100s\" takes numbers",
+                   row + 1, encoder->dataset->name, text, name);
 }
 
 enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row, float *x, struct error *error) {
@@ -98,8 +98,8 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
   return ERROR_NONE;
 }
 
-static enum error_code encode_one_target(const struct encoder *encoder, size_t index, const char *text, uint64_t row, bool as_values, float *y,
-                                         struct error *error) {
+static enum error_code encode_one_target(const struct encoder *encoder, size_t index, const char *text, uint64_t row, bool as_values,
+                                         float *y, struct error *error) {
   const struct preprocessor *preprocessor = encoder->preprocessor;
   const struct target *target = &preprocessor->targets[index];
   double number;
@@ -110,8 +110,8 @@ static enum error_code encode_one_target(const struct encoder *encoder, size_t i
   }
   size_t class_index = lookup_find(&encoder->targets[index], text);
   if (class_index == LOOKUP_NONE) {
-    return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is none of the %zu known values of \"%.100s\"", row + 1,
-                     encoder->dataset->name, text, target->class_count, target->name);
+    return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is none of the %zu known values of \"%.100s\"",
+                     row + 1, encoder->dataset->name, text, target->class_count, target->name);
   }
   if (preprocessor->task == TASK_CLASSIFICATION) {
     encode_class(preprocessor, class_index, as_values, y);

@@ -19,23 +19,23 @@ struct encoder {
   const struct preprocessor *preprocessor; /* borrowed; may be fitted after encoder_init */
   const struct dataset_row *dataset;       /* borrowed */
   size_t *feature_columns, *target_columns;
-  struct lookup *features, *targets;       /* of categories and classes; empty for numbers */
+  struct lookup *features, *targets; /* of categories and classes; empty for numbers */
 };
 
 /* Finds the columns by name. ERROR_INVALID, naming it, if one is missing or holds words where numbers are needed. */
-__attribute__((warn_unused_result))
-enum error_code encoder_init(struct encoder *encoder, const struct preprocessor *preprocessor, const struct dataset_row *dataset,
-                             const char *pointer, struct error *error);
+__attribute__((warn_unused_result)) enum error_code encoder_init(struct encoder *encoder, const struct preprocessor *preprocessor,
+                                                                 const struct dataset_row *dataset, const char *pointer,
+                                                                 struct error *error);
 void encoder_deinit(struct encoder *encoder);
 /* Bytes that encoder_init allocates. */
 size_t encoder_measure(const struct preprocessor *preprocessor);
 
 /* x[input_width] of a row of the dataset's cells. */
-__attribute__((warn_unused_result))
-enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row, float *x, struct error *error);
+__attribute__((warn_unused_result)) enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row,
+                                                                   float *x, struct error *error);
 /* y; *out_missing: a target is missing and nothing was written. */
-__attribute__((warn_unused_result))
-enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells, uint64_t row, bool as_values, float *y,
-                                      bool *out_missing, struct error *error);
+__attribute__((warn_unused_result)) enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells,
+                                                                          uint64_t row, bool as_values, float *y, bool *out_missing,
+                                                                          struct error *error);
 
 #endif

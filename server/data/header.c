@@ -9,7 +9,7 @@ enum { SNIFF_ROWS = 100 };
 
 /* One column of the rows looked at. */
 struct column_evidence {
-  char *first;         /* owned: the first row's cell, trimmed */
+  char *first; /* owned: the first row's cell, trimmed */
   bool first_is_number;
   bool has_numbers, has_words; /* below */
   bool recurs;                 /* the first row's cell, below */
@@ -115,8 +115,9 @@ static enum error_code check_distinct(char **names, size_t count, uint64_t line,
   }
   enum error_code code = ERROR_NONE;
   if (second != NULL) {
-    code = error_set(error, ERROR_INVALID, "line %" PRIu64 ", the header: columns %zu and %zu are both named \"%.100s\"; give each a name of its own",
-                     line, first->position + 1, second->position + 1, first->name);
+    code = error_set(error, ERROR_INVALID,
+                     "line %" PRIu64 ", the header: columns %zu and %zu are both named \"%.100s\"; give each a name of its own", line,
+                     first->position + 1, second->position + 1, first->name);
   }
   free(sorted);
   return code;
@@ -136,8 +137,8 @@ enum error_code header_make_names(const struct csv_row *row, bool is_header, cha
     size_t bytes = is_header ? row->cells[i].bytes : 0;
     const char *text = is_header ? csv_trim(row->cells[i].text, &bytes) : "";
     if (bytes > HEADER_NAME_BYTES) {
-      code = error_set(error, ERROR_INVALID, "line %" PRIu64 ", the header: the name of column %zu has %zu bytes; at most %d are taken", row->line,
-                       i + 1, bytes, HEADER_NAME_BYTES);
+      code = error_set(error, ERROR_INVALID, "line %" PRIu64 ", the header: the name of column %zu has %zu bytes; at most %d are taken",
+                       row->line, i + 1, bytes, HEADER_NAME_BYTES);
       break;
     }
     names[i] = bytes == 0 ? make_name(i) : strndup(text, bytes);

@@ -11,8 +11,8 @@ bool header_find(const char *bytes, size_t byte_count, char delimiter);
 
 /* Names for `row`'s cells: its texts (is_header; an empty one becomes "column_3"), or column_1, column_2, … ERROR_INVALID, naming both
  * positions, if two are the same. Free with header_free_names. */
-__attribute__((warn_unused_result))
-enum error_code header_make_names(const struct csv_row *row, bool is_header, char ***out_names, struct error *error);
+__attribute__((warn_unused_result)) enum error_code header_make_names(const struct csv_row *row, bool is_header, char ***out_names,
+                                                                      struct error *error);
 void header_free_names(char **names, size_t count);
 
 #endif

@@ -231,7 +231,8 @@ static enum error_code check_rows(const struct import *import, struct error *err
   if (import->rows > 0) return ERROR_NONE;
   if (import->bytes == 0) return error_set(error, ERROR_INVALID, "the file is empty; it needs a row of names and at least one row of data");
   if (import->bad_row_count == 0) {
-    return error_set(error, ERROR_INVALID, "the file has %s; it needs at least one", import->columns == NULL ? "no row" : "a header but no row of data");
+    return error_set(error, ERROR_INVALID, "the file has %s; it needs at least one",
+                     import->columns == NULL ? "no row" : "a header but no row of data");
   }
   return error_set(error, ERROR_INVALID, "none of the %" PRIu64 " row%s can be used; line %" PRIu64 " %s", import->bad_row_count,
                    import->bad_row_count == 1 ? "" : "s", import->bad_rows[0].line, import->bad_rows[0].reason);

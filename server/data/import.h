@@ -16,28 +16,27 @@
 #include "server/store/datasets.h"
 
 enum {
-  IMPORT_CATEGORIES = 1000,               /* distinct values kept of a column; beyond it, they are dropped */
-  IMPORT_CATEGORY_BYTES = 256,            /* of one value */
+  IMPORT_CATEGORIES = 1000,    /* distinct values kept of a column; beyond it, they are dropped */
+  IMPORT_CATEGORY_BYTES = 256, /* of one value */
   IMPORT_CATEGORY_BYTES_TOTAL = 16 << 20,
   IMPORT_BAD_ROWS_KEPT = 100,
-  IMPORT_INDEX_ENTRIES = 65536            /* the stride doubles when there are more */
+  IMPORT_INDEX_ENTRIES = 65536 /* the stride doubles when there are more */
 };
 
 struct import_options {
-  char delimiter;        /* 0: found */
-  int header;            /* 1 yes, 0 no, −1: found: a header has no numbers, and a column of numbers below one of its words, or only words
+  char delimiter; /* 0: found */
+  int header;     /* 1 yes, 0 no, −1: found: a header has no numbers, and a column of numbers below one of its words, or only words
                             that don't come again in their columns */
 };
 
 struct import;
-__attribute__((warn_unused_result))
-enum error_code import_begin(const char *data_dir, const struct import_options *options, struct import **out_import, struct error *error);
+__attribute__((warn_unused_result)) enum error_code import_begin(const char *data_dir, const struct import_options *options,
+                                                                 struct import **out_import, struct error *error);
 /* After an error, import_abort. */
-__attribute__((warn_unused_result))
-enum error_code import_write(struct import *import, const void *bytes, size_t byte_count, struct error *error);
+__attribute__((warn_unused_result)) enum error_code import_write(struct import *import, const void *bytes, size_t byte_count,
+                                                                 struct error *error);
 /* Fills everything of `out_row` but name and created_ms; the id is chosen here because the file is named after it. ERROR_INVALID if there is no good data row. Destroys `import`, whatever the outcome. */
-__attribute__((warn_unused_result))
-enum error_code import_finish(struct import *import, struct dataset_row *out_row, struct error *error);
+__attribute__((warn_unused_result)) enum error_code import_finish(struct import *import, struct dataset_row *out_row, struct error *error);
 void import_abort(struct import *import);
 
 /* Removes the file of a row that could not be inserted. */
@@ -47,8 +46,8 @@ void import_remove_file(const char *data_dir, const struct dataset_row *row);
 typedef enum error_code dataset_row_handler(void *context, uint64_t index, const char *const *cells, struct error *error);
 
 /* Reads good rows first … first + count − 1 of a dataset's file (fewer if it ends before), using its index if the row has one. */
-__attribute__((warn_unused_result))
-enum error_code dataset_read_rows(const char *data_dir, const struct dataset_row *dataset, uint64_t first, uint64_t count,
-                                  dataset_row_handler *handler, void *context, struct error *error);
+__attribute__((warn_unused_result)) enum error_code dataset_read_rows(const char *data_dir, const struct dataset_row *dataset,
+                                                                      uint64_t first, uint64_t count, dataset_row_handler *handler,
+                                                                      void *context, struct error *error);
 
 #endif

@@ -12,15 +12,15 @@
 #define LOOKUP_NONE SIZE_MAX
 
 struct lookup {
-  char *const *values;    /* borrowed */
+  char *const *values; /* borrowed */
   size_t count;
-  uint32_t *slots;        /* slot_count (a power of two) of them: 0, or 1 + index */
+  uint32_t *slots; /* slot_count (a power of two) of them: 0, or 1 + index */
   size_t slot_count;
-  double *numbers;        /* [count], or NULL if not all values are numbers */
+  double *numbers; /* [count], or NULL if not all values are numbers */
 };
 
-__attribute__((warn_unused_result))
-enum error_code lookup_init(struct lookup *lookup, char *const *values, size_t count, struct error *error);
+__attribute__((warn_unused_result)) enum error_code lookup_init(struct lookup *lookup, char *const *values, size_t count,
+                                                                struct error *error);
 void lookup_deinit(struct lookup *lookup);
 /* Bytes that lookup_init allocates. */
 size_t lookup_measure(size_t count);

@@ -6,8 +6,8 @@
 #include "server/data/plan.h"
 
 enum {
-  READING_BYTES = 512 << 10,  /* file buffer, parser, one row */
-  ALLOCATION_BYTES = 32,      /* what malloc adds to a small block, at most */
+  READING_BYTES = 512 << 10, /* file buffer, parser, one row */
+  ALLOCATION_BYTES = 32,     /* what malloc adds to a small block, at most */
   ALIGNMENT_BYTES = 64
 };
 
@@ -19,7 +19,8 @@ struct sum {
 
 static void add(struct sum *sum, uint64_t count, uint64_t bytes_each) {
   uint64_t bytes;
-  if (__builtin_mul_overflow(count, bytes_each, &bytes) || bytes > SIZE_MAX || __builtin_add_overflow(sum->bytes, (size_t)bytes, &sum->bytes)) {
+  if (__builtin_mul_overflow(count, bytes_each, &bytes) || bytes > SIZE_MAX ||
+      __builtin_add_overflow(sum->bytes, (size_t)bytes, &sum->bytes)) {
     sum->is_over = true;
   }
 }

@@ -21,10 +21,10 @@ struct planner {
   const struct dataset_row *dataset, *test_dataset;
   struct data_settings *settings;
   struct data_plan *plan;
-  size_t *targets;        /* columns, [settings->target.count] */
-  bool *is_feature;       /* [column_count] */
-  size_t split_column;    /* or column_count: none */
-  size_t items_before;    /* field errors that the caller had already */
+  size_t *targets;     /* columns, [settings->target.count] */
+  bool *is_feature;    /* [column_count] */
+  size_t split_column; /* or column_count: none */
+  size_t items_before; /* field errors that the caller had already */
 };
 
 static size_t count_items(const struct error *error) { return error->item_count + error->items_dropped; }
@@ -57,7 +57,9 @@ static const char *point_at(const char *field, size_t index, size_t count, char 
   return pointer;
 }
 
-static const char *kind_word(const struct dataset_column *column) { return column->kind == COLUMN_TEXT ? "free text" : column_kind_names[column->kind]; }
+static const char *kind_word(const struct dataset_column *column) {
+  return column->kind == COLUMN_TEXT ? "free text" : column_kind_names[column->kind];
+}
 
 /* ---- split column ---- */
 
@@ -148,8 +150,8 @@ static int decide_task(const struct planner *planner) {
 
 static void check_class_target(const struct dataset_column *column, const char *pointer, struct error *error) {
   if (column->kind == COLUMN_TEXT || column->kind == COLUMN_IMAGE) {
-    (void)error_add(error, pointer, "\"%.80s\" is %s; a target must be numeric or categorical (PATCH the dataset if it is one of them)", column->name,
-                    kind_word(column));
+    (void)error_add(error, pointer, "\"%.80s\" is %s; a target must be numeric or categorical (PATCH the dataset if it is one of them)",
+                    column->name, kind_word(column));
   } else if (!column->has_categories) {
     (void)error_add(error, pointer, "\"%.80s\" has more different values than can be classes; ask for task \"regression\"", column->name);
   } else if (column->category_count == 1) {
@@ -171,7 +173,8 @@ static void check_number_target(const struct dataset_column *column, const char 
 static void check_targets(const struct planner *planner, struct error *error) {
   size_t count = planner->settings->target.count;
   if (planner->settings->task == TASK_CHOICE_CLASSIFICATION && count > 1) {
-    (void)error_add(error, "/target", "a classification predicts one column, not %zu; several can be yes/no labels (multilabel) or numbers (regression)",
+    (void)error_add(error, "/target",
+                    "a classification predicts one column, not %zu; several can be yes/no labels (multilabel) or numbers (regression)",
                     count);
     return;
   }
@@ -204,7 +207,8 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
   }
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
-  if (column->kind == COLUMN_TEXT) return "is free text, which can't be a feature yet; leave it out, or PATCH the dataset if it is categorical";
+  if (column->kind == COLUMN_TEXT)
+    return "is free text, which can't be a feature yet; leave it out, or PATCH the dataset if it is categorical";
   if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
   if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
@@ -230,7 +234,8 @@ static void choose_features(struct planner *planner, struct error *error) {
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count; i++) has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
   if (!has_feature) {
-    (void)error_add(error, "/features", "dataset \"%s\" has no numeric or categorical column besides the target to predict from", dataset->name);
+    (void)error_add(error, "/features", "dataset \"%s\" has no numeric or categorical column besides the target to predict from",
+                    dataset->name);
   }
 }
 
@@ -251,7 +256,8 @@ static char **copy_categories(const struct dataset_column *column) {
 /* Appends the column to the layout; false if memory is short. */
 static bool add_feature(struct preprocessor *layout, const struct dataset_column *column, size_t index) {
   struct feature *feature = &layout->features[layout->feature_count++];
-  *feature = (struct feature){.kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
+  *feature = (struct feature){
+      .kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
   feature->name = strdup(column->name);
   size_t values = 1;
   if (column->kind == COLUMN_CATEGORICAL) {
@@ -317,7 +323,8 @@ static uint64_t max_missing(const struct planner *planner) {
 
 enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uint64_t out_sizes[PART_COUNT], struct error *error) {
   const struct data_split *split = &plan->settings.split;
-  const double shares[PART_COUNT] = {[PART_VALIDATION] = split->validation, [PART_TEST] = plan->settings.test_dataset[0] != '\0' ? 0 : split->test};
+  const double shares[PART_COUNT] = {
+      [PART_VALIDATION] = split->validation, [PART_TEST] = plan->settings.test_dataset[0] != '\0' ? 0 : split->test};
   static const char *const pointers[PART_COUNT] = {[PART_VALIDATION] = "/split/validation", [PART_TEST] = "/split/test"};
   const size_t items_before = count_items(error);
   uint64_t taken = 0;
@@ -325,11 +332,12 @@ enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uin
     out_sizes[part] = split_size(shares[part], rows);
     taken += out_sizes[part];
     if (shares[part] <= 0 || out_sizes[part] > 0) continue;
-    (void)error_add(error, pointers[part], "%g of %" PRIu64 " row%s is no row; it takes at least %" PRIu64 " rows, or the share 0", shares[part],
-                    rows, rows == 1 ? "" : "s", split_rows_needed(shares[part]));
+    (void)error_add(error, pointers[part], "%g of %" PRIu64 " row%s is no row; it takes at least %" PRIu64 " rows, or the share 0",
+                    shares[part], rows, rows == 1 ? "" : "s", split_rows_needed(shares[part]));
   }
   if (shares[PART_VALIDATION] + shares[PART_TEST] >= 1 || taken >= rows) {
-    (void)error_add(error, "/split", "validation and test take all of the %" PRIu64 " row%s; leave some to learn from", rows, rows == 1 ? "" : "s");
+    (void)error_add(error, "/split", "validation and test take all of the %" PRIu64 " row%s; leave some to learn from", rows,
+                    rows == 1 ? "" : "s");
   }
   out_sizes[PART_TRAIN] = taken < rows ? rows - taken : 0;
   return count_items(error) > items_before ? ERROR_INVALID : ERROR_NONE;
@@ -340,7 +348,8 @@ static void count_column_parts(const struct planner *planner, uint64_t sizes[PAR
   for (size_t i = 0; i < column->category_count; i++) sizes[split_part_of_word(column->categories[i].value)] += column->categories[i].count;
   if (sizes[PART_TRAIN] == 0) (void)error_add(error, "/split/column", "column \"%.80s\" puts no row into the training part", column->name);
   if (sizes[PART_TEST] > 0 && planner->test_dataset != NULL) {
-    (void)error_add(error, "/split/column", "column \"%.80s\" has test rows, and test_dataset is a test part too; give one of them", column->name);
+    (void)error_add(error, "/split/column", "column \"%.80s\" has test rows, and test_dataset is a test part too; give one of them",
+                    column->name);
   }
 }
 
@@ -378,8 +387,8 @@ static const struct dataset_column *find_test_column(const struct planner *plann
 
 static void check_test_numbers(const struct planner *planner, const struct dataset_column *column, struct error *error) {
   if (column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
-  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" holds words; it must be numbers, as in the training dataset", column->name,
-                  planner->test_dataset->name);
+  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" holds words; it must be numbers, as in the training dataset",
+                  column->name, planner->test_dataset->name);
 }
 
 static enum error_code check_test_classes(const struct planner *planner, const struct target *target, const struct dataset_column *column,
@@ -389,7 +398,8 @@ static enum error_code check_test_classes(const struct planner *planner, const s
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < column->category_count; i++) {
     if (lookup_find(&lookup, column->categories[i].value) != LOOKUP_NONE) continue;
-    (void)error_add(error, "/test_dataset", "\"%.60s\" in column \"%.80s\" of dataset \"%s\" is none of the %zu classes of the training dataset",
+    (void)error_add(error, "/test_dataset",
+                    "\"%.60s\" in column \"%.80s\" of dataset \"%s\" is none of the %zu classes of the training dataset",
                     column->categories[i].value, column->name, planner->test_dataset->name, target->class_count);
     break;
   }
@@ -445,7 +455,8 @@ static enum error_code run_steps(struct planner *planner, struct error *error) {
 enum error_code data_plan_create(const struct dataset_row *dataset, const struct dataset_row *test_dataset, struct data_settings *settings,
                                  uint64_t seed, struct data_plan *out_plan, struct error *error) {
   struct data_plan plan = {.settings = *settings, .seed = seed};
-  struct planner planner = {.dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = count_items(error)};
+  struct planner planner = {
+      .dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = count_items(error)};
   planner.targets = calloc(settings->target.count + 1, sizeof *planner.targets);
   planner.is_feature = calloc(dataset->column_count + 1, sizeof *planner.is_feature);
   enum error_code code = ERROR_NONE;

@@ -9,9 +9,9 @@
 #include "server/data/split.h"
 
 struct data_plan {
-  struct preprocessor layout;        /* names, kinds, offsets, categories (all seen), classes; scales not yet fitted */
-  struct data_settings settings;     /* borrowed strings of the caller's settings, which must outlive the plan */
-  uint64_t rows;                     /* usable at most (rows with a missing target are left out) */
+  struct preprocessor layout;    /* names, kinds, offsets, categories (all seen), classes; scales not yet fitted */
+  struct data_settings settings; /* borrowed strings of the caller's settings, which must outlive the plan */
+  uint64_t rows;                 /* usable at most (rows with a missing target are left out) */
   uint64_t train_rows_max, validation_rows_max, test_rows_max;
   bool has_validation, has_test;
   uint64_t seed;
@@ -22,9 +22,9 @@ struct data_plan {
  * Task "auto": several targets that are all two-valued 0/1 or yes/no words → multilabel; one categorical target → classification; a numeric
  * target whose values are whole, at most 20 distinct, each at least 5 times on average → classification; else regression.
  * test_dataset may be NULL. Writes the decided task into *settings. */
-__attribute__((warn_unused_result))
-enum error_code data_plan_create(const struct dataset_row *dataset, const struct dataset_row *test_dataset, struct data_settings *settings,
-                                 uint64_t seed, struct data_plan *out_plan, struct error *error);
+__attribute__((warn_unused_result)) enum error_code data_plan_create(const struct dataset_row *dataset,
+                                                                     const struct dataset_row *test_dataset, struct data_settings *settings,
+                                                                     uint64_t seed, struct data_plan *out_plan, struct error *error);
 void data_plan_deinit(struct data_plan *plan);
 
 /* What the network's "auto" follows from. */
@@ -35,12 +35,12 @@ void data_plan_set_single_output(struct data_plan *plan);
 
 /* Sizes of the parts that so many usable rows make by the shares (not by a split column). ERROR_INVALID, saying how many rows it takes, if a
  * part that is asked for would be empty. */
-__attribute__((warn_unused_result))
-enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uint64_t out_sizes[PART_COUNT], struct error *error);
+__attribute__((warn_unused_result)) enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows,
+                                                                    uint64_t out_sizes[PART_COUNT], struct error *error);
 
 /* Upper bound of the bytes that prepared_create will hold at once (rows of the file above a hundred KiB come on top while they are read).
  * as_values: class targets one-hot (for losses of TARGET_VALUES). */
-__attribute__((warn_unused_result))
-enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error);
+__attribute__((warn_unused_result)) enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes,
+                                                                      struct error *error);
 
 #endif

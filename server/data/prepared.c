@@ -25,12 +25,12 @@ struct builder {
   bool (*poll)(void *context);
   void *poll_context;
   struct preprocessor preprocessor;
-  struct encoder encoder;          /* of the dataset being walked */
-  size_t split_column;             /* if plan->settings.split.column is set */
-  size_t usable;                   /* rows met so far that have all targets */
+  struct encoder encoder; /* of the dataset being walked */
+  size_t split_column;    /* if plan->settings.split.column is set */
+  size_t usable;          /* rows met so far that have all targets */
   uint64_t left_out;
-  int32_t *strata;                 /* [plan->rows], or NULL */
-  uint8_t *parts;                  /* [plan->rows] of each usable row */
+  int32_t *strata; /* [plan->rows], or NULL */
+  uint8_t *parts;  /* [plan->rows] of each usable row */
   struct moments *features, *targets;
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];
   float *memory, *x[PART_COUNT], *y[PART_COUNT];
@@ -63,12 +63,14 @@ static enum error_code survey_row(void *context, uint64_t row, const char *const
   }
   if (builder->strata != NULL) {
     size_t stratum = lookup_find(&builder->encoder.targets[0], cells[builder->encoder.target_columns[0]]);
-    if (stratum == LOOKUP_NONE) return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has a class that was not counted", builder->dataset->name);
+    if (stratum == LOOKUP_NONE)
+      return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has a class that was not counted", builder->dataset->name);
     builder->strata[builder->usable] = (int32_t)stratum;
   }
   if (builder->plan->settings.split.column[0] != '\0') {
     enum split_part part = split_part_of_word(cells[builder->split_column]);
-    if (part == PART_COUNT) return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has a part that was not counted", builder->dataset->name);
+    if (part == PART_COUNT)
+      return error_set(error, ERROR_INTERNAL, "dataset \"%s\" has a part that was not counted", builder->dataset->name);
     builder->parts[builder->usable] = (uint8_t)part;
   }
   builder->usable++;
@@ -77,7 +79,8 @@ static enum error_code survey_row(void *context, uint64_t row, const char *const
 
 static bool needs_survey(const struct builder *builder) {
   uint64_t missing = 0;
-  for (size_t i = 0; i < builder->preprocessor.target_count; i++) missing |= builder->dataset->columns[builder->encoder.target_columns[i]].missing;
+  for (size_t i = 0; i < builder->preprocessor.target_count; i++)
+    missing |= builder->dataset->columns[builder->encoder.target_columns[i]].missing;
   return missing > 0 || builder->strata != NULL || builder->plan->settings.split.column[0] != '\0';
 }
 
@@ -101,7 +104,8 @@ static enum error_code assign_parts(struct builder *builder, struct error *error
 
 static size_t find_split_column(const struct builder *builder) {
   size_t i = 0;
-  while (i + 1 < builder->dataset->column_count && strcmp(builder->dataset->columns[i].name, builder->plan->settings.split.column) != 0) i++;
+  while (i + 1 < builder->dataset->column_count && strcmp(builder->dataset->columns[i].name, builder->plan->settings.split.column) != 0)
+    i++;
   return i;
 }
 
@@ -212,7 +216,8 @@ static enum error_code allocate(struct builder *builder, struct error *error) {
   if (builder->test_dataset != NULL) builder->sizes[PART_TEST] = builder->plan->test_rows_max;
   size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
   size_t floats = 0;
-  for (int part = 0; part < PART_COUNT; part++) floats += align((size_t)builder->sizes[part] * x_width) + align((size_t)builder->sizes[part] * y_width);
+  for (int part = 0; part < PART_COUNT; part++)
+    floats += align((size_t)builder->sizes[part] * x_width) + align((size_t)builder->sizes[part] * y_width);
   builder->memory = aligned_alloc(ALIGNMENT_FLOATS * sizeof(float), floats * sizeof(float));
   if (builder->memory == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu bytes of rows", floats * sizeof(float));
   float *next = builder->memory;
@@ -224,7 +229,8 @@ static enum error_code allocate(struct builder *builder, struct error *error) {
   return ERROR_NONE;
 }
 
-static enum error_code fill_row(struct builder *builder, enum split_part part, uint64_t row, const char *const *cells, struct error *error) {
+static enum error_code fill_row(struct builder *builder, enum split_part part, uint64_t row, const char *const *cells,
+                                struct error *error) {
   size_t at = (size_t)builder->filled[part];
   if (at >= builder->sizes[part]) return error_set(error, ERROR_INTERNAL, "a part of the rows is larger than was counted");
   size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
@@ -255,7 +261,8 @@ static enum error_code fill_test_row(void *context, uint64_t row, const char *co
 static enum error_code fill(struct builder *builder, struct error *error) {
   enum error_code code = allocate(builder, error);
   builder->usable = 0;
-  if (code == ERROR_NONE) code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, fill_own_row, builder, error);
+  if (code == ERROR_NONE)
+    code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, fill_own_row, builder, error);
   if (code != ERROR_NONE || builder->test_dataset == NULL) return code;
   encoder_deinit(&builder->encoder);
   code = encoder_init(&builder->encoder, &builder->preprocessor, builder->test_dataset, "/test_dataset", error);
@@ -288,8 +295,13 @@ static void hand_over(struct builder *builder, struct prepared *out_prepared) {
 enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset, const struct dataset_row *test_dataset,
                                 const struct data_plan *plan, bool as_values, bool (*poll)(void *context), void *context,
                                 struct prepared *out_prepared, struct error *error) {
-  struct builder builder = {.data_dir = data_dir, .dataset = dataset, .test_dataset = test_dataset, .plan = plan, .as_values = as_values,
-                            .poll = poll, .poll_context = context};
+  struct builder builder = {.data_dir = data_dir,
+                            .dataset = dataset,
+                            .test_dataset = test_dataset,
+                            .plan = plan,
+                            .as_values = as_values,
+                            .poll = poll,
+                            .poll_context = context};
   enum error_code code = preprocessor_copy(&builder.preprocessor, &plan->layout, error);
   if (code == ERROR_NONE) code = encoder_init(&builder.encoder, &builder.preprocessor, dataset, "/dataset", error);
   if (code == ERROR_NONE) code = survey(&builder, error);

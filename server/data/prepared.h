@@ -7,26 +7,26 @@
 #include "server/data/plan.h"
 
 struct prepared {
-  struct preprocessor preprocessor;  /* fitted */
-  struct train_data data;            /* train and validation; targets scaled */
-  struct train_rows test;            /* count 0 if there is no test part */
-  uint64_t left_out;                 /* rows without a target */
-  void *memory;                      /* owned: the matrices */
+  struct preprocessor preprocessor; /* fitted */
+  struct train_data data;           /* train and validation; targets scaled */
+  struct train_rows test;           /* count 0 if there is no test part */
+  uint64_t left_out;                /* rows without a target */
+  void *memory;                     /* owned: the matrices */
 };
 
 /* poll may be NULL; asked now and then, true → gives up with ERROR_CONFLICT (cancelled). */
-__attribute__((warn_unused_result))
-enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset, const struct dataset_row *test_dataset,
-                                const struct data_plan *plan, bool as_values, bool (*poll)(void *context), void *context,
-                                struct prepared *out_prepared, struct error *error);
+__attribute__((warn_unused_result)) enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset,
+                                                                    const struct dataset_row *test_dataset, const struct data_plan *plan,
+                                                                    bool as_values, bool (*poll)(void *context), void *context,
+                                                                    struct prepared *out_prepared, struct error *error);
 void prepared_deinit(struct prepared *prepared);
 
 /* The whole of a dataset through a fitted preprocessor, for evaluate: columns are found by name, rows without a target are left out.
  * `handler` gets x, y and count of at most `portion` rows at a time. */
-__attribute__((warn_unused_result))
-enum error_code preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset,
-                                          bool as_values, size_t portion,
-                                          enum error_code (*handler)(void *context, const float *x, const float *y, size_t count, struct error *error),
-                                          void *context, struct error *error);
+__attribute__((warn_unused_result)) enum error_code
+preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset, bool as_values,
+                          size_t portion,
+                          enum error_code (*handler)(void *context, const float *x, const float *y, size_t count, struct error *error),
+                          void *context, struct error *error);
 
 #endif

@@ -48,7 +48,8 @@ static bool copy_feature(struct feature *copy, const struct feature *feature) {
   copy->name = strdup(feature->name);
   copy->categories = copy_texts(feature->categories, feature->category_count);
   copy->is_seen = calloc(feature->category_count + 1, sizeof *copy->is_seen);
-  if (copy->is_seen != NULL && feature->category_count > 0) memcpy(copy->is_seen, feature->is_seen, feature->category_count * sizeof *copy->is_seen);
+  if (copy->is_seen != NULL && feature->category_count > 0)
+    memcpy(copy->is_seen, feature->is_seen, feature->category_count * sizeof *copy->is_seen);
   return copy->name != NULL && copy->categories != NULL && copy->is_seen != NULL;
 }
 
@@ -114,8 +115,8 @@ void encode_class(const struct preprocessor *preprocessor, size_t index, bool as
 float encode_target_number(const struct target *target, double value) { return scale_number(value, target->center, target->scale); }
 
 /* Adds a field error at pointer/name, the name escaped as RFC 6901 wants it. */
-__attribute__((format(printf, 4, 5)))
-static enum error_code add_field_error(struct error *error, const char *pointer, const char *name, const char *format, ...) {
+__attribute__((format(printf, 4, 5))) static enum error_code add_field_error(struct error *error, const char *pointer, const char *name,
+                                                                             const char *format, ...) {
   char field[ERROR_POINTER_BYTES], detail[ERROR_DETAIL_BYTES];
   size_t at = (size_t)snprintf(field, sizeof field, "%s/", pointer);
   for (; *name != '\0' && at + 3 < sizeof field; name++) {
@@ -135,7 +136,8 @@ static enum error_code add_field_error(struct error *error, const char *pointer,
 }
 
 static bool is_missing(const struct cell *cell) {
-  return cell->kind == CELL_MISSING || (cell->kind == CELL_NUMBER && isnan(cell->number)) || (cell->kind == CELL_TEXT && csv_is_missing(cell->text));
+  return cell->kind == CELL_MISSING || (cell->kind == CELL_NUMBER && isnan(cell->number)) ||
+         (cell->kind == CELL_TEXT && csv_is_missing(cell->text));
 }
 
 static bool get_number(const struct cell *cell, double *out_number) {
@@ -213,13 +215,14 @@ static enum error_code transform_class(const struct preprocessor *preprocessor, 
                          list_values(target->classes, target->class_count, known, sizeof known));
 }
 
-enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, bool as_values,
-                                              float *y, struct error *error) {
+enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer,
+                                              bool as_values, float *y, struct error *error) {
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     const struct target *target = &preprocessor->targets[i];
     double number;
     size_t index = 0;
-    if (is_missing(&cells[i])) return add_field_error(error, pointer, target->name, "is missing; the target \"%.100s\" is needed", target->name);
+    if (is_missing(&cells[i]))
+      return add_field_error(error, pointer, target->name, "is missing; the target \"%.100s\" is needed", target->name);
     if (target->is_class) {
       enum error_code code = transform_class(preprocessor, target, &cells[i], pointer, &index, error);
       if (code != ERROR_NONE) return code;
@@ -231,7 +234,8 @@ enum error_code preprocessor_transform_target(const struct preprocessor *preproc
     } else if (get_number(&cells[i], &number)) {
       y[i] = encode_target_number(target, number);
     } else {
-      return add_field_error(error, pointer, target->name, "\"%.100s\" is no number; the target \"%.100s\" is one", quote_text(&cells[i]), target->name);
+      return add_field_error(error, pointer, target->name, "\"%.100s\" is no number; the target \"%.100s\" is one", quote_text(&cells[i]),
+                             target->name);
     }
   }
   return ERROR_NONE;

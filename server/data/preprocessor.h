@@ -20,57 +20,57 @@
 
 struct feature {
   char *name;
-  enum column_kind kind;           /* numeric or categorical */
-  size_t column;                   /* in the dataset */
-  size_t offset, width;            /* floats in x, the indicator included */
+  enum column_kind kind; /* numeric or categorical */
+  size_t column;         /* in the dataset */
+  size_t offset, width;  /* floats in x, the indicator included */
   bool has_indicator;
-  double center, scale, fill;      /* numeric; scale is never 0; fill in the column's own units */
+  double center, scale, fill; /* numeric; scale is never 0; fill in the column's own units */
   size_t category_count;
   char **categories;
-  bool *is_seen;                   /* in the training part */
+  bool *is_seen; /* in the training part */
 };
 
 struct target {
   char *name;
   size_t column;
-  bool is_class;                   /* classification and multilabel */
+  bool is_class; /* classification and multilabel */
   size_t class_count;
-  char **classes;                  /* of classification: the output's order; of a multilabel column: {negative, positive} */
-  double center, scale;            /* regression: standardized for training */
+  char **classes;       /* of classification: the output's order; of a multilabel column: {negative, positive} */
+  double center, scale; /* regression: standardized for training */
 };
 
 struct preprocessor {
   enum task task;
   size_t feature_count;
-  struct feature *features;        /* owned, with all below */
+  struct feature *features; /* owned, with all below */
   size_t target_count;
   struct target *targets;
   size_t input_width;
-  size_t output_width;             /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid */
-  size_t target_width;             /* floats of one y: 1 class index, or values */
+  size_t output_width; /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid */
+  size_t target_width; /* floats of one y: 1 class index, or values */
 };
 void preprocessor_deinit(struct preprocessor *preprocessor);
 /* A copy that shares nothing with the original. */
-__attribute__((warn_unused_result))
-enum error_code preprocessor_copy(struct preprocessor *out_copy, const struct preprocessor *preprocessor, struct error *error);
+__attribute__((warn_unused_result)) enum error_code preprocessor_copy(struct preprocessor *out_copy,
+                                                                      const struct preprocessor *preprocessor, struct error *error);
 
 /* One raw cell. */
 struct cell {
   enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT } kind;
   double number;
-  const char *text;                /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
+  const char *text; /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
 };
 
 /* x[input_width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and
  * say what would be right. */
-__attribute__((warn_unused_result))
-enum error_code preprocessor_transform(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, float *x,
-                                       struct error *error);
+__attribute__((warn_unused_result)) enum error_code preprocessor_transform(const struct preprocessor *preprocessor,
+                                                                           const struct cell *cells, const char *pointer, float *x,
+                                                                           struct error *error);
 /* y from the targets' cells; missing or unknown → ERROR_INVALID. y holds preprocessor_get_target_width(as_values) floats: class indices, labels
  * 0 or 1, scaled numbers. With as_values, a class becomes one-hot [output_width] (one sigmoid output: 0 or 1, the index itself). */
-__attribute__((warn_unused_result))
-enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, bool as_values,
-                                              float *y, struct error *error);
+__attribute__((warn_unused_result)) enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor,
+                                                                                  const struct cell *cells, const char *pointer,
+                                                                                  bool as_values, float *y, struct error *error);
 static inline size_t preprocessor_get_target_width(const struct preprocessor *preprocessor, bool as_values) {
   return as_values && preprocessor->task == TASK_CLASSIFICATION ? preprocessor->output_width : preprocessor->target_width;
 }

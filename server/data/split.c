@@ -34,10 +34,12 @@ enum split_part split_part_of_word(const char *text) {
 /* Rows of one class: how many there are, and how many of them each part takes. */
 struct stratum {
   uint64_t count;
-  uint64_t part[PART_COUNT];   /* of validation and test; training has the rest */
+  uint64_t part[PART_COUNT]; /* of validation and test; training has the rest */
 };
 
-static uint64_t count_left(const struct stratum *stratum) { return stratum->count - stratum->part[PART_VALIDATION] - stratum->part[PART_TEST]; }
+static uint64_t count_left(const struct stratum *stratum) {
+  return stratum->count - stratum->part[PART_VALIDATION] - stratum->part[PART_TEST];
+}
 
 /* May one more row of it leave the training part? Strictness 2: not the last; 1: the last only of the rarest classes; 0: any. */
 static bool can_give(const struct stratum *stratum, int strictness) {

@@ -22,13 +22,12 @@ enum split_part split_part_of_word(const char *text);
  * least one row in training as far as the sizes allow it (classes of three or more rows first). */
 struct split_request {
   uint64_t seed;
-  size_t count;                /* rows, below 2^32 */
-  size_t validation, test;     /* rows of these parts; together below count */
-  const int32_t *strata;       /* [count] class of each row; NULL: all alike */
+  size_t count;            /* rows, below 2^32 */
+  size_t validation, test; /* rows of these parts; together below count */
+  const int32_t *strata;   /* [count] class of each row; NULL: all alike */
   size_t stratum_count;
 };
 /* Fills parts[count] with enum split_part. Memory while it runs: 4 bytes per row, 24 per stratum. */
-__attribute__((warn_unused_result))
-enum error_code split_assign(const struct split_request *request, uint8_t *parts, struct error *error);
+__attribute__((warn_unused_result)) enum error_code split_assign(const struct split_request *request, uint8_t *parts, struct error *error);
 
 #endif

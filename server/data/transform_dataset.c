@@ -10,7 +10,7 @@ typedef enum error_code portion_handler(void *context, const float *x, const flo
 struct transformer {
   struct encoder encoder;
   bool as_values;
-  size_t portion, count;   /* rows at most, and so far */
+  size_t portion, count; /* rows at most, and so far */
   size_t x_width, y_width;
   float *x, *y;
   portion_handler *handler;
@@ -36,7 +36,8 @@ static enum error_code take_row(void *context, uint64_t row, const char *const *
 
 enum error_code preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset,
                                           bool as_values, size_t portion,
-                                          enum error_code (*handler)(void *context, const float *x, const float *y, size_t count, struct error *error),
+                                          enum error_code (*handler)(void *context, const float *x, const float *y, size_t count,
+                                                                     struct error *error),
                                           void *context, struct error *error) {
   struct transformer transformer = {.as_values = as_values, .portion = portion, .handler = handler, .context = context};
   transformer.x_width = preprocessor->input_width;
@@ -49,7 +50,8 @@ enum error_code preprocessor_read_dataset(const struct preprocessor *preprocesso
   if (code != ERROR_NONE) return code;
   transformer.x = calloc(x_floats, sizeof *transformer.x);
   transformer.y = calloc(y_floats, sizeof *transformer.y);
-  if (transformer.x == NULL || transformer.y == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu rows at a time", portion);
+  if (transformer.x == NULL || transformer.y == NULL)
+    code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu rows at a time", portion);
   if (code == ERROR_NONE) code = dataset_read_rows(data_dir, dataset, 0, dataset->rows, take_row, &transformer, error);
   if (code == ERROR_NONE) code = flush(&transformer, error);
   free(transformer.x);

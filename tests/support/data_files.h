@@ -12,7 +12,8 @@ void data_dir_remove(char *data_dir);
 size_t data_dir_count_files(const char *data_dir);
 
 /* Imports bytes, in portions of `portion`, with delimiter and header found; the name is "test". */
-enum error_code data_import(const char *data_dir, const char *bytes, size_t count, size_t portion, struct dataset_row *out_row, struct error *error);
+enum error_code data_import(const char *data_dir, const char *bytes, size_t count, size_t portion, struct dataset_row *out_row,
+                            struct error *error);
 /* The same, of a whole text or file; the test fails if that does. */
 void data_import_text(const char *data_dir, const char *text, struct dataset_row *out_row);
 void data_import_file(const char *data_dir, const char *path, struct dataset_row *out_row);

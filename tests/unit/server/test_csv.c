@@ -116,12 +116,20 @@ static const struct csv_case cases[] = {
      "!1 has a quoted cell with text after its closing quote\n[c][d]\n!3 has a quote that never closes\n[g][h]\n"},
     {"stray quote, doubled quotes further on", "\"a\nb,\"\"\nc\n", 0, "!1 has a quote that never closes\n[b]<>\n[c]\n"},
     {"broken cell beginning on a later line", "\"a\nb\",\"c\nd\"e\nf\n", 0, "!1 has text after a closing quote\n[f]\n"},
-    {"byte order mark", "\xEF\xBB\xBF" "a,b\nc,d\n", 0, "[a][b]\n[c][d]\n"},
+    {"byte order mark",
+     "\xEF\xBB\xBF"
+     "a,b\nc,d\n",
+     0, "[a][b]\n[c][d]\n"},
     {"byte order mark and quote", "\xEF\xBB\xBF\"a\",b\n", 0, "<a>[b]\n"},
     {"only a byte order mark", "\xEF\xBB\xBF", 0, ""},
     {"half a byte order mark", "\xEF\xBB", 0, "!1 has a byte that is not UTF-8\n"},
     {"a character that begins as the mark does", "\xEF\xBB\x80,b\n", 0, "[\xEF\xBB\x80][b]\n"},
-    {"byte order mark further on is text", "a\n\xEF\xBB\xBF" "b\n", 0, "[a]\n[\xEF\xBB\xBF" "b]\n"},
+    {"byte order mark further on is text",
+     "a\n\xEF\xBB\xBF"
+     "b\n",
+     0,
+     "[a]\n[\xEF\xBB\xBF"
+     "b]\n"},
     {"UTF-8 of two, three and four bytes", "é,€,😀\n", 0, "[é][€][😀]\n"},
     {"UTF-8 in quotes", "\"é,€\",\"😀\n\"\n", 0, "<é,€><😀\n>\n"},
     {"Latin-1", "a\n\xE9t\xE9\nb\n", 0, "[a]\n!2 has a byte that is not UTF-8\n[b]\n"},
@@ -160,7 +168,8 @@ START_TEST(rows_are_as_expected_wherever_the_bytes_are_cut) {
 END_TEST
 
 START_TEST(rows_say_on_which_line_and_at_which_byte_they_start) {
-  static const char bytes[] = "\xEF\xBB\xBF" "a,b\r\n\"c\r\nd\",e\n\nf\n\"g\nh\n";
+  static const char bytes[] = "\xEF\xBB\xBF"
+                              "a,b\r\n\"c\r\nd\",e\n\nf\n\"g\nh\n";
   char *rows = read_rows(bytes, strlen(bytes), 0, 100, ',', true);
   ck_assert_str_eq(rows, "1@3 [a][b]\n2@8 <c\r\nd>[e]\n5@18 [f]\n6@20 !6 has a quote that never closes\n7@23 [h]\n");
   free(rows);
@@ -183,7 +192,10 @@ START_TEST(reading_on_from_a_row_gives_the_rows_from_there) {
 END_TEST
 
 START_TEST(other_delimiters_cut_as_well) {
-  static const struct { char delimiter; const char *bytes; } each[] = {{';', "a;\"b;c\"\n"}, {'\t', "a\t\"b\tc\"\n"}, {'|', "a|\"b|c\"\n"}};
+  static const struct {
+    char delimiter;
+    const char *bytes;
+  } each[] = {{';', "a;\"b;c\"\n"}, {'\t', "a\t\"b\tc\"\n"}, {'|', "a|\"b|c\"\n"}};
   for (size_t i = 0; i < 3; i++) {
     char expected[32];
     snprintf(expected, sizeof expected, "[a]<b%cc>\n", each[i].delimiter);
@@ -314,16 +326,19 @@ START_TEST(a_handler_that_returns_an_error_stops_the_parser) {
 END_TEST
 
 START_TEST(the_delimiter_is_found) {
-  static const struct { const char *bytes; char delimiter; } each[] = {
+  static const struct {
+    const char *bytes;
+    char delimiter;
+  } each[] = {
       {"a,b,c\n1,2,3\n", ','},
       {"a;b;c\n1;2;3\n", ';'},
       {"a\tb\n1\t2\n", '\t'},
       {"a|b|c\n1|2|3\n", '|'},
-      {"a;b\n1,5;2,5\n3,0;4,5\n", ';'},                             /* decimal commas */
+      {"a;b\n1,5;2,5\n3,0;4,5\n", ';'}, /* decimal commas */
       {"name;text\nx;Hello, world\ny;a, b, c\n", ';'},
-      {"text,n\n\"a;b;c\",1\n\"d;e;f\",2\n", ','},                  /* the others only in quotes */
+      {"text,n\n\"a;b;c\",1\n\"d;e;f\",2\n", ','}, /* the others only in quotes */
       {"a,b\n\"x\n;y;\",2\n", ','},
-      {"one\ntwo\nthree\n", ','},                                   /* a single column */
+      {"one\ntwo\nthree\n", ','}, /* a single column */
       {"a;b", ';'},
       {"", ','},
       {"a,b;c\n1,2;3\n4,5;6\n1,7\n", ','},
@@ -335,7 +350,8 @@ START_TEST(the_delimiter_is_found) {
 END_TEST
 
 START_TEST(missing_values_are_known_in_any_case_and_with_spaces) {
-  static const char *const missing[] = {"", " ", "\t ", "NA", "na", "Na", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "Null", "?", " ? ", " NA\t"};
+  static const char *const missing[] = {"",    " ",   "\t ",  "NA",   "na",   "Na", "N/A", "n/a",  "NaN",
+                                        "nan", "NAN", "null", "NULL", "Null", "?",  " ? ", " NA\t"};
   static const char *const present[] = {"0", "x", "NAN1", "nananana", "N A", "nil", "none", "-", ".", "??", "n", "no", "nu", "N/", "é"};
   for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) ck_assert_msg(csv_is_missing(missing[i]), "\"%s\"", missing[i]);
   for (size_t i = 0; i < sizeof present / sizeof present[0]; i++) ck_assert_msg(!csv_is_missing(present[i]), "\"%s\"", present[i]);
@@ -343,8 +359,9 @@ START_TEST(missing_values_are_known_in_any_case_and_with_spaces) {
 END_TEST
 
 START_TEST(what_is_not_a_finite_decimal_number_is_none) {
-  static const char *const words[] = {"", " ", "x", "1x", "1 2", "0x10", "inf", "Infinity", "nan", "1e", "1e+", ".", "-", "+", "-.", "e5", ".e1", "1.2.3",
-                                      "1,5", "--1", "+-1", "1e5.5", "1e400", "-1e999999999999", "1_000", "١", "1\n"};
+  static const char *const words[] = {
+      "",    " ",     "x",   "1x",  "1 2", "0x10",  "inf",   "Infinity",        "nan",   "1e", "1e+", ".", "-", "+", "-.", "e5",
+      ".e1", "1.2.3", "1,5", "--1", "+-1", "1e5.5", "1e400", "-1e999999999999", "1_000", "١",  "1\n"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     double number = 42;
     ck_assert_msg(!csv_parse_number(words[i], &number), "\"%s\"", words[i]);
@@ -354,10 +371,35 @@ START_TEST(what_is_not_a_finite_decimal_number_is_none) {
 END_TEST
 
 START_TEST(numbers_are_read_as_the_c_library_reads_them) {
-  static const char *const fixed[] = {"0", "-0", "1", "+1", " 1 ", "\t-2.5 ", ".5", "5.", "1e3", "1E-3", "1e+22", "1e22", "1e23", "123456789012345",
-                                      "1234567890123456", "9007199254740993", "0.1", "0.30000000000000004", "1e-400", "4.9e-324", "1.7976931348623157e308",
-                                      "00000000000000000000000001.5", "0.00000000000000000000000012345", "123456789012345e22", "123456789012345e-22",
-                                      "99999999999999999999999999", "1e0000000000000000000005", "0e999999999", "-2.2250738585072011e-308"};
+  static const char *const fixed[] = {"0",
+                                      "-0",
+                                      "1",
+                                      "+1",
+                                      " 1 ",
+                                      "\t-2.5 ",
+                                      ".5",
+                                      "5.",
+                                      "1e3",
+                                      "1E-3",
+                                      "1e+22",
+                                      "1e22",
+                                      "1e23",
+                                      "123456789012345",
+                                      "1234567890123456",
+                                      "9007199254740993",
+                                      "0.1",
+                                      "0.30000000000000004",
+                                      "1e-400",
+                                      "4.9e-324",
+                                      "1.7976931348623157e308",
+                                      "00000000000000000000000001.5",
+                                      "0.00000000000000000000000012345",
+                                      "123456789012345e22",
+                                      "123456789012345e-22",
+                                      "99999999999999999999999999",
+                                      "1e0000000000000000000005",
+                                      "0e999999999",
+                                      "-2.2250738585072011e-308"};
   for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
     double number;
     ck_assert_msg(csv_parse_number(fixed[i], &number), "\"%s\"", fixed[i]);
@@ -383,7 +425,8 @@ START_TEST(numbers_are_read_as_the_c_library_reads_them) {
 END_TEST
 
 START_TEST(numbers_do_not_depend_on_the_locale) {
-  if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL && setlocale(LC_ALL, "fr_FR.UTF-8") == NULL) return; /* none with a decimal comma installed */
+  if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL && setlocale(LC_ALL, "fr_FR.UTF-8") == NULL)
+    return; /* none with a decimal comma installed */
   double number;
   ck_assert(csv_parse_number("1.23456789012345678901", &number));
   ck_assert_double_eq(number, 1.23456789012345678901);

@@ -36,7 +36,7 @@ struct expected_column {
   uint64_t missing;
   double min, max, mean, std;
   bool is_integral;
-  size_t category_count;   /* 0: not checked */
+  size_t category_count; /* 0: not checked */
 };
 
 static const struct expected_column expected_columns[] = {
@@ -153,7 +153,7 @@ END_TEST
 
 struct small_case {
   const char *name, *text;
-  const char *columns;   /* "name:kind,…"; kind n, c or t */
+  const char *columns; /* "name:kind,…"; kind n, c or t */
   uint64_t rows, bad_rows;
 };
 
@@ -175,12 +175,16 @@ static const struct small_case small_cases[] = {
     {"a column without values", "a,b\n1,\n2,NA\n", "a:n,b:c", 2, 0},
     {"infinity is a word", "a\n1\ninf\n1\ninf\n", "a:c", 4, 0},
     {"mostly unique is text", "id,v\naa,1\nbb,2\ncc,3\ndd,4\ndd,5\n", "id:t,v:n", 5, 0},
-    {"long values are text", "s,v\nthis is a whole sentence,1\nthis is a whole sentence,2\nand here is another one,3\nand here is another one,4\n", "s:t,v:n", 4,
+    {"long values are text",
+     "s,v\nthis is a whole sentence,1\nthis is a whole sentence,2\nand here is another one,3\nand here is another one,4\n", "s:t,v:n", 4,
      0},
     {"ragged rows", "a,b\n1,2\n3\n4,5,6\n7,8\n", "a:n,b:n", 2, 2},
     {"unreadable rows", "a,b\n1,2\n\"3,4\n5,6\n\xFF,7\n8,\"9\"x\n", "a:n,b:n", 2, 3},
     {"blank lines", "a,b\n\n1,2\n\n\n3,4\n\n", "a:n,b:n", 2, 0},
-    {"byte order mark", "\xEF\xBB\xBF" "a,b\n1,2\n", "a:n,b:n", 1, 0},
+    {"byte order mark",
+     "\xEF\xBB\xBF"
+     "a,b\n1,2\n",
+     "a:n,b:n", 1, 0},
     {"quoted numbers are numbers", "a,b\n\"1\",\"2.5\"\n", "a:n,b:n", 1, 0},
     {"single column", "text\nhello there\nhello there\nhello there\n", "text:c", 3, 0},
 };
@@ -204,7 +208,7 @@ END_TEST
 
 struct refused_case {
   const char *name, *text;
-  const char *detail;   /* part of it */
+  const char *detail; /* part of it */
 };
 
 static const struct refused_case refused_cases[] = {
@@ -216,8 +220,14 @@ static const struct refused_case refused_cases[] = {
     {"duplicate names", "a,b,c,b\n1,2,3,4\n", "columns 2 and 4 are both named \"b\""},
     {"duplicate after trimming", "a, a\n1,2\n", "columns 1 and 2 are both named \"a\""},
     {"a name that is made up exists", "column_2,,x\n1,2,3\n", "columns 1 and 2 are both named \"column_2\""},
-    {"header in Latin-1", "gr\xF6\xDF" "e,b\n1,2\n", "line 1, the header, has a byte that is not UTF-8"},
-    {"UTF-16", "\xFF\xFE" "a\0,\0b\0\n\0", "UTF-16"},
+    {"header in Latin-1",
+     "gr\xF6\xDF"
+     "e,b\n1,2\n",
+     "line 1, the header, has a byte that is not UTF-8"},
+    {"UTF-16",
+     "\xFF\xFE"
+     "a\0,\0b\0\n\0",
+     "UTF-16"},
 };
 enum { REFUSED_CASE_COUNT = sizeof refused_cases / sizeof refused_cases[0] };
 
@@ -463,7 +473,8 @@ static void import_numbered(struct dataset_row *out_row) {
 START_TEST(any_range_of_rows_can_be_read_with_index_and_without) {
   struct dataset_row row;
   import_numbered(&row);
-  static const uint64_t ranges[][2] = {{0, 1}, {0, 100}, {63, 2}, {64, 1}, {65, 64}, {12345, 200}, {19990, 10}, {19999, 5}, {0, 20000}, {0, UINT64_MAX}};
+  static const uint64_t ranges[][2] = {{0, 1},       {0, 100},    {63, 2},    {64, 1},    {65, 64},
+                                       {12345, 200}, {19990, 10}, {19999, 5}, {0, 20000}, {0, UINT64_MAX}};
   for (int indexed = 1; indexed >= 0; indexed--) {
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
       struct reading reading = {.next = ranges[i][0]};
@@ -524,7 +535,8 @@ START_TEST(the_index_thins_out_when_it_is_full_and_still_finds_rows) {
   char buffer[4096];
   for (uint64_t i = 0; i < rows;) {
     size_t bytes = 0;
-    for (; i < rows && bytes + 32 < sizeof buffer; i++) bytes += (size_t)sprintf(buffer + bytes, i % 3 == 0 ? "%zu,\"a\nb\"\n" : "%zu,c\n", (size_t)i);
+    for (; i < rows && bytes + 32 < sizeof buffer; i++)
+      bytes += (size_t)sprintf(buffer + bytes, i % 3 == 0 ? "%zu,\"a\nb\"\n" : "%zu,c\n", (size_t)i);
     ck_assert_int_eq(import_write(import, buffer, bytes, &error), ERROR_NONE);
   }
   struct dataset_row row;

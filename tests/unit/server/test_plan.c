@@ -74,9 +74,13 @@ START_TEST(penguins_are_laid_out_column_after_column) {
   struct data_plan plan;
   struct error error = {0};
   ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 7, &plan, &error), ERROR_NONE);
-  static const struct { const char *name; size_t offset, width; bool has_indicator; } expected[] = {
-      {"island", 0, 3, false}, {"bill_length_mm", 3, 2, true}, {"bill_depth_mm", 5, 2, true}, {"flipper_length_mm", 7, 2, true},
-      {"body_mass_g", 9, 2, true}, {"sex", 11, 3, true}, {"year", 14, 1, false}};
+  static const struct {
+    const char *name;
+    size_t offset, width;
+    bool has_indicator;
+  } expected[] = {
+      {"island", 0, 3, false},     {"bill_length_mm", 3, 2, true}, {"bill_depth_mm", 5, 2, true}, {"flipper_length_mm", 7, 2, true},
+      {"body_mass_g", 9, 2, true}, {"sex", 11, 3, true},           {"year", 14, 1, false}};
   ck_assert_uint_eq(plan.layout.feature_count, 7);
   for (size_t i = 0; i < 7; i++) {
     ck_assert_str_eq(plan.layout.features[i].name, expected[i].name);
@@ -99,7 +103,7 @@ static const struct {
   const char *name, *header, *lines;
   int times;
   const char *target;
-  int task;          /* asked for */
+  int task; /* asked for */
   enum task decided;
   size_t output_width;
 } tasks[] = {
@@ -188,7 +192,7 @@ static const struct refused_plan {
   const char *name, *target, *features, *column;
   int task;
   double validation, test;
-  const char *pointer, *detail;  /* of the first field error; part of it */
+  const char *pointer, *detail; /* of the first field error; part of it */
 } refused[] = {
     {"unknown target", "wrod", "", "", 0, 0.1, 0.1, "/target", "did you mean \"word\"?"},
     {"unknown target, nothing near", "zebra", "", "", 0, 0.1, 0.1, "/target", "has no column \"zebra\""},
@@ -198,7 +202,8 @@ static const struct refused_plan {
     {"single class", "one", "", "", 0, 0.1, 0.1, "/target", "one class only, \"k\""},
     {"single class of a number", "same", "", "", 0, 0.1, 0.1, "/target", "one class only, \"5\""},
     {"constant number", "same", "", "", TASK_CHOICE_REGRESSION, 0.1, 0.1, "/target", "\"same\" is 5 in every row"},
-    {"regression of words", "word", "", "", TASK_CHOICE_REGRESSION, 0.1, 0.1, "/target", "\"word\" is categorical; the target of a regression"},
+    {"regression of words", "word", "", "", TASK_CHOICE_REGRESSION, 0.1, 0.1, "/target",
+     "\"word\" is categorical; the target of a regression"},
     {"target without values", "empty", "", "", 0, 0.1, 0.1, "/target", "missing in every row"},
     {"target too large", "huge", "", "", TASK_CHOICE_REGRESSION, 0.1, 0.1, "/target", "range of float32"},
     {"two classifications", "word,label", "", "", TASK_CHOICE_CLASSIFICATION, 0.1, 0.1, "/target", "predicts one column, not 2"},
@@ -237,7 +242,8 @@ START_TEST(what_makes_no_sense_is_refused_where_it_stands) {
   enum error_code code = data_plan_create(&row, NULL, &settings, 1, &plan, &error);
   ck_assert_msg(code == ERROR_INVALID, "%s: code %d", plan_case->name, code);
   ck_assert_int_eq(error.code, ERROR_INVALID);
-  ck_assert_msg(strcmp(error.items[0].pointer, plan_case->pointer) == 0, "%s: %s: %s", plan_case->name, error.items[0].pointer, error.items[0].detail);
+  ck_assert_msg(strcmp(error.items[0].pointer, plan_case->pointer) == 0, "%s: %s: %s", plan_case->name, error.items[0].pointer,
+                error.items[0].detail);
   ck_assert_msg(strstr(error.items[0].detail, plan_case->detail) != NULL, "%s: \"%s\"", plan_case->name, error.items[0].detail);
   ck_assert_uint_eq(allocations_live(), live);
   data_settings_free(&settings);
@@ -275,7 +281,8 @@ END_TEST
 
 START_TEST(default_features_are_the_usable_columns) {
   struct dataset_row row;
-  import_repeated("id,x,word,empty,part,huge,y\n", "some words for row a,1,p,,train,1e300,0.5\nsome words for row b,2,q,,test,2e300,1.5\n", 10, &row);
+  import_repeated("id,x,word,empty,part,huge,y\n", "some words for row a,1,p,,train,1e300,0.5\nsome words for row b,2,q,,test,2e300,1.5\n",
+                  10, &row);
   row.columns[0].kind = COLUMN_TEXT;
   struct data_settings settings;
   data_settings_make(&settings, "y");
@@ -330,7 +337,7 @@ END_TEST
 
 static const struct {
   const char *name, *test_text, *column;
-  const char *detail;    /* NULL: accepted */
+  const char *detail; /* NULL: accepted */
 } test_datasets[] = {
     {"same columns", "x,w,y\n1,p,b\n2,z,a\n", "", NULL},
     {"other order and more columns", "more,y,w,x\n0,b,p,1\n0,a,q,1\n", "", NULL},
@@ -360,8 +367,8 @@ START_TEST(a_test_dataset_must_have_what_the_model_takes) {
     ck_assert_uint_eq(plan.test_rows_max, 2);
     data_plan_deinit(&plan);
   } else {
-    ck_assert_msg(code == ERROR_INVALID && strstr(error.items[0].detail, test_datasets[_i].detail) != NULL, "%s: %s", test_datasets[_i].name,
-                  error.items[0].detail);
+    ck_assert_msg(code == ERROR_INVALID && strstr(error.items[0].detail, test_datasets[_i].detail) != NULL, "%s: %s",
+                  test_datasets[_i].name, error.items[0].detail);
   }
   data_settings_free(&settings);
   dataset_row_deinit(&row);
@@ -384,8 +391,10 @@ START_TEST(planning_without_memory_says_so) {
     enum error_code code = data_plan_create(&row, NULL, &settings, 1, &plan, &error);
     allocations_fail_after(SIZE_MAX);
     succeeded = code == ERROR_NONE;
-    if (succeeded) data_plan_deinit(&plan);
-    else ck_assert_int_eq(code, ERROR_OUT_OF_MEMORY);
+    if (succeeded)
+      data_plan_deinit(&plan);
+    else
+      ck_assert_int_eq(code, ERROR_OUT_OF_MEMORY);
     ck_assert_uint_eq(allocations_live(), live);
   }
   ck_assert(succeeded);

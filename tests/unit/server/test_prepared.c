@@ -128,8 +128,8 @@ START_TEST(penguins_with_missing_values_are_imputed_with_an_indicator) {
     const struct train_rows *rows = get_part(&prepared, part);
     for (size_t i = 0; i < rows->count; i++) {
       const float *x = rows->x + i * width;
-      ck_assert_float_eq(x[0] + x[1] + x[2], 1);          /* island */
-      ck_assert_float_eq(x[11] + x[12] + x[13], 1);       /* female, male, missing */
+      ck_assert_float_eq(x[0] + x[1] + x[2], 1);    /* island */
+      ck_assert_float_eq(x[11] + x[12] + x[13], 1); /* female, male, missing */
       ck_assert(x[4] == 0 || x[4] == 1);
       if (x[4] == 1) ck_assert_float_eq_tol(x[3], 0, 1e-6f); /* the mean, standardized */
       missing_bills += x[4] == 1;
@@ -153,8 +153,8 @@ static char *write_rows(int count, bool disturbed) {
   for (int i = 0; i < count; i++) {
     static const char *const parts[] = {"train", "train", "validation", "test"}, *const words[] = {"red", "green", "blue"};
     bool is_changed = disturbed && i % 4 >= 2;
-    at += sprintf(at, "%g,%s,%s,%g\n", is_changed ? -1e6 * i : 0.25 * ((i * 37) % 101), is_changed ? "blue" : words[i * 7 % 3], parts[i % 4],
-                  is_changed ? 99.5 * i : 2.0 * i);
+    at += sprintf(at, "%g,%s,%s,%g\n", is_changed ? -1e6 * i : 0.25 * ((i * 37) % 101), is_changed ? "blue" : words[i * 7 % 3],
+                  parts[i % 4], is_changed ? 99.5 * i : 2.0 * i);
   }
   return text;
 }
@@ -179,7 +179,8 @@ START_TEST(values_outside_the_training_part_change_neither_the_fit_nor_the_train
     ck_assert_double_eq(one->features[i].center, other->features[i].center);
     ck_assert_double_eq(one->features[i].scale, other->features[i].scale);
     ck_assert_double_eq(one->features[i].fill, other->features[i].fill);
-    for (size_t k = 0; k < one->features[i].category_count; k++) ck_assert_int_eq(one->features[i].is_seen[k], other->features[i].is_seen[k]);
+    for (size_t k = 0; k < one->features[i].category_count; k++)
+      ck_assert_int_eq(one->features[i].is_seen[k], other->features[i].is_seen[k]);
   }
   ck_assert_double_eq(one->targets[0].center, other->targets[0].center);
   ck_assert_double_eq(one->targets[0].scale, other->targets[0].scale);
@@ -222,8 +223,10 @@ START_TEST(a_column_may_say_which_part_a_row_belongs_to) {
 END_TEST
 
 START_TEST(numbers_are_scaled_as_asked) {
-  static const struct { int scaling; double center, scale; } each[] = {
-      {SCALING_STANDARD, 2.5, 1.118033988749895}, {SCALING_MIN_MAX, 1, 3}, {SCALING_NONE, 0, 1}};
+  static const struct {
+    int scaling;
+    double center, scale;
+  } each[] = {{SCALING_STANDARD, 2.5, 1.118033988749895}, {SCALING_MIN_MAX, 1, 3}, {SCALING_NONE, 0, 1}};
   struct dataset_row row;
   data_import_text(data_dir, "x,same,y\n1,7,0.5\n2,7,1.5\n3,7,2.5\n4,7,3.5\n,7,4.5\n", &row);
   for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
@@ -276,8 +279,10 @@ END_TEST
 START_TEST(a_second_dataset_is_the_test_part_whatever_the_order_of_its_columns) {
   struct dataset_row row, test_row;
   data_import_file(data_dir, "examples/data/iris.csv", &row);
-  data_import_text(data_dir, "species;more;petal_width;petal_length;sepal_width;sepal_length\nvirginica;1;1.8;5.1;3;5.9\n;2;1;1;1;1\n"
-                             "setosa;3;0.2;1.4;3.5;5.1\n", &test_row);
+  data_import_text(data_dir,
+                   "species;more;petal_width;petal_length;sepal_width;sepal_length\nvirginica;1;1.8;5.1;3;5.9\n;2;1;1;1;1\n"
+                   "setosa;3;0.2;1.4;3.5;5.1\n",
+                   &test_row);
   struct data_settings settings;
   data_settings_make(&settings, "species");
   snprintf(settings.test_dataset, sizeof settings.test_dataset, "other");
@@ -304,7 +309,8 @@ END_TEST
 START_TEST(rows_missing_any_of_several_targets_are_left_out) {
   struct dataset_row row;
   char text[4096] = "x,y,z\n";
-  for (int i = 0; i < 60; i++) sprintf(text + strlen(text), i % 10 == 0 ? "%d,,2\n" : i % 10 == 5 ? "%d,1.5,\n" : "%d,%d.5,%d.25\n", i, i, 2 * i);
+  for (int i = 0; i < 60; i++)
+    sprintf(text + strlen(text), i % 10 == 0 ? "%d,,2\n" : i % 10 == 5 ? "%d,1.5,\n" : "%d,%d.5,%d.25\n", i, i, 2 * i);
   data_import_text(data_dir, text, &row);
   struct data_settings settings;
   data_settings_make(&settings, "y,z");
@@ -372,7 +378,8 @@ static enum error_code compare_row(void *context, uint64_t index, const char *co
   const struct transformed *transformed = context;
   const struct preprocessor *preprocessor = &transformed->prepared->preprocessor;
   struct cell row[16];
-  for (size_t i = 0; i < preprocessor->feature_count; i++) row[i] = (struct cell){.kind = CELL_TEXT, .text = cells[preprocessor->features[i].column]};
+  for (size_t i = 0; i < preprocessor->feature_count; i++)
+    row[i] = (struct cell){.kind = CELL_TEXT, .text = cells[preprocessor->features[i].column]};
   float x[15], y;
   ck_assert_int_eq(preprocessor_transform(preprocessor, row, "", x, error), ERROR_NONE);
   ck_assert_mem_eq(x, transformed->gathered->x + index * 15, sizeof x);
@@ -418,7 +425,9 @@ START_TEST(a_dataset_that_does_not_fit_the_preprocessor_is_refused) {
   data_settings_make(&settings, "species");
   struct prepared prepared;
   prepare(&row, NULL, &settings, 1, false, &prepared);
-  static const struct { const char *text, *detail; } each[] = {
+  static const struct {
+    const char *text, *detail;
+  } each[] = {
       {"sepal_length,sepal_width,petal_length,species\n1,2,3,setosa\n", "no column \"petal_width\""},
       {"sepal_length,sepal_width,petal_length,petal_width,species\n1,2,3,wide,setosa\n1,2,3,4,setosa\n", "column \"petal_width\""},
       {"sepal_length,sepal_width,petal_length,petal_width,species\n1,2,3,4,setosa\n1,2,3,4,rosa\n", "row 2 of dataset \"test\": \"rosa\""},
@@ -481,8 +490,10 @@ START_TEST(preparing_without_memory_says_so_and_leaks_nothing) {
     enum error_code code = prepared_create(data_dir, &row, NULL, &plan, false, NULL, NULL, &prepared, &error);
     allocations_fail_after(SIZE_MAX);
     succeeded = code == ERROR_NONE;
-    if (succeeded) prepared_deinit(&prepared);
-    else ck_assert_int_eq(code, ERROR_OUT_OF_MEMORY);
+    if (succeeded)
+      prepared_deinit(&prepared);
+    else
+      ck_assert_int_eq(code, ERROR_OUT_OF_MEMORY);
     ck_assert_uint_eq(allocations_live(), live);
   }
   ck_assert(succeeded);

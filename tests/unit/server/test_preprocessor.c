@@ -15,7 +15,13 @@ static bool colors_seen[] = {true, true, false}, sizes_seen[] = {true, true, tru
 static struct feature features[] = {
     {.name = "n", .kind = COLUMN_NUMERIC, .offset = 0, .width = 1, .center = 10, .scale = 2, .fill = 10},
     {.name = "m", .kind = COLUMN_NUMERIC, .offset = 1, .width = 2, .has_indicator = true, .center = 1, .scale = 4, .fill = 3},
-    {.name = "color", .kind = COLUMN_CATEGORICAL, .offset = 3, .width = 4, .has_indicator = true, .category_count = 3, .categories = colors,
+    {.name = "color",
+     .kind = COLUMN_CATEGORICAL,
+     .offset = 3,
+     .width = 4,
+     .has_indicator = true,
+     .category_count = 3,
+     .categories = colors,
      .is_seen = colors_seen},
     {.name = "a/b~c", .kind = COLUMN_CATEGORICAL, .offset = 7, .width = 3, .category_count = 3, .categories = sizes, .is_seen = sizes_seen},
 };
@@ -24,10 +30,18 @@ static struct target price = {.name = "price", .center = 100, .scale = 50};
 static struct target both_labels[] = {{.name = "a", .is_class = true, .class_count = 2, .classes = labels},
                                       {.name = "b", .is_class = true, .class_count = 2, .classes = labels}};
 
-static const struct preprocessor classifier = {.task = TASK_CLASSIFICATION, .feature_count = 4, .features = features, .target_count = 1,
-                                               .targets = &digit, .input_width = 10, .output_width = 3, .target_width = 1};
-static const struct preprocessor regressor = {.task = TASK_REGRESSION, .target_count = 1, .targets = &price, .output_width = 1, .target_width = 1};
-static const struct preprocessor labeller = {.task = TASK_MULTILABEL, .target_count = 2, .targets = both_labels, .output_width = 2, .target_width = 2};
+static const struct preprocessor classifier = {.task = TASK_CLASSIFICATION,
+                                               .feature_count = 4,
+                                               .features = features,
+                                               .target_count = 1,
+                                               .targets = &digit,
+                                               .input_width = 10,
+                                               .output_width = 3,
+                                               .target_width = 1};
+static const struct preprocessor regressor = {
+    .task = TASK_REGRESSION, .target_count = 1, .targets = &price, .output_width = 1, .target_width = 1};
+static const struct preprocessor labeller = {
+    .task = TASK_MULTILABEL, .target_count = 2, .targets = both_labels, .output_width = 2, .target_width = 2};
 
 static struct cell number(double value) { return (struct cell){.kind = CELL_NUMBER, .number = value}; }
 static struct cell text(const char *value) { return (struct cell){.kind = CELL_TEXT, .text = value}; }
@@ -38,22 +52,56 @@ static const struct {
   struct cell cells[4];
   float x[10];
 } rows[] = {
-    {"numbers and words", {{.kind = CELL_NUMBER, .number = 14}, {.kind = CELL_NUMBER, .number = 5}, {.kind = CELL_TEXT, .text = "red"}, {.kind = CELL_TEXT, .text = "2.5"}},
+    {"numbers and words",
+     {{.kind = CELL_NUMBER, .number = 14},
+      {.kind = CELL_NUMBER, .number = 5},
+      {.kind = CELL_TEXT, .text = "red"},
+      {.kind = CELL_TEXT, .text = "2.5"}},
      {2, 1, 0, 0, 1, 0, 0, 0, 1, 0}},
-    {"numbers as text, categories as numbers", {{.kind = CELL_TEXT, .text = " 8 "}, {.kind = CELL_TEXT, .text = "-3e0"}, {.kind = CELL_TEXT, .text = " blue "}, {.kind = CELL_NUMBER, .number = 10}},
+    {"numbers as text, categories as numbers",
+     {{.kind = CELL_TEXT, .text = " 8 "},
+      {.kind = CELL_TEXT, .text = "-3e0"},
+      {.kind = CELL_TEXT, .text = " blue "},
+      {.kind = CELL_NUMBER, .number = 10}},
      {-1, -1, 0, 1, 0, 0, 0, 0, 0, 1}},
-    {"missing", {{.kind = CELL_MISSING}, {.kind = CELL_MISSING}, {.kind = CELL_MISSING}, {.kind = CELL_MISSING}}, {0, 0.5f, 1, 0, 0, 0, 1, 0, 0, 0}},
-    {"missing as text", {{.kind = CELL_TEXT, .text = "NA"}, {.kind = CELL_TEXT, .text = ""}, {.kind = CELL_TEXT, .text = "?"}, {.kind = CELL_TEXT, .text = " null "}},
+    {"missing",
+     {{.kind = CELL_MISSING}, {.kind = CELL_MISSING}, {.kind = CELL_MISSING}, {.kind = CELL_MISSING}},
      {0, 0.5f, 1, 0, 0, 0, 1, 0, 0, 0}},
-    {"NaN is missing", {{.kind = CELL_NUMBER, .number = NAN}, {.kind = CELL_NUMBER, .number = NAN}, {.kind = CELL_NUMBER, .number = NAN}, {.kind = CELL_NUMBER, .number = NAN}},
+    {"missing as text",
+     {{.kind = CELL_TEXT, .text = "NA"},
+      {.kind = CELL_TEXT, .text = ""},
+      {.kind = CELL_TEXT, .text = "?"},
+      {.kind = CELL_TEXT, .text = " null "}},
      {0, 0.5f, 1, 0, 0, 0, 1, 0, 0, 0}},
-    {"categories not seen or not known", {{.kind = CELL_NUMBER, .number = 10}, {.kind = CELL_NUMBER, .number = 1}, {.kind = CELL_TEXT, .text = "x/y"}, {.kind = CELL_TEXT, .text = "7"}},
+    {"NaN is missing",
+     {{.kind = CELL_NUMBER, .number = NAN},
+      {.kind = CELL_NUMBER, .number = NAN},
+      {.kind = CELL_NUMBER, .number = NAN},
+      {.kind = CELL_NUMBER, .number = NAN}},
+     {0, 0.5f, 1, 0, 0, 0, 1, 0, 0, 0}},
+    {"categories not seen or not known",
+     {{.kind = CELL_NUMBER, .number = 10},
+      {.kind = CELL_NUMBER, .number = 1},
+      {.kind = CELL_TEXT, .text = "x/y"},
+      {.kind = CELL_TEXT, .text = "7"}},
      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
-    {"other spellings of a number", {{.kind = CELL_NUMBER, .number = 10}, {.kind = CELL_NUMBER, .number = 1}, {.kind = CELL_TEXT, .text = "Red"}, {.kind = CELL_TEXT, .text = "1.00"}},
+    {"other spellings of a number",
+     {{.kind = CELL_NUMBER, .number = 10},
+      {.kind = CELL_NUMBER, .number = 1},
+      {.kind = CELL_TEXT, .text = "Red"},
+      {.kind = CELL_TEXT, .text = "1.00"}},
      {0, 0, 0, 0, 0, 0, 0, 1, 0, 0}},
-    {"a number where words are", {{.kind = CELL_NUMBER, .number = 10}, {.kind = CELL_NUMBER, .number = 1}, {.kind = CELL_NUMBER, .number = 1}, {.kind = CELL_NUMBER, .number = 1}},
+    {"a number where words are",
+     {{.kind = CELL_NUMBER, .number = 10},
+      {.kind = CELL_NUMBER, .number = 1},
+      {.kind = CELL_NUMBER, .number = 1},
+      {.kind = CELL_NUMBER, .number = 1}},
      {0, 0, 0, 0, 0, 0, 0, 1, 0, 0}},
-    {"beyond float32", {{.kind = CELL_NUMBER, .number = 1e300}, {.kind = CELL_NUMBER, .number = -1e300}, {.kind = CELL_TEXT, .text = "red"}, {.kind = CELL_NUMBER, .number = 1}},
+    {"beyond float32",
+     {{.kind = CELL_NUMBER, .number = 1e300},
+      {.kind = CELL_NUMBER, .number = -1e300},
+      {.kind = CELL_TEXT, .text = "red"},
+      {.kind = CELL_NUMBER, .number = 1}},
      {FLT_MAX, -FLT_MAX, 0, 0, 1, 0, 0, 1, 0, 0}},
 };
 
@@ -62,7 +110,8 @@ START_TEST(cells_become_the_floats_that_the_layout_says) {
   memset(x, 0x7F, sizeof x); /* each must be written */
   struct error error = {0};
   ck_assert_int_eq(preprocessor_transform(&classifier, rows[_i].cells, "/rows/0", x, &error), ERROR_NONE);
-  for (size_t i = 0; i < 10; i++) ck_assert_msg(x[i] == rows[_i].x[i], "%s: x[%zu] is %g, not %g", rows[_i].name, i, (double)x[i], (double)rows[_i].x[i]);
+  for (size_t i = 0; i < 10; i++)
+    ck_assert_msg(x[i] == rows[_i].x[i], "%s: x[%zu] is %g, not %g", rows[_i].name, i, (double)x[i], (double)rows[_i].x[i]);
 }
 END_TEST
 
@@ -95,7 +144,8 @@ END_TEST
 
 START_TEST(one_sigmoid_output_takes_zero_or_one_either_way) {
   struct target answer = {.name = "a", .is_class = true, .class_count = 2, .classes = labels};
-  const struct preprocessor single = {.task = TASK_CLASSIFICATION, .target_count = 1, .targets = &answer, .output_width = 1, .target_width = 1};
+  const struct preprocessor single = {
+      .task = TASK_CLASSIFICATION, .target_count = 1, .targets = &answer, .output_width = 1, .target_width = 1};
   const struct cell yes = text("yes");
   for (int as_values = 0; as_values < 2; as_values++) {
     float y = 9;

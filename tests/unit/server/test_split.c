@@ -78,8 +78,11 @@ static int32_t *make_strata(const size_t *classes, size_t *out_rows, size_t *out
 START_TEST(stratified_parts_are_exact_and_each_class_has_its_share) {
   size_t rows, class_count;
   int32_t *strata = make_strata(sets[_i].classes, &rows, &class_count);
-  struct split_request request = {.count = rows, .validation = split_size(sets[_i].validation, rows), .test = split_size(sets[_i].test, rows),
-                                  .strata = strata, .stratum_count = class_count};
+  struct split_request request = {.count = rows,
+                                  .validation = split_size(sets[_i].validation, rows),
+                                  .test = split_size(sets[_i].test, rows),
+                                  .strata = strata,
+                                  .stratum_count = class_count};
   uint8_t *parts = malloc(rows);
   ck_assert_ptr_nonnull(parts);
   struct error error = {0};
