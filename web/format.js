@@ -13,7 +13,7 @@ export function formatNumber(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e");
-  if (Number.isInteger(value)) return integers.format(value);
+  if (size >= 1e4) return integers.format(Math.round(value));
   return String(Number(value.toPrecision(4)));
 }
 

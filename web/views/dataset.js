@@ -90,7 +90,7 @@ async function preview(dataset, path, errorSlot, signal) {
     first = Math.max(0, Math.min(first + by, dataset.rows - 1));
     const rows = await getRows(dataset, first, pageRows, signal);
     replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(first + index + 1)),
-      row.map((cell) => h("td", { class: typeof cell === "number" ? "number" : null }, cell === null ? h("span", { class: "quiet" }, "missing") : cell)))));
+      row.map((cell, column) => h("td", { class: dataset.columns[column].kind === "numeric" ? "number" : null }, cell === null ? h("span", { class: "quiet" }, "missing") : cell)))));
     setText(status, `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(dataset.rows)}`);
     back.disabled = first === 0;
     forward.disabled = first + rows.length >= dataset.rows;
@@ -99,5 +99,5 @@ async function preview(dataset, path, errorSlot, signal) {
   return h("section", { class: "block" },
     h("div", { class: "block-head" }, h("h2", null, "Rows"), h("div", { class: "actions" }, status, back, forward)),
     scrollRegion("Rows", "is-tall", h("table", { class: "table" },
-      h("thead", null, h("tr", null, h("td", null), dataset.columns.map(({ name }) => h("th", { scope: "col" }, name)))), body)));
+      h("thead", null, h("tr", null, h("td", null), dataset.columns.map(({ name, kind }) => h("th", { scope: "col", class: kind === "numeric" ? "number" : null }, name)))), body)));
 }

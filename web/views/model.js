@@ -189,6 +189,6 @@ function probabilityBars(probabilities, isWinner) {
     h("tbody", null, Object.entries(probabilities).map(([name, share]) => {
       const bar = h("span", { class: isWinner(name) ? "bar is-winner" : "bar" });
       bar.style.width = `${Math.max(0.5, share * 100)}%`;
-      return h("tr", null, h("th", { scope: "row" }, name), h("td", { class: "bar-cell" }, bar), h("td", { class: "number" }, formatPercent(share)));
+      return h("tr", null, h("th", { scope: "row", title: name }, name), h("td", { class: "bar-cell" }, bar), h("td", { class: "number" }, formatPercent(share)));
     })));
 }
