@@ -88,6 +88,8 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
     ],
     cursor: { drag: { x: true, y: false }, points: { size: 7 }, dataIdx: (self, series, index) => lastPoint(self.data[series], index) },
     legend: { live: true },
+    // Without a cursor over it, the legend shows the latest points.
+    hooks: { ready: [showLatest], setSize: [showLatest], setCursor: [(self) => { if (!(self.cursor.left >= 0)) showLatest(self); }] },
   });
 
   const axis = (more) => ({
@@ -119,9 +121,7 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
     } else {
       plot.setData(data());
     }
-    if (plot.cursor.idx === null || plot.cursor.idx === undefined) {
-      plot.setLegend({ idxs: plot.data.map((column) => lastPoint(column, column.length - 1)) });
-    }
+    if (!(plot.cursor.left >= 0)) showLatest(plot);
     plotNode.setAttribute("aria-label",
       `${title}. ${names.map((line) => `${line.label} ${formatMetric(line.name, metrics.latest(line.name))}`).join(", ")}.`);
   };
@@ -159,6 +159,10 @@ function lastPoint(column, index) {
   let at = index;
   while (at > 0 && (column[at] === null || column[at] === undefined)) at -= 1;
   return at;
+}
+
+function showLatest(plot) {
+  if (plot.data[0]?.length > 0) plot.setLegend({ idxs: plot.data.map((column) => lastPoint(column, column.length - 1)) }, false);
 }
 
 function formatTick(value) {

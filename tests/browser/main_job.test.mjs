@@ -181,6 +181,9 @@ test("the job is watched until it is done: curves, metrics, confusion matrix", a
   const total = counts.reduce((sum, count) => sum + count, 0);
   assert.ok(total >= 260 && total <= 280, `the matrix counts ${total} test rows`);
 
+  await page.reload();
+  await waitForText("#chart-accuracy .u-legend", /Validation:?\s*9\d\.\d\d/);
+  await page.locator("#test-results").waitFor();
   await page.getByLabel("Logarithmic loss").check();
   await page.getByLabel("Along").selectOption("step");
   await waitForText("#chart-batch_loss .u-legend", /Step/);
