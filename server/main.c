@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "server/api/api.h"
@@ -30,6 +31,14 @@ struct server {
 static void configure_memory(void) {
   mallopt(M_ARENA_MAX, MALLOC_ARENAS);
   mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
+}
+
+/* Each connection is a descriptor; the usual soft limit of 1024 is below what --max-connections may say. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Blocked before the first thread starts, so that they reach sigwait and nothing else. */
@@ -93,6 +102,7 @@ static int serve(const struct options *options) {
   enum log_level level;
   if (log_parse_level(options->log_level, &level)) log_set_level(level);
   configure_memory();
+  raise_descriptor_limit();
   sigset_t stops;
   block_signals(&stops);
   struct server server = {0};

@@ -243,6 +243,27 @@ START_TEST(a_diverging_job_fails_and_says_where) {
 }
 END_TEST
 
+START_TEST(a_job_that_diverges_late_leaves_its_last_finite_weights) {
+  char id[STORE_ID_BYTES];
+  struct scene_job job = {.target = "height",
+                          .network = "{\"layers\": [{\"type\": \"dense\", \"units\": \"auto\", \"activation\": \"auto\"}]}",
+                          .extra = "\"epochs\": 900000, \"batch_size\": 8, \"optimizer\": {\"type\": \"sgd\", \"learning_rate\": 0.0001}, "
+                                   "\"schedule\": {\"type\": \"exponential\", \"gamma\": 1.002},"};
+  job_scene_submit(&scene, &job, id);
+  struct job_row row;
+  struct model_row model;
+  job_scene_wait(&scene, id, OVER, &row);
+  ck_assert_int_eq(row.state, JOB_FAILED);
+  ck_assert_str_eq(row.stop_reason, "diverged");
+  ck_assert_int_ne(row.checkpoint_blob, 0);
+  get_model(&row, &model);
+  assert_weights_have_their_sha(&model);
+  ck_assert(job_scene_has_log(&scene, id, "the model has the weights of the last checkpoint"));
+  model_row_deinit(&model);
+  job_row_deinit(&row);
+}
+END_TEST
+
 START_TEST(a_job_whose_file_is_gone_fails_with_the_reason) {
   char id[STORE_ID_BYTES], command[160];
   snprintf(command, sizeof command, "rm -f %s/datasets/*", scene.data_dir);
@@ -422,6 +443,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, a_paused_job_that_is_cancelled_leaves_a_model_too);
   tcase_add_test(test_case, a_pause_may_become_a_cancel);
   tcase_add_test(test_case, a_diverging_job_fails_and_says_where);
+  tcase_add_test(test_case, a_job_that_diverges_late_leaves_its_last_finite_weights);
   tcase_add_test(test_case, a_job_whose_file_is_gone_fails_with_the_reason);
   tcase_add_test(test_case, early_stopping_is_told);
   tcase_add_test(test_case, a_precision_that_is_not_there_is_told);
