@@ -92,7 +92,8 @@ void api_handle(struct api *api, const struct route *route, const struct request
   if (code != ERROR_NONE) {
     error.code = code;
     if (code == ERROR_INTERNAL || code == ERROR_OUT_OF_MEMORY || code == ERROR_DISK_FULL) {
-      log_error("%s %s: %s (request %s)", route->method, route->path, error.detail, request->request_id == NULL ? "?" : request->request_id);
+      log_error("%s %s: %s (request %s)", route->method, route->path, error.detail,
+                request->request_id == NULL ? "?" : request->request_id);
     }
     response_deinit(response);
     api_render_error(&error, request->request_id, response);

@@ -13,20 +13,20 @@ struct api;
 typedef enum error_code route_handler(struct api *api, const struct request *request, struct response *response, struct error *error);
 
 enum route_flag {
-  ROUTE_STREAMS_BODY = 1,      /* an upload: the handler reads the body itself (beside ROUTE_JSON_OR_CSV_BODY: of CSV) */
-  ROUTE_JSON_BODY = 2,         /* needs Content-Type: application/json */
-  ROUTE_JSON_OR_CSV_BODY = 4,  /* application/json or text/csv */
-  ROUTE_PUBLIC = 8,            /* no token needed: page, health */
-  ROUTE_IDEMPOTENCY = 16,      /* takes Idempotency-Key */
+  ROUTE_STREAMS_BODY = 1,     /* an upload: the handler reads the body itself (beside ROUTE_JSON_OR_CSV_BODY: of CSV) */
+  ROUTE_JSON_BODY = 2,        /* needs Content-Type: application/json */
+  ROUTE_JSON_OR_CSV_BODY = 4, /* application/json or text/csv */
+  ROUTE_PUBLIC = 8,           /* no token needed: page, health */
+  ROUTE_IDEMPOTENCY = 16,     /* takes Idempotency-Key */
   ROUTE_ETAG = 32
 };
 
 /* One route. OpenAPI, Allow headers, the dispatch and the tests' list of routes all come from this record. */
 struct route {
   const char *method;
-  const char *path;            /* "/v1/jobs/{id}/pause" */
+  const char *path; /* "/v1/jobs/{id}/pause" */
   route_handler *handler;
-  const char *name;            /* operationId: "pauseJob" */
+  const char *name; /* operationId: "pauseJob" */
   const char *summary;
   unsigned flags;
   int success_status;
@@ -40,9 +40,9 @@ extern const size_t route_count;
 
 /* What http wants to know before it reads a body. */
 struct route_match {
-  const struct route *route;   /* NULL: ERROR_NOT_FOUND or ERROR_METHOD */
+  const struct route *route; /* NULL: ERROR_NOT_FOUND or ERROR_METHOD */
   char id[128];
-  char allow[64];              /* for ERROR_METHOD */
+  char allow[64]; /* for ERROR_METHOD */
 };
 enum error_code api_match(const char *method, const char *path, struct route_match *out_match, struct error *error);
 
@@ -53,8 +53,8 @@ struct api_options {
   size_t json_body_bytes_max;
   uint64_t upload_bytes_max;
 };
-__attribute__((warn_unused_result))
-enum error_code api_create(struct store *store, struct jobs *jobs, const struct api_options *options, struct api **out_api, struct error *error);
+__attribute__((warn_unused_result)) enum error_code api_create(struct store *store, struct jobs *jobs, const struct api_options *options,
+                                                               struct api **out_api, struct error *error);
 void api_destroy(struct api *api);
 /* From now on /readyz says 503 and POSTs are refused with ERROR_UNAVAILABLE. */
 void api_drain(struct api *api);

@@ -14,7 +14,7 @@
 
 enum {
   ROUTES_MAX = 64,
-  STATUS_CLASSES = 6,          /* 1xx … 5xx; 0 unused */
+  STATUS_CLASSES = 6, /* 1xx … 5xx; 0 unused */
   LIST_LIMIT_DEFAULT = 50,
   LIST_LIMIT_MAX = 1000,
   ROWS_LIMIT_DEFAULT = 50,
@@ -32,15 +32,16 @@ struct api {
   struct model_cache *models;
   atomic_bool is_draining;
   int64_t started_ms;
-  atomic_ullong answers[ROUTES_MAX][STATUS_CLASSES];   /* by route and status class */
-  atomic_ullong answer_us[ROUTES_MAX];                 /* time spent in handlers */
+  atomic_ullong answers[ROUTES_MAX][STATUS_CLASSES]; /* by route and status class */
+  atomic_ullong answer_us[ROUTES_MAX];               /* time spent in handlers */
 };
 
 /* The four sorts of stored resources. */
 enum resource { RESOURCE_NETWORK, RESOURCE_DATASET, RESOURCE_JOB, RESOURCE_MODEL };
 
 /* Turns a store's ERROR_NOT_FOUND into one that names the resource and suggests the nearest existing name; leaves other codes alone. */
-enum error_code resource_explain(struct api *api, enum resource resource, const char *id_or_name, enum error_code code, struct error *error);
+enum error_code resource_explain(struct api *api, enum resource resource, const char *id_or_name, enum error_code code,
+                                 struct error *error);
 /* The same for a reference inside a body: a field error at `pointer`. */
 enum error_code resource_explain_field(struct api *api, enum resource resource, const char *id_or_name, const char *pointer,
                                        enum error_code code, struct error *error);
@@ -51,9 +52,9 @@ __attribute__((warn_unused_result)) enum error_code respond_json(struct response
 __attribute__((warn_unused_result)) enum error_code respond_json_float(struct response *response, int status, json_t *json,
                                                                        struct error *error);
 /* `text` is malloc'd and taken over; NULL likewise. */
-__attribute__((warn_unused_result)) enum error_code respond_text(struct response *response, int status, const char *content_type, char *text,
-                                                                 struct error *error);
-void respond_nothing(struct response *response);   /* 204 */
+__attribute__((warn_unused_result)) enum error_code respond_text(struct response *response, int status, const char *content_type,
+                                                                 char *text, struct error *error);
+void respond_nothing(struct response *response); /* 204 */
 /* {"items": …, "next_cursor": …} */
 __attribute__((warn_unused_result)) enum error_code respond_page(struct response *response, json_t *items, const char *next_cursor,
                                                                  struct error *error);
@@ -62,8 +63,8 @@ __attribute__((warn_unused_result)) enum error_code respond_page(struct response
 __attribute__((warn_unused_result)) enum error_code query_check(const struct route *route, const struct request *request,
                                                                 struct error *error);
 /* A whole number within [min, max]; *out_value keeps its default if the parameter is missing. */
-__attribute__((warn_unused_result)) enum error_code query_get_size(const struct request *request, const char *name, uint64_t min, uint64_t max,
-                                                                   uint64_t *out_value, struct error *error);
+__attribute__((warn_unused_result)) enum error_code query_get_size(const struct request *request, const char *name, uint64_t min,
+                                                                   uint64_t max, uint64_t *out_value, struct error *error);
 /* true or false. */
 __attribute__((warn_unused_result)) enum error_code query_get_boolean(const struct request *request, const char *name, bool *out_value,
                                                                       struct error *error);

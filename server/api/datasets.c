@@ -11,7 +11,7 @@
 
 enum {
   UPLOAD_PART_BYTES = 64 << 10,
-  PREVIEW_BYTES_MAX = 4 << 20   /* of one answer's cells */
+  PREVIEW_BYTES_MAX = 4 << 20 /* of one answer's cells */
 };
 
 static const struct {
@@ -34,7 +34,8 @@ static enum error_code read_header(const struct request *request, int *out_heade
   const char *text = request_get_query(request, "header");
   if (text == NULL || strcmp(text, "auto") == 0) return ERROR_NONE;
   bool is_yes = strcmp(text, "true") == 0;
-  if (!is_yes && strcmp(text, "false") != 0) return error_set(error, ERROR_MALFORMED, "query parameter \"header\" must be true, false or auto");
+  if (!is_yes && strcmp(text, "false") != 0)
+    return error_set(error, ERROR_MALFORMED, "query parameter \"header\" must be true, false or auto");
   *out_header = is_yes ? 1 : 0;
   return ERROR_NONE;
 }
@@ -55,9 +56,10 @@ static enum error_code check_name(struct api *api, const struct request *request
   const char *name = request_get_query(request, "name");
   if (name == NULL) return ERROR_NONE;
   if (!store_is_name(name)) {
-    return error_set(error, ERROR_INVALID,
-                     "query parameter \"name\" must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
-                     LIMIT_NAME_BYTES);
+    return error_set(
+        error, ERROR_INVALID,
+        "query parameter \"name\" must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
+        LIMIT_NAME_BYTES);
   }
   if (request->idempotency_key != NULL) return ERROR_NONE;
   struct dataset_row row = {0};
@@ -70,8 +72,8 @@ static enum error_code check_name(struct api *api, const struct request *request
 }
 
 /* The body into a file in the data directory, in bounded memory. */
-static enum error_code receive(struct api *api, const struct request *request, const struct import_options *options, struct dataset_row *out_row,
-                               struct error *error) {
+static enum error_code receive(struct api *api, const struct request *request, const struct import_options *options,
+                               struct dataset_row *out_row, struct error *error) {
   struct import *import = NULL;
   enum error_code code = import_begin(store_get_data_dir(api->store), options, &import, error);
   if (code != ERROR_NONE) return code;
@@ -173,7 +175,7 @@ struct change {
   const struct dataset_row *row;
   const char *name;
   size_t change_count;
-  struct column_change *changes;   /* one place per column */
+  struct column_change *changes; /* one place per column */
 };
 
 static const char *get_column_name(const void *context, size_t index) { return ((const struct dataset_row *)context)->columns[index].name; }
@@ -184,7 +186,8 @@ static const char *get_kind_name(const void *context, size_t index) {
 
 /* Why a column can't be of a kind; NULL if it can. */
 static const char *find_obstacle(const struct dataset_column *column, enum column_kind kind) {
-  if (kind == COLUMN_NUMERIC && !column->can_be_numeric) return "can't be numeric: it has values that are not numbers; categorical or text would do";
+  if (kind == COLUMN_NUMERIC && !column->can_be_numeric)
+    return "can't be numeric: it has values that are not numbers; categorical or text would do";
   if (kind == COLUMN_CATEGORICAL && !column->has_categories) return "can't be categorical: it has too many distinct values; text would do";
   if (kind == COLUMN_IMAGE) return "can't be an image: the file is a table";
   return NULL;

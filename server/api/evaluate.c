@@ -11,11 +11,11 @@
 struct evaluation {
   struct predictor predictor;
   struct dataset_row dataset;
-  size_t capacity, count;      /* rows */
+  size_t capacity, count; /* rows */
   size_t target_width;
-  float *outputs;              /* [capacity, output_width], in the data's own units */
-  float *targets;              /* [capacity, target_width] likewise */
-  float *one_hot;              /* [batch, output_width], where the loss compares classes as values */
+  float *outputs; /* [capacity, output_width], in the data's own units */
+  float *targets; /* [capacity, target_width] likewise */
+  float *one_hot; /* [batch, output_width], where the loss compares classes as values */
   double loss_sum, loss_weight;
 };
 
@@ -27,7 +27,9 @@ static void evaluation_deinit(struct evaluation *evaluation) {
   free(evaluation->one_hot);
 }
 
-static const struct preprocessor *get_preprocessor(const struct evaluation *evaluation) { return &evaluation->predictor.model->preprocessor; }
+static const struct preprocessor *get_preprocessor(const struct evaluation *evaluation) {
+  return &evaluation->predictor.model->preprocessor;
+}
 
 /* Whether the loss wants a class as a row of zeros and a one. */
 static bool takes_one_hot(const struct evaluation *evaluation) {
@@ -78,7 +80,8 @@ static void add_loss(struct evaluation *evaluation, const float *y, size_t count
 static void keep_rows(struct evaluation *evaluation, const float *y, size_t count) {
   const struct preprocessor *preprocessor = get_preprocessor(evaluation);
   size_t width = evaluation->predictor.output_width;
-  float *outputs = evaluation->outputs + evaluation->count * width, *targets = evaluation->targets + evaluation->count * evaluation->target_width;
+  float *outputs = evaluation->outputs + evaluation->count * width,
+        *targets = evaluation->targets + evaluation->count * evaluation->target_width;
   memcpy(outputs, workspace_get_output(evaluation->predictor.workspace), count * width * sizeof(float));
   memcpy(targets, y, count * evaluation->target_width * sizeof(float));
   if (preprocessor->task == TASK_REGRESSION) {
@@ -109,8 +112,10 @@ static enum error_code read_body(struct api *api, const json_t *body, struct dat
   if (name == NULL) return error_add(error, "/dataset", "must be the id or name of a dataset");
   struct error found = {0};
   enum error_code code = datasets_get(api->store, name, out_dataset, &found);
-  if (code == ERROR_NOT_FOUND) resource_explain_field(api, RESOURCE_DATASET, name, "/dataset", code, error);
-  else if (code != ERROR_NONE) error_set(error, code, "%s", found.detail);
+  if (code == ERROR_NOT_FOUND)
+    resource_explain_field(api, RESOURCE_DATASET, name, "/dataset", code, error);
+  else if (code != ERROR_NONE)
+    error_set(error, code, "%s", found.detail);
   return error->code;
 }
 

@@ -15,23 +15,23 @@
 enum { REQUEST_QUERY_MAX = 16, RESPONSE_HEADERS_MAX = 8 };
 
 struct request_query {
-  const char *name, *value;            /* percent-decoded UTF-8 */
+  const char *name, *value; /* percent-decoded UTF-8 */
 };
 
 struct request {
-  const char *method;                  /* "GET" */
-  const char *path;                    /* "/v1/jobs/job_…", percent-decoded */
-  char id[128];                        /* what stands for {id} in the route's path; "" if it has none */
+  const char *method; /* "GET" */
+  const char *path;   /* "/v1/jobs/job_…", percent-decoded */
+  char id[128];       /* what stands for {id} in the route's path; "" if it has none */
   size_t query_count;
   struct request_query query[REQUEST_QUERY_MAX];
-  const char *content_type, *accept, *idempotency_key, *last_event_id, *if_none_match;   /* NULL: not sent */
+  const char *content_type, *accept, *idempotency_key, *last_event_id, *if_none_match; /* NULL: not sent */
   const char *request_id;
-  const char *body;                    /* whole, NUL-terminated, unless the route streams its body */
+  const char *body; /* whole, NUL-terminated, unless the route streams its body */
   size_t body_bytes;
   /* ROUTE_STREAMS_BODY: blocks for the next part of the body; *out_bytes 0 at its end. ERROR_TIMEOUT, ERROR_MALFORMED (broken off). */
   enum error_code (*read)(void *read_context, void *buffer, size_t buffer_bytes, size_t *out_bytes, struct error *error);
   void *read_context;
-  int64_t body_length;                 /* Content-Length, or −1 */
+  int64_t body_length; /* Content-Length, or −1 */
 };
 /* The query's value of that name, or NULL. */
 const char *request_get_query(const struct request *request, const char *name);
@@ -44,23 +44,25 @@ struct event_source {
   enum error_code (*read)(void *context, char **out_text, size_t *out_bytes, bool *out_is_last, struct error *error);
   /* wake(wake_context) is called, from any thread, when there may be news; must return quickly and not call back. Set once, before the first read. */
   void (*set_wake)(void *context, void (*wake)(void *wake_context), void *wake_context);
-  void (*close)(void *context);        /* after it returns, wake is not called any more */
+  void (*close)(void *context); /* after it returns, wake is not called any more */
 };
 
 struct response {
-  int status;                          /* 200 … */
-  const char *content_type;            /* static string */
-  char *body;                          /* malloc'd, taken over */
+  int status;               /* 200 … */
+  const char *content_type; /* static string */
+  char *body;               /* malloc'd, taken over */
   size_t body_bytes;
-  int file;                            /* ≥ 0 instead of body: an open descriptor, sent from its start, then closed; −1 otherwise */
-  struct event_source events;          /* instead of body where events.read is set */
+  int file;                   /* ≥ 0 instead of body: an open descriptor, sent from its start, then closed; −1 otherwise */
+  struct event_source events; /* instead of body where events.read is set */
   size_t header_count;
-  struct { const char *name; char value[192]; } headers[RESPONSE_HEADERS_MAX];   /* Location, ETag, Allow, Retry-After, … */
+  struct {
+    const char *name;
+    char value[192];
+  } headers[RESPONSE_HEADERS_MAX]; /* Location, ETag, Allow, Retry-After, … */
 };
 void response_init(struct response *response);
 void response_deinit(struct response *response);
 /* Adds a header; drops a value that has control characters. */
-__attribute__((format(printf, 3, 4)))
-void response_add_header(struct response *response, const char *name, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void response_add_header(struct response *response, const char *name, const char *format, ...);
 
 #endif

@@ -57,27 +57,25 @@ static json_t *shape_to_json(const struct shape *shape) {
 
 struct safetensors_header {
   json_t *json;
-  size_t offset;   /* bytes from the end of the header */
+  size_t offset; /* bytes from the end of the header */
 };
 
 static void add_to_header(void *context, const struct tensor *tensor) {
   struct safetensors_header *header = context;
   size_t end = header->offset + tensor->count * sizeof(float);
   json_put(&header->json, tensor->name,
-           json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape_to_json(tensor->shape), "data_offsets", (json_int_t)header->offset,
-                     (json_int_t)end));
+           json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape_to_json(tensor->shape), "data_offsets",
+                     (json_int_t)header->offset, (json_int_t)end));
   header->offset = end;
 }
 
-static void write_values(void *context, const struct tensor *tensor) {
-  fwrite(tensor->values, sizeof(float), tensor->count, context);
-}
+static void write_values(void *context, const struct tensor *tensor) { fwrite(tensor->values, sizeof(float), tensor->count, context); }
 
 static enum error_code write_safetensors(const struct model *model, FILE *file, struct error *error) {
   struct safetensors_header header = {.json = json_object()};
   json_put(&header.json, "__metadata__",
-           json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", "pt", "name", model->row.name, "network", model->row.network_json, "preprocessing",
-                     model->row.preprocessing_json, "weights_sha256", model->row.weights_sha256));
+           json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", "pt", "name", model->row.name, "network", model->row.network_json,
+                     "preprocessing", model->row.preprocessing_json, "weights_sha256", model->row.weights_sha256));
   visit_tensors(model, add_to_header, &header);
   char *text = header.json == NULL ? NULL : json_dumps(header.json, JSON_COMPACT);
   json_decref(header.json);
@@ -105,8 +103,10 @@ static void write_tensor_json(void *context, const struct tensor *tensor) {
           shape_text == NULL ? "[]" : shape_text);
   for (size_t i = 0; i < tensor->count; i++) {
     if (i > 0) fputc(',', writer->file);
-    if (isfinite(tensor->values[i])) fprintf(writer->file, "%.9g", (double)tensor->values[i]);
-    else fputs("null", writer->file);
+    if (isfinite(tensor->values[i]))
+      fprintf(writer->file, "%.9g", (double)tensor->values[i]);
+    else
+      fputs("null", writer->file);
   }
   fputs("]}", writer->file);
   free(name_text);
@@ -119,7 +119,8 @@ static void write_json(const struct model *model, FILE *file) {
   json_t *name = json_string(model->row.name);
   char *name_text = json_write(name);
   json_decref(name);
-  fprintf(file, "{\"format\":\"backpropd\",\"version\":1,\"name\":%s,\"weights_sha256\":\"%s\",\"network\":%s,\"preprocessing\":%s,\"weights\":{",
+  fprintf(file,
+          "{\"format\":\"backpropd\",\"version\":1,\"name\":%s,\"weights_sha256\":\"%s\",\"network\":%s,\"preprocessing\":%s,\"weights\":{",
           name_text == NULL ? "\"\"" : name_text, model->row.weights_sha256, model->row.network_json, model->row.preprocessing_json);
   free(name_text);
   struct json_writer writer = {.file = file};

@@ -15,7 +15,8 @@ enum error_code health_get_ready(struct api *api, const struct request *request,
   (void)request;
   if (atomic_load(&api->is_draining)) return error_set(error, ERROR_UNAVAILABLE, "the server is shutting down");
   struct error found = {0};
-  if (store_check(api->store, &found) != ERROR_NONE) return error_set(error, ERROR_UNAVAILABLE, "the database can't be used: %s", found.detail);
+  if (store_check(api->store, &found) != ERROR_NONE)
+    return error_set(error, ERROR_UNAVAILABLE, "the database can't be used: %s", found.detail);
   return respond_json(response, 200, json_pack("{s:s}", "status", "ready"), error);
 }
 
@@ -32,11 +33,11 @@ static void write_value(FILE *file, const char *name, const char *type, const ch
 static void write_requests(FILE *file, struct api *api) {
   write_head(file, "backpropd_http_requests_total", "counter", "Answered requests by route and class of status.");
   for (size_t i = 0; i < route_count; i++) {
-    for (int class = 1; class < STATUS_CLASSES; class++) {
+    for (int class = 1; class < STATUS_CLASSES; class ++) {
       unsigned long long count = atomic_load(&api->answers[i][class]);
       if (count == 0) continue;
-      fprintf(file, "backpropd_http_requests_total{method=\"%s\",route=\"%s\",status=\"%dxx\"} %llu\n", routes[i].method, routes[i].path, class,
-              count);
+      fprintf(file, "backpropd_http_requests_total{method=\"%s\",route=\"%s\",status=\"%dxx\"} %llu\n", routes[i].method, routes[i].path,
+              class, count);
     }
   }
   write_head(file, "backpropd_http_handler_seconds_total", "counter", "Time spent in handlers by route.");
@@ -60,7 +61,8 @@ static enum error_code write_jobs(FILE *file, struct api *api, struct error *err
   jobs_get_counts(api->jobs, &counts);
   write_value(file, "backpropd_training_jobs", "gauge", "Jobs that a worker trains right now.", (double)counts.running);
   write_value(file, "backpropd_training_memory_bytes", "gauge", "Computed memory of the jobs being trained.", (double)counts.memory_bytes);
-  write_value(file, "backpropd_memory_budget_bytes", "gauge", "Memory that jobs may have at once.", (double)jobs_get_memory_budget(api->jobs));
+  write_value(file, "backpropd_memory_budget_bytes", "gauge", "Memory that jobs may have at once.",
+              (double)jobs_get_memory_budget(api->jobs));
   write_value(file, "backpropd_training_steps_total", "counter", "Training steps done.", (double)counts.steps_total);
   write_value(file, "backpropd_checkpoints_total", "counter", "Checkpoints written.", (double)counts.checkpoints_total);
   write_value(file, "backpropd_commits_total", "counter", "Transactions of the committer.", (double)counts.commits_total);
@@ -87,7 +89,8 @@ enum error_code health_get_metrics(struct api *api, const struct request *reques
   if (file == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   write_head(file, "backpropd_info", "gauge", "Version of the program.");
   fprintf(file, "backpropd_info{version=\"%s\"} 1\n", api->options.version);
-  write_value(file, "backpropd_start_time_seconds", "gauge", "When the server was started, in Unix time.", (double)api->started_ms / 1000.0);
+  write_value(file, "backpropd_start_time_seconds", "gauge", "When the server was started, in Unix time.",
+              (double)api->started_ms / 1000.0);
   write_value(file, "backpropd_resident_memory_bytes", "gauge", "Resident memory of the process.", read_resident_bytes());
   write_value(file, "backpropd_cached_model_bytes", "gauge", "Weights of models held for prediction.",
               (double)model_cache_get_bytes(api->models));

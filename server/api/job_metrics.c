@@ -18,12 +18,12 @@ enum {
   EVENTS_PAGE = 100,
   ANSWER_POINTS_MAX = 200000,
   MAX_POINTS_MAX = 10000,
-  THINNED_POINTS_MAX = 2000000   /* of all series while thinning */
+  THINNED_POINTS_MAX = 2000000 /* of all series while thinning */
 };
 
 struct metrics_query {
-  uint64_t after, max_points;    /* max_points 0: all */
-  const char *names;             /* NULL: all */
+  uint64_t after, max_points; /* max_points 0: all */
+  const char *names;          /* NULL: all */
   bool is_csv;
 };
 
@@ -53,10 +53,11 @@ static bool is_wanted(const struct metrics_query *query, const char *name) {
 }
 
 /* Called with each metrics event, parsed; sets *out_stop to end early, after this one. */
-typedef enum error_code event_reader(void *context, const struct event_row *event, const json_t *values, bool *out_stop, struct error *error);
+typedef enum error_code event_reader(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
+                                     struct error *error);
 
-static enum error_code read_page(struct event_row *events, size_t count, event_reader *reader, void *context, uint64_t *last_seq, bool *out_stop,
-                                 struct error *error) {
+static enum error_code read_page(struct event_row *events, size_t count, event_reader *reader, void *context, uint64_t *last_seq,
+                                 bool *out_stop, struct error *error) {
   enum error_code code = ERROR_NONE;
   for (size_t i = 0; i < count && code == ERROR_NONE && !*out_stop; i++) {
     json_t *data = json_read_own(events[i].data);
@@ -68,8 +69,8 @@ static enum error_code read_page(struct event_row *events, size_t count, event_r
 }
 
 /* All metrics events after `*last_seq`, which becomes the last one read. */
-static enum error_code read_events(struct api *api, const char *job_id, event_reader *reader, void *context, uint64_t *last_seq, bool *out_stopped,
-                                   struct error *error) {
+static enum error_code read_events(struct api *api, const char *job_id, event_reader *reader, void *context, uint64_t *last_seq,
+                                   bool *out_stopped, struct error *error) {
   *out_stopped = false;
   for (;;) {
     struct event_row *events = NULL;
@@ -85,14 +86,15 @@ static enum error_code read_events(struct api *api, const char *job_id, event_re
 struct collection {
   const struct metrics_query *query;
   struct series_set set;
-  uint64_t best_epoch;           /* 0: none */
-  uint64_t seen_epoch;           /* of the event before */
+  uint64_t best_epoch; /* 0: none */
+  uint64_t seen_epoch; /* of the event before */
 };
 
 static double read_value(const json_t *value) { return json_is_number(value) ? json_number_value(value) : (double)NAN; }
 
 /* The first event of an epoch number is the one at that epoch's end. */
-static enum error_code collect_event(void *context, const struct event_row *event, const json_t *values, bool *out_stop, struct error *error) {
+static enum error_code collect_event(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
+                                     struct error *error) {
   struct collection *collection = context;
   bool is_best = collection->best_epoch > 0 && event->epoch == collection->best_epoch && collection->seen_epoch != event->epoch;
   collection->seen_epoch = event->epoch;
@@ -133,8 +135,10 @@ static json_t *series_to_json(const struct series *series) {
   }
   bool has_non_finite = json_array_size(non_finite) > 0;
   json_t *json = json_pack("{s:o, s:o, s:o}", "step", steps, "epoch", epochs, "value", values);
-  if (has_non_finite) json_put(&json, "non_finite", non_finite);
-  else json_decref(non_finite);
+  if (has_non_finite)
+    json_put(&json, "non_finite", non_finite);
+  else
+    json_decref(non_finite);
   return json;
 }
 
@@ -179,8 +183,10 @@ static enum error_code respond_series_csv(struct api *api, struct collection *co
       const struct series *series = &set->series[i];
       if (next[i] >= series->point_count || series->points[next[i]].seq != seq) continue;
       double value = series->points[next[i]++].value;
-      if (isnan(value)) fputs("NaN", file);
-      else fprintf(file, "%.17g", value);
+      if (isnan(value))
+        fputs("NaN", file);
+      else
+        fprintf(file, "%.17g", value);
     }
   }
   fputc('\n', file);
@@ -191,11 +197,12 @@ static enum error_code respond_series_csv(struct api *api, struct collection *co
 /* CSV of everything: the columns are known only when all events were read, so they are read twice. */
 struct csv_pass {
   const struct metrics_query *query;
-  struct series_set columns;     /* names only */
+  struct series_set columns; /* names only */
   FILE *file;
 };
 
-static enum error_code collect_name(void *context, const struct event_row *event, const json_t *values, bool *out_stop, struct error *error) {
+static enum error_code collect_name(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
+                                    struct error *error) {
   struct csv_pass *pass = context;
   (void)event, (void)out_stop;
   const char *name;
@@ -209,15 +216,18 @@ static enum error_code collect_name(void *context, const struct event_row *event
   return ERROR_NONE;
 }
 
-static enum error_code write_event(void *context, const struct event_row *event, const json_t *values, bool *out_stop, struct error *error) {
+static enum error_code write_event(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
+                                   struct error *error) {
   struct csv_pass *pass = context;
   (void)out_stop, (void)error;
   fprintf(pass->file, "%llu,%llu", (unsigned long long)event->step, (unsigned long long)event->epoch);
   for (size_t i = 0; i < pass->columns.count; i++) {
     const json_t *value = json_object_get(values, pass->columns.series[i].name);
     fputc(',', pass->file);
-    if (json_is_null(value)) fputs("NaN", pass->file);
-    else if (value != NULL) fprintf(pass->file, "%.17g", json_number_value(value));
+    if (json_is_null(value))
+      fputs("NaN", pass->file);
+    else if (value != NULL)
+      fprintf(pass->file, "%.17g", json_number_value(value));
   }
   fputc('\n', pass->file);
   return ERROR_NONE;

@@ -16,7 +16,7 @@
 
 struct submission {
   struct api *api;
-  json_t *inline_network;            /* the network, if the body gives one instead of a name; borrowed from the body */
+  json_t *inline_network; /* the network, if the body gives one instead of a name; borrowed from the body */
   struct job_spec spec;
   struct network_spec network_spec;
   struct network *network;
@@ -65,8 +65,10 @@ static void load_named_network(struct submission *submission, struct error *erro
   struct error found = {0};
   enum error_code code = networks_get(submission->api->store, name, &row, &found);
   if (code != ERROR_NONE) {
-    if (code == ERROR_NOT_FOUND) resource_explain_field(submission->api, RESOURCE_NETWORK, name, "/network", code, error);
-    else error_set(error, code, "%s", found.detail);
+    if (code == ERROR_NOT_FOUND)
+      resource_explain_field(submission->api, RESOURCE_NETWORK, name, "/network", code, error);
+    else
+      error_set(error, code, "%s", found.detail);
     return;
   }
   json_t *json = json_read_own(row.spec_json);
@@ -78,8 +80,10 @@ static void load_named_network(struct submission *submission, struct error *erro
 static void load_dataset(struct api *api, const char *name, const char *pointer, struct dataset_row *out_row, struct error *error) {
   struct error found = {0};
   enum error_code code = datasets_get(api->store, name, out_row, &found);
-  if (code == ERROR_NOT_FOUND) resource_explain_field(api, RESOURCE_DATASET, name, pointer, code, error);
-  else if (code != ERROR_NONE) error_set(error, code, "%s", found.detail);
+  if (code == ERROR_NOT_FOUND)
+    resource_explain_field(api, RESOURCE_DATASET, name, pointer, code, error);
+  else if (code != ERROR_NONE)
+    error_set(error, code, "%s", found.detail);
 }
 
 /* Reads the body and what it names, collecting every error there is. */
@@ -100,8 +104,10 @@ static enum error_code read_body(struct submission *submission, json_t *body, st
     error_add(error, "/name", "must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
               LIMIT_NAME_BYTES);
   }
-  if (submission->inline_network != NULL) load_inline_network(submission, error);
-  else if (spec->network[0] != '\0') load_named_network(submission, error);
+  if (submission->inline_network != NULL)
+    load_inline_network(submission, error);
+  else if (spec->network[0] != '\0')
+    load_named_network(submission, error);
   if (spec->data.dataset[0] != '\0') load_dataset(submission->api, spec->data.dataset, "/dataset", &submission->dataset, error);
   if (spec->data.test_dataset[0] != '\0') {
     load_dataset(submission->api, spec->data.test_dataset, "/test_dataset", &submission->test_dataset, error);
@@ -155,7 +161,8 @@ static void check_monitor(const struct submission *submission, struct error *err
   if (!stopping->is_enabled || submission->plan.has_validation) return;
   const char *monitor = early_stopping_monitors[stopping->monitor];
   if (strncmp(monitor, "validation", strlen("validation")) != 0) return;
-  error_add(error, "/early_stopping/monitor", "\"%s\" needs a validation part: give split.validation a share, or monitor \"loss\"", monitor);
+  error_add(error, "/early_stopping/monitor", "\"%s\" needs a validation part: give split.validation a share, or monitor \"loss\"",
+            monitor);
 }
 
 static enum error_code check_training(struct submission *submission, struct error *error) {
@@ -174,7 +181,8 @@ static enum error_code check_queue(struct api *api, struct error *error) {
   enum error_code code = jobs_count(api->store, counts, error);
   if (code != ERROR_NONE) return code;
   if (counts[JOB_QUEUED] < QUEUED_JOBS_MAX) return ERROR_NONE;
-  return error_set(error, ERROR_TOO_MANY, "%llu jobs are queued, at most %d may be", (unsigned long long)counts[JOB_QUEUED], QUEUED_JOBS_MAX);
+  return error_set(error, ERROR_TOO_MANY, "%llu jobs are queued, at most %d may be", (unsigned long long)counts[JOB_QUEUED],
+                   QUEUED_JOBS_MAX);
 }
 
 static bool has_item_at(const struct error *error, const char *pointer) {
@@ -258,13 +266,14 @@ static enum error_code insert_job(void *context, struct response *response, stru
 
 static enum error_code respond_dry_run(const struct submission *submission, struct response *response, struct error *error) {
   const struct data_plan *plan = &submission->plan;
-  json_t *rows = json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)plan->rows, "training", (json_int_t)plan->train_rows_max, "validation",
-                           (json_int_t)plan->validation_rows_max, "test", (json_int_t)plan->test_rows_max);
+  json_t *rows = json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)plan->rows, "training", (json_int_t)plan->train_rows_max,
+                           "validation", (json_int_t)plan->validation_rows_max, "test", (json_int_t)plan->test_rows_max);
   size_t training_bytes = 0;
   enum error_code code = network_measure_training(submission->network, &training_bytes, error);
-  json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "spec", resolved_spec_to_json(submission), "network_spec",
-                           network_spec_to_json(&submission->network_spec), "summary", network_summary(submission->network, training_bytes),
-                           "rows", rows, "steps", (json_int_t)count_steps(submission), "memory_bytes", (json_int_t)submission->memory_bytes);
+  json_t *json =
+      json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "spec", resolved_spec_to_json(submission), "network_spec",
+                network_spec_to_json(&submission->network_spec), "summary", network_summary(submission->network, training_bytes), "rows",
+                rows, "steps", (json_int_t)count_steps(submission), "memory_bytes", (json_int_t)submission->memory_bytes);
   if (code == ERROR_NONE) return respond_json(response, 200, json, error);
   json_decref(json);
   return code;

@@ -49,9 +49,10 @@ static enum error_code read_states(const struct request *request, unsigned *out_
       if (strlen(job_state_names[i]) == length && strncmp(job_state_names[i], at, length) == 0) found = i;
     }
     if (found < 0) {
-      return error_set(error, ERROR_MALFORMED,
-                       "query parameter \"state\" must be of queued, running, pausing, paused, cancelling, cancelled, succeeded, failed, with "
-                       "commas between them");
+      return error_set(
+          error, ERROR_MALFORMED,
+          "query parameter \"state\" must be of queued, running, pausing, paused, cancelling, cancelled, succeeded, failed, with "
+          "commas between them");
     }
     *out_states |= 1u << found;
     at += length + (at[length] == ',');
@@ -132,7 +133,8 @@ enum error_code jobs_delete_one(struct api *api, const struct request *request, 
 typedef enum error_code job_action(struct jobs *jobs, const char *id, struct error *error);
 
 /* The action is durable when it returns; its recorded answer follows. A crash in between makes a repetition find the new state. */
-static enum error_code act(struct api *api, const struct request *request, job_action *action, struct response *response, struct error *error) {
+static enum error_code act(struct api *api, const struct request *request, job_action *action, struct response *response,
+                           struct error *error) {
   struct once once;
   struct job_row row = {0};
   enum error_code code = once_init(&once, request, NULL, error);

@@ -12,8 +12,8 @@
 
 struct model_cache {
   struct store *store;
-  pthread_mutex_t mutex;   /* guards all below, and user_count, is_cached and next of every model */
-  struct model *first;     /* most recently used */
+  pthread_mutex_t mutex; /* guards all below, and user_count, is_cached and next of every model */
+  struct model *first;   /* most recently used */
   size_t bytes;
   uint64_t forgotten_count;
 };
@@ -74,7 +74,8 @@ static enum error_code load_weights(struct store *store, struct model *model, st
   size_t bytes = (parameters + buffers) * sizeof(float), stored = 0;
   enum error_code code = blobs_get_size(store, model->row.weights_blob, &stored, error);
   if (code != ERROR_NONE) return code;
-  if (stored != bytes) return error_set(error, ERROR_INTERNAL, "a stored model has %zu bytes of weights, its network needs %zu", stored, bytes);
+  if (stored != bytes)
+    return error_set(error, ERROR_INTERNAL, "a stored model has %zu bytes of weights, its network needs %zu", stored, bytes);
   model->parameters = malloc(bytes + sizeof(float));
   if (model->parameters == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "the model's weights take %zu bytes", bytes);
   model->buffers = model->parameters + parameters;

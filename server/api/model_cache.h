@@ -12,20 +12,20 @@
 #include "server/jobs/job_spec.h"
 #include "server/store/models.h"
 
-enum { MODEL_CACHE_BYTES_MAX = 256 << 20 };   /* weights held at once; a single larger model is held while it is in use */
+enum { MODEL_CACHE_BYTES_MAX = 256 << 20 }; /* weights held at once; a single larger model is held while it is in use */
 
 struct model {
-  struct model_row row;              /* with all its texts */
+  struct model_row row; /* with all its texts */
   struct network_spec spec;
   struct network *network;
   struct preprocessor preprocessor;
-  struct job_spec job_spec;          /* how it was trained: its loss */
-  float *parameters, *buffers;       /* one block; buffers behind parameters */
+  struct job_spec job_spec;    /* how it was trained: its loss */
+  float *parameters, *buffers; /* one block; buffers behind parameters */
   size_t bytes;
   /* the cache's own */
   size_t user_count;
   bool is_cached;
-  struct model *next;                /* most recently used first */
+  struct model *next; /* most recently used first */
 };
 
 struct model_cache;

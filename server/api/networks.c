@@ -11,7 +11,7 @@
 /* A spec being checked. */
 struct checked_network {
   struct network_spec spec;
-  struct network *network;   /* NULL while something waits for a dataset */
+  struct network *network; /* NULL while something waits for a dataset */
   size_t training_bytes;
 };
 

@@ -30,8 +30,10 @@ enum error_code once_init(struct once *once, const struct request *request, cons
     hash_text(&hash, request->query[i].name);
     hash_text(&hash, request->query[i].value);
   }
-  if (content_sha256 != NULL) hash_text(&hash, content_sha256);
-  else sha256_update(&hash, request->body_bytes, (const uint8_t *)request->body);
+  if (content_sha256 != NULL)
+    hash_text(&hash, content_sha256);
+  else
+    sha256_update(&hash, request->body_bytes, (const uint8_t *)request->body);
   sha256_digest(&hash, sizeof digest, digest);
   for (size_t i = 0; i < sizeof digest; i++) snprintf(once->fingerprint + 2 * i, 3, "%02x", digest[i]);
   return ERROR_NONE;
@@ -71,7 +73,8 @@ static char *find_location(struct response *response) {
 
 enum error_code once_record(struct api *api, const struct once *once, struct response *response, struct error *error) {
   if (!once->has_key) return ERROR_NONE;
-  struct idempotency_row row = {.status = response->status, .key = (char *)once->key, .location = find_location(response), .body = response->body};
+  struct idempotency_row row = {
+      .status = response->status, .key = (char *)once->key, .location = find_location(response), .body = response->body};
   memcpy(row.body_sha256, once->fingerprint, sizeof row.body_sha256);
   return idempotency_insert(api->store, &row, error);
 }

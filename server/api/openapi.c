@@ -33,11 +33,12 @@ static const struct {
 } plain_schemas[] = {
     {"Anything", "{\"type\":\"object\"}"},
     {"Health", "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"type\":\"string\"}}}"},
-    {"Version",
-     "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"version\":{\"type\":\"string\"},\"kernels\":{\"type\":\"string\"},"
-     "\"workers\":{\"type\":\"integer\"},\"threads\":{\"type\":\"integer\"},"
-     "\"limits\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},"
-     "\"jobs\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},\"started_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
+    {"Version", "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"version\":{\"type\":\"string\"},\"kernels\":{"
+                "\"type\":\"string\"},"
+                "\"workers\":{\"type\":\"integer\"},\"threads\":{\"type\":\"integer\"},"
+                "\"limits\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},"
+                "\"jobs\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},\"started_at\":{\"$ref\":\"#/components/"
+                "schemas/Time\"}}}"},
     {"Schema", "{\"type\":\"object\",\"description\":\"Kinds by sort, each with its parameters; the forms network, job and dataset.\"}"},
     {"Time", "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\"}"},
     {"Problem",
@@ -46,15 +47,15 @@ static const struct {
      "\"code\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"},\"errors_dropped\":{\"type\":\"integer\"},"
      "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"pointer\":{\"type\":\"string\"},"
      "\"detail\":{\"type\":\"string\"}}}}}}"},
-    {"Network",
-     "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},"
-     "\"complete\":{\"type\":\"boolean\",\"description\":\"false while something waits for a dataset\"},"
-     "\"spec\":{\"$ref\":\"#/components/schemas/NetworkSpec\"},"
-     "\"summary\":{\"type\":[\"object\",\"null\"],\"description\":\"shapes, parameters, FLOPs and bytes\"},"
-     "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
+    {"Network", "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},"
+                "\"complete\":{\"type\":\"boolean\",\"description\":\"false while something waits for a dataset\"},"
+                "\"spec\":{\"$ref\":\"#/components/schemas/NetworkSpec\"},"
+                "\"summary\":{\"type\":[\"object\",\"null\"],\"description\":\"shapes, parameters, FLOPs and bytes\"},"
+                "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
     {"Dataset",
      "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},\"rows\":{\"type\":\"integer\"},"
-     "\"bytes\":{\"type\":\"integer\"},\"sha256\":{\"type\":\"string\"},\"delimiter\":{\"type\":\"string\"},\"header\":{\"type\":\"boolean\"},"
+     "\"bytes\":{\"type\":\"integer\"},\"sha256\":{\"type\":\"string\"},\"delimiter\":{\"type\":\"string\"},\"header\":{\"type\":"
+     "\"boolean\"},"
      "\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
      "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"image\"]},\"missing\":{\"type\":\"integer\"},"
      "\"min\":{\"type\":[\"number\",\"null\"]},\"max\":{\"type\":[\"number\",\"null\"]},\"mean\":{\"type\":[\"number\",\"null\"]},"
@@ -82,15 +83,16 @@ static const struct {
      "\"samples_per_second\":{\"type\":[\"number\",\"null\"]},\"eta_seconds\":{\"type\":[\"number\",\"null\"]}}},"
      "\"metrics\":{\"type\":\"object\",\"properties\":{\"latest\":{\"type\":\"object\"},\"best\":{\"type\":\"object\"},"
      "\"test\":{\"type\":\"object\"}}},\"diagnosis\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
-     "\"model\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},\"dataset_id\":{\"type\":[\"string\",\"null\"]},"
+     "\"model\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},\"dataset_id\":{\"type\":[\"string\",\"null\"]}"
+     ","
      "\"spec\":{\"$ref\":\"#/components/schemas/JobSpec\"},\"network_spec\":{\"$ref\":\"#/components/schemas/NetworkSpec\"},"
      "\"precision\":{\"enum\":[\"float32\",\"bfloat16\"],\"description\":\"what is really computed in\"},"
-     "\"memory_bytes\":{\"type\":\"integer\"},\"kernels\":{\"type\":[\"string\",\"null\"]},\"weights_sha256\":{\"type\":[\"string\",\"null\"]},"
+     "\"memory_bytes\":{\"type\":\"integer\"},\"kernels\":{\"type\":[\"string\",\"null\"]},\"weights_sha256\":{\"type\":[\"string\","
+     "\"null\"]},"
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"},\"started_at\":{\"$ref\":\"#/components/schemas/Time\"},"
      "\"finished_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
-    {"JobChange",
-     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"priority\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":100}}}"},
+    {"JobChange", "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":\"string\"},"
+                  "\"priority\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":100}}}"},
     {"MetricSeries",
      "{\"type\":\"object\",\"properties\":{\"series\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\",\"properties\":{"
      "\"step\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},\"epoch\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},"
@@ -99,23 +101,27 @@ static const struct {
      "\"next\":{\"type\":\"string\",\"description\":\"after= of the next request\"},\"more\":{\"type\":\"boolean\"}}}"},
     {"Model",
      "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},\"job\":{\"type\":\"string\"},"
-     "\"task\":{\"enum\":[\"classification\",\"multilabel\",\"regression\"]},\"inputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
+     "\"task\":{\"enum\":[\"classification\",\"multilabel\",\"regression\"]},\"inputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}"
+     "},"
      "\"outputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"network\":{\"$ref\":\"#/components/schemas/NetworkSpec\"},"
      "\"preprocessing\":{\"type\":\"object\"},\"job_spec\":{\"$ref\":\"#/components/schemas/JobSpec\"},\"metrics\":{\"type\":\"object\"},"
-     "\"parameters\":{\"type\":\"integer\"},\"weights_sha256\":{\"type\":\"string\"},\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
-    {"PredictRequest",
-     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"rows\"],\"properties\":{\"rows\":{\"type\":\"array\",\"minItems\":1,"
-     "\"items\":{\"anyOf\":[{\"type\":\"object\",\"description\":\"values by input; what is left out is missing\"},"
-     "{\"type\":\"array\",\"description\":\"one value per input, in order\",\"items\":{\"type\":[\"number\",\"string\",\"boolean\",\"null\"]}}]}}}}"},
+     "\"parameters\":{\"type\":\"integer\"},\"weights_sha256\":{\"type\":\"string\"},\"created_at\":{\"$ref\":\"#/components/schemas/"
+     "Time\"}}}"},
+    {"PredictRequest", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"rows\"],\"properties\":{\"rows\":{\"type\":"
+                       "\"array\",\"minItems\":1,"
+                       "\"items\":{\"anyOf\":[{\"type\":\"object\",\"description\":\"values by input; what is left out is missing\"},"
+                       "{\"type\":\"array\",\"description\":\"one value per input, in "
+                       "order\",\"items\":{\"type\":[\"number\",\"string\",\"boolean\",\"null\"]}}]}}}}"},
     {"Predictions",
-     "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"predictions\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+     "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"predictions\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"object\","
      "\"properties\":{\"class\":{\"type\":[\"string\",\"null\"]},\"probabilities\":{\"type\":\"object\"},\"labels\":{\"type\":\"object\"},"
      "\"value\":{\"type\":[\"number\",\"null\"]},\"values\":{\"type\":\"object\"},\"non_finite\":{\"type\":\"boolean\"}}}}}}"},
     {"EvaluateRequest",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"dataset\"],\"properties\":{\"dataset\":{\"type\":\"string\"}}}"},
-    {"Evaluation",
-     "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"dataset\":{\"type\":\"string\"},\"rows\":{\"type\":\"integer\"},"
-     "\"metrics\":{\"type\":\"object\"}}}"},
+    {"Evaluation", "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"dataset\":{\"type\":\"string\"},\"rows\":{"
+                   "\"type\":\"integer\"},"
+                   "\"metrics\":{\"type\":\"object\"}}}"},
 };
 
 static const char *const listed[] = {"Network", "Dataset", "Job", "Model"};
@@ -202,7 +208,8 @@ static json_t *content(const char *type, json_t *schema) { return json_pack("{s:
 static json_t *make_request_body(const struct route *route) {
   if (route->request_schema == NULL && (route->flags & ROUTE_STREAMS_BODY) == 0) return NULL;
   json_t *types = json_object();
-  if (route->request_schema != NULL) json_put(&types, "application/json", json_pack("{s:o}", "schema", schema_reference(route->request_schema)));
+  if (route->request_schema != NULL)
+    json_put(&types, "application/json", json_pack("{s:o}", "schema", schema_reference(route->request_schema)));
   if ((route->flags & ROUTE_STREAMS_BODY) != 0) json_put(&types, "text/csv", json_pack("{s:o}", "schema", string_schema()));
   if ((route->flags & ROUTE_STREAMS_BODY) != 0 && route->request_schema == NULL) {
     json_put(&types, "text/tab-separated-values", json_pack("{s:o}", "schema", string_schema()));
@@ -218,7 +225,8 @@ static json_t *make_answer(const struct route *route) {
     json_put(&answer, "content", content(route->response_type, string_schema()));
   }
   if (route->success_status == 201 || strcmp(route->name, "createJob") == 0) {
-    json_put(&answer, "headers", json_pack("{s:{s:s, s:o}}", "Location", "description", "Path of what was created.", "schema", string_schema()));
+    json_put(&answer, "headers",
+             json_pack("{s:{s:s, s:o}}", "Location", "description", "Path of what was created.", "schema", string_schema()));
   }
   return answer;
 }
@@ -231,8 +239,9 @@ static json_t *make_answers(const struct route *route) {
   snprintf(status, sizeof status, "%d", route->success_status);
   json_put(&answers, status, make_answer(route));
   if (has_query(route, "dry_run")) {
-    json_put(&answers, "200", json_pack("{s:s, s:o}", "description", "Of a dry run: what would have been made of it.", "content",
-                                        content("application/json", schema_reference("Anything"))));
+    json_put(&answers, "200",
+             json_pack("{s:s, s:o}", "description", "Of a dry run: what would have been made of it.", "content",
+                       content("application/json", schema_reference("Anything"))));
   }
   if ((route->flags & ROUTE_ETAG) != 0) json_put(&answers, "304", json_pack("{s:s}", "description", "Nothing has changed."));
   static const char *const classes[] = {"4XX", "5XX"};
@@ -255,8 +264,10 @@ static json_t *make_operation(const struct route *route) {
   json_t *operation = json_pack("{s:s, s:s, s:[s], s:o}", "operationId", route->name, "summary", route->summary, "tags", find_tag(route),
                                 "responses", make_answers(route));
   json_t *parameters = make_parameters(route);
-  if (json_array_size(parameters) > 0) json_put(&operation, "parameters", parameters);
-  else json_decref(parameters);
+  if (json_array_size(parameters) > 0)
+    json_put(&operation, "parameters", parameters);
+  else
+    json_decref(parameters);
   json_t *body = make_request_body(route);
   if (body != NULL) json_put(&operation, "requestBody", body);
   if ((route->flags & ROUTE_PUBLIC) != 0) json_put(&operation, "security", json_array());
@@ -299,8 +310,8 @@ static json_t *make_document(const struct api *api) {
                               content("application/problem+json", schema_reference("Problem")));
   json_t *token = json_pack("{s:s, s:s, s:s}", "type", "http", "scheme", "bearer", "description",
                             "Needed if the server was started with --token-file.");
-  json_t *components = json_pack("{s:o, s:{s:o}, s:{s:o}}", "schemas", make_schemas(), "responses", "Problem", problem, "securitySchemes", "token",
-                                 token);
+  json_t *components =
+      json_pack("{s:o, s:{s:o}, s:{s:o}}", "schemas", make_schemas(), "responses", "Problem", problem, "securitySchemes", "token", token);
   return json_pack("{s:s, s:{s:s, s:s, s:s}, s:[{s:s}], s:o, s:[{}, {s:[]}], s:o, s:o}", "openapi", "3.1.0", "info", "title", "backpropd",
                    "version", api->options.version, "description", "Train neural networks over HTTP and serve them.", "servers", "url", "/",
                    "tags", make_tags(), "security", "token", "paths", make_paths(), "components", components);

@@ -14,8 +14,10 @@ static enum error_code find_rows(const json_t *body, json_t **out_rows, struct e
   static const char *const known[] = {"rows", NULL};
   object_check_keys(body, known, "", error);
   *out_rows = json_object_get(body, "rows");
-  if (!json_is_array(*out_rows)) error_add(error, "/rows", "must be an array of rows: objects {\"input\": value} or arrays of values");
-  else if (json_array_size(*out_rows) == 0) error_add(error, "/rows", "must have at least one row");
+  if (!json_is_array(*out_rows))
+    error_add(error, "/rows", "must be an array of rows: objects {\"input\": value} or arrays of values");
+  else if (json_array_size(*out_rows) == 0)
+    error_add(error, "/rows", "must have at least one row");
   return error->code;
 }
 
@@ -77,13 +79,15 @@ struct csv_prediction {
   FILE *file;
   bool has_header;
   size_t column_count;
-  size_t *features;          /* per column: index of its feature, or SIZE_MAX: not looked at */
-  struct cell *cells;        /* per feature */
-  size_t count;              /* rows in the batch */
+  size_t *features;   /* per column: index of its feature, or SIZE_MAX: not looked at */
+  struct cell *cells; /* per feature */
+  size_t count;       /* rows in the batch */
   uint64_t row_count;
 };
 
-static const char *get_feature_name(const void *context, size_t index) { return ((const struct preprocessor *)context)->features[index].name; }
+static const char *get_feature_name(const void *context, size_t index) {
+  return ((const struct preprocessor *)context)->features[index].name;
+}
 
 static bool is_target(const struct preprocessor *preprocessor, const char *name) {
   for (size_t i = 0; i < preprocessor->target_count; i++) {

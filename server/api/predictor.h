@@ -12,12 +12,12 @@ enum { PREDICT_BATCH = 256, PREDICT_WORKSPACE_BYTES_MAX = 64 << 20 };
 
 struct predictor {
   struct api *api;
-  struct model *model;       /* taken from the cache */
-  size_t batch;              /* rows at once */
+  struct model *model; /* taken from the cache */
+  size_t batch;        /* rows at once */
   size_t input_width, output_width;
   struct workspace *workspace;
-  float *x;                  /* [batch, input_width] */
-  float *outputs;            /* [batch, output_width] */
+  float *x;       /* [batch, input_width] */
+  float *outputs; /* [batch, output_width] */
 };
 
 /* Takes the model; `rows` says how many rows will come at most, 0: unknown. Deinit whatever the outcome. */

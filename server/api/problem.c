@@ -59,7 +59,8 @@ static json_t *problem_to_json(const struct error *error, const char *request_id
   const char *name = error_code_name(error->code);
   json_t *items = json_array();
   for (size_t i = 0; i < error->item_count; i++) {
-    json_append(&items, json_pack("{s:o, s:o}", "pointer", text_to_json(error->items[i].pointer), "detail", text_to_json(error->items[i].detail)));
+    json_append(&items,
+                json_pack("{s:o, s:o}", "pointer", text_to_json(error->items[i].pointer), "detail", text_to_json(error->items[i].detail)));
   }
   char type[96];
   snprintf(type, sizeof type, "urn:backpropd:problem:%s", name);

@@ -36,15 +36,18 @@ enum error_code query_check(const struct route *route, const struct request *req
     bool is_known = false;
     for (size_t k = 0; k < known.count; k++) is_known = is_known || strcmp(known.names[k], name) == 0;
     if (!is_known && known.count == 0) {
-      return error_set(error, ERROR_MALFORMED, "query parameter \"%.64s\" is not known, %s %s takes none", name, route->method, route->path);
+      return error_set(error, ERROR_MALFORMED, "query parameter \"%.64s\" is not known, %s %s takes none", name, route->method,
+                       route->path);
     }
     if (!is_known) {
       const char *nearest = param_suggest(name, known.count, get_query_name, &known);
       return error_set(error, ERROR_MALFORMED, "query parameter \"%.64s\" is not known%s%s%s; known: %s", name,
-                       nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?", route->query);
+                       nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?",
+                       route->query);
     }
     for (size_t k = 0; k < i; k++) {
-      if (strcmp(request->query[k].name, name) == 0) return error_set(error, ERROR_MALFORMED, "query parameter \"%.64s\" is given twice", name);
+      if (strcmp(request->query[k].name, name) == 0)
+        return error_set(error, ERROR_MALFORMED, "query parameter \"%.64s\" is given twice", name);
     }
   }
   return ERROR_NONE;
@@ -58,8 +61,8 @@ enum error_code query_get_size(const struct request *request, const char *name, 
   errno = 0;
   unsigned long long value = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
   if (end == NULL || *end != '\0' || errno != 0 || value < min || value > max) {
-    return error_set(error, ERROR_MALFORMED, "query parameter \"%s\" must be a whole number from %llu to %llu", name, (unsigned long long)min,
-                     (unsigned long long)max);
+    return error_set(error, ERROR_MALFORMED, "query parameter \"%s\" must be a whole number from %llu to %llu", name,
+                     (unsigned long long)min, (unsigned long long)max);
   }
   *out_value = value;
   return ERROR_NONE;
@@ -69,7 +72,8 @@ enum error_code query_get_boolean(const struct request *request, const char *nam
   const char *text = request_get_query(request, name);
   if (text == NULL) return ERROR_NONE;
   bool is_true = strcmp(text, "true") == 0;
-  if (!is_true && strcmp(text, "false") != 0) return error_set(error, ERROR_MALFORMED, "query parameter \"%s\" must be true or false", name);
+  if (!is_true && strcmp(text, "false") != 0)
+    return error_set(error, ERROR_MALFORMED, "query parameter \"%s\" must be true or false", name);
   *out_value = is_true;
   return ERROR_NONE;
 }
@@ -91,7 +95,8 @@ enum error_code query_get_page(const struct request *request, struct store_page 
 
 enum error_code request_parse_object(const struct request *request, json_t **out_object, struct error *error) {
   *out_object = NULL;
-  if (request->body == NULL || request->body_bytes == 0) return error_set(error, ERROR_MALFORMED, "the body is empty, a JSON object is expected");
+  if (request->body == NULL || request->body_bytes == 0)
+    return error_set(error, ERROR_MALFORMED, "the body is empty, a JSON object is expected");
   json_t *json;
   enum error_code code = json_parse(request->body, request->body_bytes, &json, error);
   if (code != ERROR_NONE) return code;
@@ -118,8 +123,10 @@ void object_check_keys(const json_t *object, const char *const *known, const cha
     char at[ERROR_POINTER_BYTES];
     error_pointer(at, pointer, "%s", key);
     const char *nearest = param_suggest(key, known_count, get_known_key, known);
-    if (nearest != NULL) error_add(error, at, "unknown key \"%.64s\", did you mean \"%s\"?", key, nearest);
-    else error_add(error, at, "unknown key \"%.64s\", the first known one is \"%s\"", key, known[0]);
+    if (nearest != NULL)
+      error_add(error, at, "unknown key \"%.64s\", did you mean \"%s\"?", key, nearest);
+    else
+      error_add(error, at, "unknown key \"%.64s\", the first known one is \"%s\"", key, known[0]);
   }
 }
 

@@ -9,7 +9,7 @@
 #include "server/store/models.h"
 #include "server/store/networks.h"
 
-enum { NAMES_MAX = 200 };   /* the newest ones; a suggestion is a kindness, not a search */
+enum { NAMES_MAX = 200 }; /* the newest ones; a suggestion is a kindness, not a search */
 
 static const char *const resource_words[] = {"network", "dataset", "job", "model"};
 
@@ -23,18 +23,18 @@ static void add_name(struct names_found *found, const char *name) {
 }
 
 /* The names of one table's newest rows: list, copy, free. */
-#define COLLECT(function_, row_, list_call_)                  \
-  static void function_(struct store *store, const struct store_page *page, struct names_found *found) { \
-    struct row_ *rows = NULL;                                 \
-    size_t count = 0;                                         \
-    char cursor[sizeof page->cursor];                         \
-    struct error error = {0};                                 \
-    if ((list_call_) != ERROR_NONE) return;                   \
-    for (size_t i = 0; i < count; i++) {                      \
-      add_name(found, rows[i].name);                          \
-      row_##_deinit(&rows[i]);                                \
-    }                                                         \
-    free(rows);                                               \
+#define COLLECT(function_, row_, list_call_)                                                                                               \
+  static void function_(struct store *store, const struct store_page *page, struct names_found *found) {                                   \
+    struct row_ *rows = NULL;                                                                                                              \
+    size_t count = 0;                                                                                                                      \
+    char cursor[sizeof page->cursor];                                                                                                      \
+    struct error error = {0};                                                                                                              \
+    if ((list_call_) != ERROR_NONE) return;                                                                                                \
+    for (size_t i = 0; i < count; i++) {                                                                                                   \
+      add_name(found, rows[i].name);                                                                                                       \
+      row_##_deinit(&rows[i]);                                                                                                             \
+    }                                                                                                                                      \
+    free(rows);                                                                                                                            \
   }
 COLLECT(collect_networks, network_row, networks_list(store, page, &rows, &count, cursor, &error))
 COLLECT(collect_datasets, dataset_row, datasets_list(store, page, &rows, &count, cursor, &error))
@@ -42,7 +42,7 @@ COLLECT(collect_jobs, job_row, jobs_list(store, page, 0, &rows, &count, cursor, 
 COLLECT(collect_models, model_row, models_list(store, page, &rows, &count, cursor, &error))
 
 static void (*const collectors[])(struct store *, const struct store_page *, struct names_found *) = {collect_networks, collect_datasets,
-                                                                                                    collect_jobs, collect_models};
+                                                                                                      collect_jobs, collect_models};
 
 static const char *get_name(const void *context, size_t index) { return ((const struct names_found *)context)->names[index]; }
 

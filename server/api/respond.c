@@ -41,7 +41,8 @@ enum error_code temporary_open(struct api *api, FILE **out_file, struct error *e
   char path[4096];
   const char *data_dir = store_get_data_dir(api->store);
   int file = open(data_dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (file < 0 && (errno == EOPNOTSUPP || errno == EISDIR) && snprintf(path, sizeof path, "%s/answer-XXXXXX", data_dir) < (int)sizeof path) {
+  if (file < 0 && (errno == EOPNOTSUPP || errno == EISDIR) &&
+      snprintf(path, sizeof path, "%s/answer-XXXXXX", data_dir) < (int)sizeof path) {
     file = mkostemp(path, O_CLOEXEC);
     if (file >= 0) unlink(path);
   }

@@ -122,8 +122,9 @@ enum error_code root_get_version(struct api *api, const struct request *request,
   for (size_t i = 0; i < JOB_STATE_COUNT; i++) json_put(&jobs, job_state_names[i], json_integer((json_int_t)counts[i]));
   return respond_json(response, 200,
                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "name", "backpropd", "version", api->options.version, "kernels",
-                                kernels_name(), "workers", count_or_cores(api->options.workers), "threads", count_or_cores(api->options.threads),
-                                "limits", limits_to_json(api), "jobs", jobs, "started_at", json_time(api->started_ms)),
+                                kernels_name(), "workers", count_or_cores(api->options.workers), "threads",
+                                count_or_cores(api->options.threads), "limits", limits_to_json(api), "jobs", jobs, "started_at",
+                                json_time(api->started_ms)),
                       error);
 }
 
@@ -142,10 +143,10 @@ enum error_code root_get_schema(struct api *api, const struct request *request, 
   json_put(&json, "job", json_pack("{s:o}", "parameters", params_to_json(job_params, job_param_count)));
   /* An upload's parameters stand in the query, its body is the file. */
   json_put(&json, "dataset",
-           json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:[s, s, s, s, s], s:s, s:s}, {s:s, s:s, s:[s, s, s], s:s, s:s}]}", "parameters", "name",
-                     "name", "type", "text", "help", "unique name; one is made up if it is left out", "name", "delimiter", "type", "choice",
-                     "choices", "auto", "comma", "semicolon", "tab", "pipe", "default", "auto", "help", "what stands between cells", "name",
-                     "header", "type", "choice", "choices", "auto", "true", "false", "default", "auto", "help",
-                     "whether the first line names the columns"));
+           json_pack("{s:[{s:s, s:s, s:s}, {s:s, s:s, s:[s, s, s, s, s], s:s, s:s}, {s:s, s:s, s:[s, s, s], s:s, s:s}]}", "parameters",
+                     "name", "name", "type", "text", "help", "unique name; one is made up if it is left out", "name", "delimiter", "type",
+                     "choice", "choices", "auto", "comma", "semicolon", "tab", "pipe", "default", "auto", "help",
+                     "what stands between cells", "name", "header", "type", "choice", "choices", "auto", "true", "false", "default", "auto",
+                     "help", "whether the first line names the columns"));
   return respond_json(response, 200, json, error);
 }

@@ -24,54 +24,56 @@ const struct route routes[] = {
     {"POST", "/v1/networks", networks_post, "createNetwork", "Check and keep a network; dry_run checks only", POST_JSON, 201, "NetworkSpec",
      "Network", NULL, "dry_run"},
     {"GET", "/v1/networks", networks_get_list, "listNetworks", "Networks, newest first", 0, 200, NULL, "NetworkList", NULL, "limit cursor"},
-    {"GET", "/v1/networks/{id}", networks_get_one, "getNetwork", "A network with its shapes and sizes", ROUTE_ETAG, 200, NULL, "Network", NULL,
-     NULL},
+    {"GET", "/v1/networks/{id}", networks_get_one, "getNetwork", "A network with its shapes and sizes", ROUTE_ETAG, 200, NULL, "Network",
+     NULL, NULL},
     {"DELETE", "/v1/networks/{id}", networks_delete_one, "deleteNetwork", "Delete a network; jobs keep their own copy", 0, 204, NULL, NULL,
      NULL, NULL},
 
     {"POST", "/v1/datasets", datasets_post, "createDataset", "Upload a dataset: the body is the file itself",
      ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name delimiter header"},
     {"GET", "/v1/datasets", datasets_get_list, "listDatasets", "Datasets, newest first", 0, 200, NULL, "DatasetList", NULL, "limit cursor"},
-    {"GET", "/v1/datasets/{id}", datasets_get_one, "getDataset", "A dataset with its columns and bad rows", ROUTE_ETAG, 200, NULL, "Dataset",
-     NULL, NULL},
-    {"PATCH", "/v1/datasets/{id}", datasets_patch, "changeDataset", "Rename a dataset, correct the kinds of its columns", ROUTE_JSON_BODY, 200,
-     "DatasetChange", "Dataset", NULL, NULL},
-    {"DELETE", "/v1/datasets/{id}", datasets_delete_one, "deleteDataset", "Delete a dataset and its file; not while unfinished jobs use it", 0,
-     204, NULL, NULL, NULL, NULL},
+    {"GET", "/v1/datasets/{id}", datasets_get_one, "getDataset", "A dataset with its columns and bad rows", ROUTE_ETAG, 200, NULL,
+     "Dataset", NULL, NULL},
+    {"PATCH", "/v1/datasets/{id}", datasets_patch, "changeDataset", "Rename a dataset, correct the kinds of its columns", ROUTE_JSON_BODY,
+     200, "DatasetChange", "Dataset", NULL, NULL},
+    {"DELETE", "/v1/datasets/{id}", datasets_delete_one, "deleteDataset", "Delete a dataset and its file; not while unfinished jobs use it",
+     0, 204, NULL, NULL, NULL, NULL},
     {"GET", "/v1/datasets/{id}/rows", datasets_get_rows, "getDatasetRows", "Some rows of a dataset", 0, 200, NULL, "DatasetRows", NULL,
      "offset limit"},
 
-    {"POST", "/v1/jobs", jobs_post, "createJob", "Queue a training job; dry_run checks only", POST_JSON, 202, "JobSpec", "Job", NULL, "dry_run"},
+    {"POST", "/v1/jobs", jobs_post, "createJob", "Queue a training job; dry_run checks only", POST_JSON, 202, "JobSpec", "Job", NULL,
+     "dry_run"},
     {"GET", "/v1/jobs", jobs_get_list, "listJobs", "Jobs, newest first", 0, 200, NULL, "JobList", NULL, "limit cursor state"},
     {"GET", "/v1/jobs/{id}", jobs_get_one, "getJob", "A job with its progress right now", ROUTE_ETAG, 200, NULL, "Job", NULL, NULL},
-    {"PATCH", "/v1/jobs/{id}", jobs_patch, "changeJob", "Rename a job or change its priority", ROUTE_JSON_BODY, 200, "JobChange", "Job", NULL,
-     NULL},
+    {"PATCH", "/v1/jobs/{id}", jobs_patch, "changeJob", "Rename a job or change its priority", ROUTE_JSON_BODY, 200, "JobChange", "Job",
+     NULL, NULL},
     {"DELETE", "/v1/jobs/{id}", jobs_delete_one, "deleteJob", "Delete a job that isn't running; its model stays", 0, 204, NULL, NULL, NULL,
      NULL},
-    {"POST", "/v1/jobs/{id}/pause", jobs_post_pause, "pauseJob", "Stop a job after its current step, to go on later", ROUTE_IDEMPOTENCY, 202,
-     NULL, "Job", NULL, NULL},
+    {"POST", "/v1/jobs/{id}/pause", jobs_post_pause, "pauseJob", "Stop a job after its current step, to go on later", ROUTE_IDEMPOTENCY,
+     202, NULL, "Job", NULL, NULL},
     {"POST", "/v1/jobs/{id}/resume", jobs_post_resume, "resumeJob", "Queue a paused job again", ROUTE_IDEMPOTENCY, 202, NULL, "Job", NULL,
      NULL},
     {"POST", "/v1/jobs/{id}/cancel", jobs_post_cancel, "cancelJob", "End a job after its current step; what it has learned becomes a model",
      ROUTE_IDEMPOTENCY, 202, NULL, "Job", NULL, NULL},
-    {"GET", "/v1/jobs/{id}/metrics", jobs_get_metrics, "getJobMetrics", "What a job has measured, step by step, as JSON or CSV", 0, 200, NULL,
-     "MetricSeries", NULL, "after max_points names format"},
-    {"GET", "/v1/jobs/{id}/events", jobs_get_events, "streamJobEvents", "A job's events as they happen; Last-Event-ID or after resumes", 0, 200,
-     NULL, NULL, "text/event-stream", "after"},
+    {"GET", "/v1/jobs/{id}/metrics", jobs_get_metrics, "getJobMetrics", "What a job has measured, step by step, as JSON or CSV", 0, 200,
+     NULL, "MetricSeries", NULL, "after max_points names format"},
+    {"GET", "/v1/jobs/{id}/events", jobs_get_events, "streamJobEvents", "A job's events as they happen; Last-Event-ID or after resumes", 0,
+     200, NULL, NULL, "text/event-stream", "after"},
     {"GET", "/v1/jobs/{id}/log", jobs_get_log, "getJobLog", "A job's log, a line an event", 0, 200, NULL, NULL, "text/plain", "after"},
 
     {"GET", "/v1/models", models_get_list, "listModels", "Models, newest first", 0, 200, NULL, "ModelList", NULL, "limit cursor"},
-    {"GET", "/v1/models/{id}", models_get_one, "getModel", "A model with its inputs, outputs and metrics", ROUTE_ETAG, 200, NULL, "Model", NULL,
-     NULL},
+    {"GET", "/v1/models/{id}", models_get_one, "getModel", "A model with its inputs, outputs and metrics", ROUTE_ETAG, 200, NULL, "Model",
+     NULL, NULL},
     {"DELETE", "/v1/models/{id}", models_delete_one, "deleteModel", "Delete a model", 0, 204, NULL, NULL, NULL, NULL},
     {"GET", "/v1/models/{id}/export", models_export, "exportModel", "The model as a file", 0, 200, NULL, NULL, "application/octet-stream",
      "format"},
     {"POST", "/v1/models/{id}/predict", models_predict, "predict", "Raw rows in, predictions out: JSON, or CSV of any length",
      ROUTE_JSON_OR_CSV_BODY | ROUTE_STREAMS_BODY, 200, "PredictRequest", "Predictions", NULL, NULL},
-    {"POST", "/v1/models/{id}/evaluate", models_evaluate, "evaluate", "A model's metrics on a dataset", ROUTE_JSON_BODY, 200, "EvaluateRequest",
-     "Evaluation", NULL, NULL},
+    {"POST", "/v1/models/{id}/evaluate", models_evaluate, "evaluate", "A model's metrics on a dataset", ROUTE_JSON_BODY, 200,
+     "EvaluateRequest", "Evaluation", NULL, NULL},
 
-    {"GET", "/assets/{file}", root_get_asset, "getAsset", "A file of the page", ROUTE_PUBLIC | ROUTE_ETAG, 200, NULL, NULL, "text/plain", NULL},
+    {"GET", "/assets/{file}", root_get_asset, "getAsset", "A file of the page", ROUTE_PUBLIC | ROUTE_ETAG, 200, NULL, NULL, "text/plain",
+     NULL},
 };
 const size_t route_count = sizeof routes / sizeof routes[0];
 
@@ -124,6 +126,7 @@ enum error_code api_match(const char *method, const char *path, struct route_mat
     }
     add_allowed(out_match->allow, sizeof out_match->allow, route->method);
   }
-  if (out_match->allow[0] != '\0') return error_set(error, ERROR_METHOD, "%.16s is not possible here; allowed: %s", method, out_match->allow);
+  if (out_match->allow[0] != '\0')
+    return error_set(error, ERROR_METHOD, "%.16s is not possible here; allowed: %s", method, out_match->allow);
   return error_set(error, ERROR_NOT_FOUND, "nothing is at \"%.128s\"; GET /openapi.json lists every path", path);
 }

@@ -65,7 +65,8 @@ static void join_buckets(struct series *series) {
     widen(target, &right[BUCKET_MIN], &right[BUCKET_MAX], &right[BUCKET_LAST]);
   }
   if (count % 2 == 1) {
-    memmove(series->points + (joined - 1) * BUCKET_POINTS, series->points + (count - 1) * BUCKET_POINTS, BUCKET_POINTS * sizeof(struct point));
+    memmove(series->points + (joined - 1) * BUCKET_POINTS, series->points + (count - 1) * BUCKET_POINTS,
+            BUCKET_POINTS * sizeof(struct point));
   } else {
     series->last_bucket_points += series->bucket_points;
   }
@@ -130,7 +131,7 @@ static int compare_points(const void *left, const void *right) {
 }
 
 enum error_code series_finish(struct series *series, struct error *error) {
-  if (!series->is_thinned) return ERROR_NONE;   /* in order already; pinned ones are among them */
+  if (!series->is_thinned) return ERROR_NONE; /* in order already; pinned ones are among them */
   for (size_t i = 0; i < series->pinned_count; i++) {
     if (!append(&series->points, &series->point_count, &series->capacity, &series->pinned[i])) {
       return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");

@@ -13,21 +13,21 @@
 
 #include "engine/error.h"
 
-enum { SERIES_POINTS_MIN = 6 };   /* fewer can't hold two buckets */
+enum { SERIES_POINTS_MIN = 6 }; /* fewer can't hold two buckets */
 
 struct point {
   uint64_t seq, step, epoch;
-  double value;                   /* NAN: not finite */
+  double value; /* NAN: not finite */
 };
 
 struct series {
   char *name;
-  size_t points_max;              /* 0: keep all */
+  size_t points_max; /* 0: keep all */
   size_t point_count, capacity;
-  struct point *points;           /* in order while not thinned; then three per bucket: min, max, last */
+  struct point *points; /* in order while not thinned; then three per bucket: min, max, last */
   bool is_thinned;
-  uint64_t bucket_points;         /* raw points that a whole bucket stands for */
-  uint64_t last_bucket_points;    /* those in the last bucket */
+  uint64_t bucket_points;      /* raw points that a whole bucket stands for */
+  uint64_t last_bucket_points; /* those in the last bucket */
   size_t pinned_count, pinned_capacity;
   struct point *pinned;
 };
@@ -36,7 +36,7 @@ struct series_set {
   size_t points_max;
   size_t count, capacity;
   struct series *series;
-  size_t stored_count;            /* points in memory, all series together */
+  size_t stored_count; /* points in memory, all series together */
 };
 
 void series_set_deinit(struct series_set *set);

@@ -42,8 +42,10 @@ json_t *dataset_to_json(const struct dataset_row *row, bool is_whole) {
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s, s:b, s:o}", "id", row->id, "name", row->name, "rows", (json_int_t)row->rows,
                            "bytes", (json_int_t)row->bytes, "sha256", row->sha256, "columns", columns, "delimiter", delimiter, "header",
                            (int)row->has_header, "created_at", json_time(row->created_ms));
-  if (is_whole) json_put(&json, "bad_rows", bad_rows_to_json(row));
-  else json_put(&json, "bad_row_count", json_integer((json_int_t)row->bad_row_count));
+  if (is_whole)
+    json_put(&json, "bad_rows", bad_rows_to_json(row));
+  else
+    json_put(&json, "bad_row_count", json_integer((json_int_t)row->bad_row_count));
   return json;
 }
 

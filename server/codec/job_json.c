@@ -29,8 +29,8 @@ static json_t *progress_to_json(const struct job_view *view) {
   const struct job_progress *progress = view->live != NULL ? &view->live->progress : &view->row->progress;
   double fraction = progress->steps == 0 ? 0.0 : (double)progress->step / (double)progress->steps;
   if (view->row->state == JOB_SUCCEEDED) fraction = 1.0;
-  return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "epoch", (json_int_t)progress->epoch, "epochs", (json_int_t)progress->epochs, "step",
-                   (json_int_t)progress->step, "steps", (json_int_t)progress->steps, "fraction", fraction, "samples_per_second",
+  return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:o}", "epoch", (json_int_t)progress->epoch, "epochs", (json_int_t)progress->epochs,
+                   "step", (json_int_t)progress->step, "steps", (json_int_t)progress->steps, "fraction", fraction, "samples_per_second",
                    json_number(get_samples_per_second(view)), "eta_seconds",
                    json_number(view->live != NULL ? view->live->eta_seconds : (double)NAN));
 }
@@ -44,8 +44,8 @@ static const char *get_precision(const json_t *spec) {
 
 json_t *job_to_json(const struct job_view *view) {
   const struct job_row *row = view->row;
-  json_t *metrics = json_pack("{s:o, s:o, s:o}", "latest", object_or_empty(row->latest_json), "best", object_or_empty(row->best_json), "test",
-                              object_or_empty(row->test_json));
+  json_t *metrics = json_pack("{s:o, s:o, s:o}", "latest", object_or_empty(row->latest_json), "best", object_or_empty(row->best_json),
+                              "test", object_or_empty(row->test_json));
   json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:[], s:o, s:o}", "id", row->id, "name", row->name, "state",
                            job_state_names[row->state], "stop_reason", text_or_null(row->stop_reason), "queue_position",
                            view->queue_position == 0 ? json_null() : json_integer((json_int_t)view->queue_position), "priority",

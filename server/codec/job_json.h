@@ -13,8 +13,8 @@ json_t *job_spec_to_json(const struct job_spec *spec);
 /* A job's row, and what only the running server knows of it. */
 struct job_view {
   const struct job_row *row;
-  const struct job_live *live;   /* NULL: not running */
-  size_t queue_position;         /* 0: not queued */
+  const struct job_live *live; /* NULL: not running */
+  size_t queue_position;       /* 0: not queued */
 };
 
 /* DESIGN.md's job. Rows of lists have no spec and network texts; then those keys are left out. New reference, or NULL if memory is short. */

@@ -45,8 +45,9 @@ static json_t *values_to_json(const struct train_value *values, size_t count) {
 }
 
 static char *encode_report(const struct train_report *report) {
-  return write_and_free(json_pack("{s:I, s:I, s:b, s:o}", "step", (json_int_t)report->step, "epoch", (json_int_t)report->epoch, "is_epoch_end",
-                                  (int)report->is_epoch_end, "values", values_to_json(report->values, report->value_count)));
+  return write_and_free(json_pack("{s:I, s:I, s:b, s:o}", "step", (json_int_t)report->step, "epoch", (json_int_t)report->epoch,
+                                  "is_epoch_end", (int)report->is_epoch_end, "values",
+                                  values_to_json(report->values, report->value_count)));
 }
 
 static char *encode_values(const struct train_value *values, size_t count, uint64_t epoch) {
@@ -91,7 +92,8 @@ static const char *get_row_name(const struct preprocessor *preprocessor, size_t 
 static json_t *matrix_to_json(const struct metric_value *value, const struct preprocessor *preprocessor) {
   if (value->column_names == NULL) {
     json_t *rows = json_array();
-    for (size_t i = 0; i < value->row_count; i++) json_append(&rows, row_to_json(value->matrix + i * value->column_count, value->column_count));
+    for (size_t i = 0; i < value->row_count; i++)
+      json_append(&rows, row_to_json(value->matrix + i * value->column_count, value->column_count));
     return rows;
   }
   json_t *by_name = json_object();
@@ -111,7 +113,8 @@ static json_t *matrix_to_json(const struct metric_value *value, const struct pre
 static json_t *classes_to_json(const struct preprocessor *preprocessor, const struct metric_input *input) {
   json_t *names = json_array();
   size_t count = input->task == TASK_CLASSIFICATION ? input->class_count : input->width;
-  for (size_t i = 0; i < count && get_row_name(preprocessor, i) != NULL; i++) json_append(&names, json_string(get_row_name(preprocessor, i)));
+  for (size_t i = 0; i < count && get_row_name(preprocessor, i) != NULL; i++)
+    json_append(&names, json_string(get_row_name(preprocessor, i)));
   return names;
 }
 

@@ -10,8 +10,8 @@
 extern const struct job_translator job_translator;
 
 /* JSON with every metric that applies, as encode_metrics. New reference. */
-__attribute__((warn_unused_result))
-enum error_code metrics_to_json(const struct metric_input *input, double loss, const struct preprocessor *preprocessor, json_t **out_json,
-                                struct error *error);
+__attribute__((warn_unused_result)) enum error_code metrics_to_json(const struct metric_input *input, double loss,
+                                                                    const struct preprocessor *preprocessor, json_t **out_json,
+                                                                    struct error *error);
 
 #endif

@@ -36,8 +36,10 @@ static enum error_code check_limits(struct scan *scan, struct error *error) {
   for (size_t i = 0; i < scan->bytes; i++) {
     char byte = scan->text[i];
     if (scan->is_in_string) {
-      if (byte == '\\') i++;
-      else if (byte == '"') scan->is_in_string = false;
+      if (byte == '\\')
+        i++;
+      else if (byte == '"')
+        scan->is_in_string = false;
     } else if (byte == '"') {
       scan->is_in_string = true;
     } else if (byte == '{' || byte == '[') {

@@ -11,7 +11,7 @@
 
 enum {
   JSON_DEPTH_MAX = LIMIT_JSON_DEPTH, /* arrays and objects within each other */
-  JSON_CONTAINERS_MAX = 65536,     /* arrays and objects in one text */
+  JSON_CONTAINERS_MAX = 65536,       /* arrays and objects in one text */
   JSON_TIME_BYTES = 32
 };
 

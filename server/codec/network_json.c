@@ -67,8 +67,8 @@ static json_t *tensors_to_json(const struct layer_tensor *tensors, size_t count,
   for (size_t i = 0; i < count; i++) {
     size_t floats = shape_size(&tensors[i].shape);
     *out_floats += floats;
-    json_append(&array,
-                json_pack("{s:s, s:o, s:I}", "name", tensors[i].name, "shape", shape_to_json(&tensors[i].shape), "count", (json_int_t)floats));
+    json_append(&array, json_pack("{s:s, s:o, s:I}", "name", tensors[i].name, "shape", shape_to_json(&tensors[i].shape), "count",
+                                  (json_int_t)floats));
   }
   return array;
 }
@@ -81,8 +81,8 @@ static json_t *layer_to_json(const struct network *network, size_t index) {
   json_t *tensors = tensors_to_json(layer->tensors, layer->tensor_count, &parameters);
   json_t *buffers = tensors_to_json(layer->buffers, layer->buffer_count, &buffer_floats);
   return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:f}", "name", network_get_layer_name(network, index), "type",
-                   layer->kind->kind.name, "input_shapes", inputs, "output_shape", shape_to_json(&layer->out), "tensors", tensors, "buffers",
-                   buffers, "parameters", (json_int_t)parameters, "flops_per_sample", layer->flops_per_sample);
+                   layer->kind->kind.name, "input_shapes", inputs, "output_shape", shape_to_json(&layer->out), "tensors", tensors,
+                   "buffers", buffers, "parameters", (json_int_t)parameters, "flops_per_sample", layer->flops_per_sample);
 }
 
 json_t *network_summary(const struct network *network, size_t training_bytes) {

@@ -6,7 +6,7 @@
 
 #include "engine/network.h"
 
-enum { NETWORK_SUMMARY_BATCH = 32 };   /* the batch size that a summary's training bytes are for */
+enum { NETWORK_SUMMARY_BATCH = 32 }; /* the batch size that a summary's training bytes are for */
 
 /* `pointer` is the object's own ("" or "/network"). On error *out_spec is empty. */
 __attribute__((warn_unused_result)) enum error_code network_spec_from_json(const json_t *json, const char *pointer,

@@ -68,15 +68,19 @@ static void settle_kinds(struct row_cells *cells, const struct preprocessor *pre
   }
 }
 
-static const char *get_feature_name(const void *context, size_t index) { return ((const struct preprocessor *)context)->features[index].name; }
+static const char *get_feature_name(const void *context, size_t index) {
+  return ((const struct preprocessor *)context)->features[index].name;
+}
 
 static void refuse_key(const struct preprocessor *preprocessor, const char *key, const char *pointer, struct error *error) {
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     if (strcmp(preprocessor->targets[i].name, key) == 0) return;
   }
   const char *nearest = param_suggest(key, preprocessor->feature_count, get_feature_name, preprocessor);
-  if (nearest != NULL) error_add(error, pointer, "the model has no input \"%.64s\", did you mean \"%s\"?", key, nearest);
-  else error_add(error, pointer, "the model has no input \"%.64s\"", key);
+  if (nearest != NULL)
+    error_add(error, pointer, "the model has no input \"%.64s\", did you mean \"%s\"?", key, nearest);
+  else
+    error_add(error, pointer, "the model has no input \"%.64s\"", key);
 }
 
 static void read_object(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row, const char *pointer,
@@ -116,12 +120,15 @@ static void read_array(struct row_cells *cells, const json_t *row, const char *p
   }
 }
 
-enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row, const char *pointer,
-                                    struct error *error) {
+enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row,
+                                    const char *pointer, struct error *error) {
   struct error found = {0};
-  if (json_is_object(row)) read_object(cells, preprocessor, row, pointer, &found);
-  else if (json_is_array(row)) read_array(cells, row, pointer, &found);
-  else error_add(&found, pointer, "must be an object {\"input\": value, …} or an array of values");
+  if (json_is_object(row))
+    read_object(cells, preprocessor, row, pointer, &found);
+  else if (json_is_array(row))
+    read_array(cells, row, pointer, &found);
+  else
+    error_add(&found, pointer, "must be an object {\"input\": value, …} or an array of values");
   for (size_t i = 0; i < found.item_count; i++) error_add(error, found.items[i].pointer, "%s", found.items[i].detail);
   settle_kinds(cells, preprocessor);
   return found.code;

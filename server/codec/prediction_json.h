@@ -11,8 +11,8 @@
 enum { CELL_NUMBER_BYTES = 32 };
 struct row_cells {
   size_t count;
-  struct cell *cells;                    /* owned */
-  char (*numbers)[CELL_NUMBER_BYTES];    /* owned */
+  struct cell *cells;                 /* owned */
+  char (*numbers)[CELL_NUMBER_BYTES]; /* owned */
 };
 __attribute__((warn_unused_result)) enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor,
                                                                    struct error *error);

@@ -35,7 +35,8 @@ static json_t *feature_to_json(const struct feature *feature) {
 }
 
 static json_t *target_to_json(const struct target *target) {
-  json_t *json = json_pack("{s:s, s:I, s:b}", "name", target->name, "column", (json_int_t)target->column, "is_class", (int)target->is_class);
+  json_t *json =
+      json_pack("{s:s, s:I, s:b}", "name", target->name, "column", (json_int_t)target->column, "is_class", (int)target->is_class);
   if (target->is_class) {
     json_put(&json, "classes", texts_to_json(target->classes, target->class_count));
   } else {

@@ -11,10 +11,11 @@
 
 static struct server_process server;
 
-static const char flowers[] = "length,width,kind\n"
-                              "1.0,2.0,rose\n1.1,2.1,rose\n0.9,1.9,rose\n1.2,2.2,rose\n1.0,2.1,rose\n0.8,2.0,rose\n1.1,1.8,rose\n1.0,1.9,rose\n"
-                              "3.0,5.0,lily\n3.1,5.1,lily\n2.9,4.9,lily\n3.2,5.2,lily\n3.0,5.1,lily\n2.8,5.0,lily\n3.1,4.8,lily\n3.0,4.9,lily\n";
-#define NETWORK                                                                                                                       \
+static const char flowers[] =
+    "length,width,kind\n"
+    "1.0,2.0,rose\n1.1,2.1,rose\n0.9,1.9,rose\n1.2,2.2,rose\n1.0,2.1,rose\n0.8,2.0,rose\n1.1,1.8,rose\n1.0,1.9,rose\n"
+    "3.0,5.0,lily\n3.1,5.1,lily\n2.9,4.9,lily\n3.2,5.2,lily\n3.0,5.1,lily\n2.8,5.0,lily\n3.1,4.8,lily\n3.0,4.9,lily\n";
+#define NETWORK                                                                                                                            \
   "{\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\",\"name\":\"hidden\"},{\"type\":\"dense\",\"units\":\"auto\","      \
   "\"activation\":\"auto\"}]}"
 
@@ -23,7 +24,8 @@ static json_t *post(const char *path, const char *body, int status) {
 }
 
 static void upload(const char *path, const char *csv) {
-  json_decref(client_expect_json(&server, &(struct client_request){.method = "POST", .path = path, .content_type = "text/csv", .body = csv}, 201));
+  json_decref(
+      client_expect_json(&server, &(struct client_request){.method = "POST", .path = path, .content_type = "text/csv", .body = csv}, 201));
 }
 
 static void start(void) {
@@ -74,7 +76,8 @@ START_TEST(digits_reach_96_percent_on_a_stratified_test_part) {
   char *digits = read_digits();
   upload("/v1/datasets?name=digits", digits);
   json_t *job = post("/v1/jobs",
-                     "{\"name\":\"digits\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},{\"type\":\"dropout\",\"rate\":0.2},{\"type\":\"dense\","
+                     "{\"name\":\"digits\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},{\"type\":"
+                     "\"dropout\",\"rate\":0.2},{\"type\":\"dense\","
                      "\"units\":\"auto\",\"activation\":\"auto\"}]},\"dataset\":\"digits\",\"target\":\"digit\",\"epochs\":80,\"seed\":7}",
                      202);
   ck_assert_str_eq(json_text_at(job, "/spec/loss/type"), "cross_entropy");
@@ -150,7 +153,10 @@ START_TEST(metrics_come_whole_thinned_and_as_csv) {
   ck_assert_int_eq(strncmp(csv.body, "step,epoch,", 11), 0);
   ck_assert_uint_eq(count_lines(csv.body), 401);
   answer_deinit(&csv);
-  client_send(&server, &(struct client_request){.path = "/v1/jobs/long/metrics?names=loss&max_points=30", .headers = (const char *const[]){"Accept: text/csv", NULL}}, &csv);
+  client_send(&server,
+              &(struct client_request){.path = "/v1/jobs/long/metrics?names=loss&max_points=30",
+                                       .headers = (const char *const[]){"Accept: text/csv", NULL}},
+              &csv);
   ck_assert_uint_eq(count_lines(csv.body), thin_count + 1);
   answer_deinit(&csv);
   json_decref(whole);
@@ -162,7 +168,7 @@ END_TEST
 /* What a stream of events said: ids in order, and its kinds. */
 struct heard {
   char *text;
-  size_t bytes, stop_after;   /* stop_after: bytes, 0 never */
+  size_t bytes, stop_after; /* stop_after: bytes, 0 never */
 };
 
 static bool hear(void *context, const char *bytes, size_t count) {
@@ -191,7 +197,7 @@ static void listen_to(const char *path, const char *last_id, struct heard *heard
 static unsigned long check_ids(const struct heard *heard, unsigned long expected) {
   for (const char *at = heard->text; (at = strstr(at, "id: ")) != NULL; at++) {
     if (at != heard->text && at[-1] != '\n') continue;
-    if (strstr(at, "\n\n") == NULL) break;   /* cut off: asked for again */
+    if (strstr(at, "\n\n") == NULL) break; /* cut off: asked for again */
     ck_assert_uint_eq(strtoul(at + 4, NULL, 10), expected);
     expected++;
   }
@@ -199,8 +205,9 @@ static unsigned long check_ids(const struct heard *heard, unsigned long expected
 }
 
 START_TEST(events_resume_without_loss_or_repeat) {
-  json_decref(post("/v1/jobs",
-                   "{\"name\":\"heard\",\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":3000,\"batch_size\":4}", 202));
+  json_decref(post(
+      "/v1/jobs",
+      "{\"name\":\"heard\",\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":3000,\"batch_size\":4}", 202));
   unsigned long next = 1;
   bool has_ended = false;
   for (int part = 0; part < 1000 && !has_ended; part++) {
@@ -237,7 +244,8 @@ static void *delete_soon(void *context) {
 }
 
 START_TEST(a_stream_ends_when_its_job_is_deleted) {
-  json_decref(post("/v1/jobs", "{\"name\":\"waiting\",\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1000000}", 202));
+  json_decref(post("/v1/jobs",
+                   "{\"name\":\"waiting\",\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1000000}", 202));
   json_decref(post("/v1/jobs/waiting/pause", NULL, 202));
   json_decref(client_wait_for(&server, "/v1/jobs/waiting", "/state", "paused", 60000));
   pthread_t thread;
@@ -257,13 +265,14 @@ static void send_with_key(const char *path, const char *type, const char *body, 
   char header[128];
   snprintf(header, sizeof header, "Idempotency-Key: %s", key);
   const char *const headers[] = {header, NULL};
-  client_send(&server, &(struct client_request){.method = "POST", .path = path, .content_type = type, .body = body, .headers = headers}, answer);
+  client_send(&server, &(struct client_request){.method = "POST", .path = path, .content_type = type, .body = body, .headers = headers},
+              answer);
 }
 
 START_TEST(a_key_replays_the_first_answer_and_refuses_another_body) {
   static const struct {
     const char *path, *type, *body, *other, *list;
-    size_t count;   /* in the list afterwards */
+    size_t count; /* in the list afterwards */
   } cases[] = {
       {"/v1/networks", "application/json", NETWORK, "{\"layers\":[{\"type\":\"dense\",\"units\":3}]}", "/v1/networks", 1},
       {"/v1/jobs", "application/json", "{\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1}",
@@ -308,7 +317,8 @@ END_TEST
 
 static void *post_same(void *context) {
   struct client_answer *answer = context;
-  send_with_key("/v1/jobs", "application/json", "{\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1}", "key-race", answer);
+  send_with_key("/v1/jobs", "application/json", "{\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1}",
+                "key-race", answer);
   return NULL;
 }
 
@@ -341,7 +351,8 @@ START_TEST(an_etag_spares_the_body_until_something_changes) {
   ck_assert_int_eq(answer.status, 304);
   ck_assert_uint_eq(answer.body_bytes, 0);
   answer_deinit(&answer);
-  json_decref(client_expect_json(&server, &(struct client_request){.method = "PATCH", .path = "/v1/datasets/flowers", .body = "{\"name\":\"flowers2\"}"}, 200));
+  json_decref(client_expect_json(
+      &server, &(struct client_request){.method = "PATCH", .path = "/v1/datasets/flowers", .body = "{\"name\":\"flowers2\"}"}, 200));
   request.path = "/v1/datasets/flowers2";
   client_send(&server, &request, &answer);
   ck_assert_int_eq(answer.status, 200);
@@ -362,8 +373,10 @@ START_TEST(lists_come_in_pages_newest_first) {
     json_t *item;
     json_array_foreach(json_at(list, "/items"), index, item) strncat(seen, json_text_at(item, "/name") + 4, 2);
     const char *cursor = json_text_at(list, "/next_cursor");
-    if (cursor[0] == '\0') path[0] = '\0';
-    else snprintf(path, sizeof path, "/v1/networks?limit=2&cursor=%s", cursor);
+    if (cursor[0] == '\0')
+      path[0] = '\0';
+    else
+      snprintf(path, sizeof path, "/v1/networks?limit=2&cursor=%s", cursor);
     json_decref(list);
   }
   ck_assert_str_eq(seen, "43210");

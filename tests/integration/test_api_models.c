@@ -20,10 +20,15 @@ static void upload_table(void) {
   at += sprintf(at, "size,color,fits,price,weight,big,red\n");
   for (int i = 0; i < ROWS; i++) {
     int size = i * 7 % 40, is_red = i % 3 == 0;
-    if (i % 17 == 5) at += sprintf(at, ",");
-    else at += sprintf(at, "%d,", size);
-    at += sprintf(at, "%s,%s,%d,%.1f,%d,%d\n", is_red ? "red" : i % 3 == 1 ? "green" : "\"blue, dark\"", size > 19 ? "yes" : "no",
-                  1000 + 50 * size + (is_red ? 300 : 0), size * 0.5, size > 19, is_red);
+    if (i % 17 == 5)
+      at += sprintf(at, ",");
+    else
+      at += sprintf(at, "%d,", size);
+    at += sprintf(at, "%s,%s,%d,%.1f,%d,%d\n",
+                  is_red       ? "red"
+                  : i % 3 == 1 ? "green"
+                               : "\"blue, dark\"",
+                  size > 19 ? "yes" : "no", 1000 + 50 * size + (is_red ? 300 : 0), size * 0.5, size > 19, is_red);
   }
   struct client_request request = {.method = "POST", .path = "/v1/datasets?name=table", .content_type = "text/csv", .body = csv};
   json_decref(client_expect_json(&server, &request, 201));
@@ -38,7 +43,8 @@ static json_t *post(const char *path, const char *body, int status) {
 static json_t *train(const char *name, const char *layers, const char *more) {
   char body[2048], path[64];
   snprintf(body, sizeof body,
-           "{\"name\":\"%s\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":24,\"activation\":\"tanh\"},%s]},\"dataset\":\"table\",\"seed\":3,"
+           "{\"name\":\"%s\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":24,\"activation\":\"tanh\"},%s]},\"dataset\":\"table\","
+           "\"seed\":3,"
            "\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.01},\"epochs\":150,%s}",
            name, layers, more);
   json_decref(post("/v1/jobs", body, 202));
@@ -63,7 +69,8 @@ static void stop(void) {
 START_TEST(a_classification_gives_a_class_and_probabilities_that_sum_to_one) {
   json_decref(train("fits", AUTO_LAYER, "\"target\":\"fits\",\"features\":[\"size\",\"color\"]"));
   json_t *answer = post("/v1/models/fits/predict",
-                        "{\"rows\":[{\"size\":35,\"color\":\"red\"},{\"size\":\"2\",\"color\":\"blue, dark\",\"fits\":\"no\"},[30,\"green\"],{\"color\":null},"
+                        "{\"rows\":[{\"size\":35,\"color\":\"red\"},{\"size\":\"2\",\"color\":\"blue, "
+                        "dark\",\"fits\":\"no\"},[30,\"green\"],{\"color\":null},"
                         "{\"size\":5,\"color\":\"never seen\"}]}",
                         200);
   ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), "yes");
@@ -73,7 +80,8 @@ START_TEST(a_classification_gives_a_class_and_probabilities_that_sum_to_one) {
   double sum = json_number_at(answer, "/predictions/0/probabilities/yes") + json_number_at(answer, "/predictions/0/probabilities/no");
   ck_assert_double_eq_tol(sum, 1, 1e-6);
   json_decref(answer);
-  json_t *problem = post("/v1/models/fits/predict", "{\"rows\":[{\"size\":35,\"colour\":\"red\"},{\"size\":\"wide\"},[1],{\"size\":[1]}]}", 422);
+  json_t *problem =
+      post("/v1/models/fits/predict", "{\"rows\":[{\"size\":35,\"colour\":\"red\"},{\"size\":\"wide\"},[1],{\"size\":[1]}]}", 422);
   ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/rows/0/colour");
   ck_assert_str_eq(json_text_at(problem, "/errors/1/pointer"), "/rows/1/size");
   ck_assert_str_eq(json_text_at(problem, "/errors/2/pointer"), "/rows/2");
@@ -83,15 +91,16 @@ START_TEST(a_classification_gives_a_class_and_probabilities_that_sum_to_one) {
 END_TEST
 
 START_TEST(one_sigmoid_is_enough_for_two_classes) {
-  json_t *job = train("one", "{\"type\":\"dense\",\"units\":1,\"activation\":\"sigmoid\"}", "\"target\":\"fits\",\"features\":[\"size\",\"color\"]");
+  json_t *job =
+      train("one", "{\"type\":\"dense\",\"units\":1,\"activation\":\"sigmoid\"}", "\"target\":\"fits\",\"features\":[\"size\",\"color\"]");
   ck_assert_str_eq(json_text_at(job, "/spec/loss/type"), "binary_cross_entropy");
   ck_assert_double_ge(json_number_at(job, "/metrics/test/accuracy"), 0.85);
   json_decref(job);
   json_t *answer = post("/v1/models/one/predict", "{\"rows\":[{\"size\":38,\"color\":\"red\"},{\"size\":1,\"color\":\"red\"}]}", 200);
   ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), "yes");
   ck_assert_str_eq(json_text_at(answer, "/predictions/1/class"), "no");
-  ck_assert_double_eq_tol(json_number_at(answer, "/predictions/0/probabilities/no") + json_number_at(answer, "/predictions/0/probabilities/yes"), 1,
-                          1e-6);
+  ck_assert_double_eq_tol(
+      json_number_at(answer, "/predictions/0/probabilities/no") + json_number_at(answer, "/predictions/0/probabilities/yes"), 1, 1e-6);
   json_decref(answer);
   json_t *evaluation = post("/v1/models/one/evaluate", "{\"dataset\":\"table\"}", 200);
   ck_assert_double_ge(json_number_at(evaluation, "/metrics/accuracy"), 0.85);
@@ -210,7 +219,8 @@ static uint64_t read_u64(const char *bytes) {
 }
 
 START_TEST(safetensors_hold_every_tensor_one_behind_the_other) {
-  json_t *job = train("out", "{\"type\":\"batch_norm\",\"name\":\"norm\"}," AUTO_LAYER, "\"target\":\"fits\",\"features\":[\"size\",\"color\"]");
+  json_t *job =
+      train("out", "{\"type\":\"batch_norm\",\"name\":\"norm\"}," AUTO_LAYER, "\"target\":\"fits\",\"features\":[\"size\",\"color\"]");
   struct client_answer file;
   client_get(&server, "/v1/models/out/export?format=safetensors", &file);
   ck_assert_int_eq(file.status, 200);
@@ -238,7 +248,7 @@ START_TEST(safetensors_hold_every_tensor_one_behind_the_other) {
     end += (double)(json_array_size(data) * sizeof(float));
     ck_assert_double_eq(json_number_at(tensor, "/data_offsets/1"), end);
   }
-  ck_assert_uint_eq(tensor_count, 2 + 4 + 2);   /* dense, batch norm with its running statistics, dense */
+  ck_assert_uint_eq(tensor_count, 2 + 4 + 2); /* dense, batch norm with its running statistics, dense */
   ck_assert_uint_eq(file.body_bytes, 8 + header_bytes + (uint64_t)end);
   ck_assert_str_eq(json_text_at(header, "/__metadata__/weights_sha256"), json_text_at(job, "/weights_sha256"));
   json_decref(header);
@@ -263,10 +273,11 @@ START_TEST(predictions_are_answered_while_jobs_train) {
   enum { THREADS = 12 };
   json_decref(train("busy", AUTO_LAYER, "\"target\":\"price\",\"features\":[\"size\",\"color\"]"));
   for (int i = 0; i < 2; i++) {
-    json_decref(post("/v1/jobs",
-                     "{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":64},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]},"
-                     "\"dataset\":\"table\",\"target\":\"price\",\"epochs\":1000000}",
-                     202));
+    json_decref(post(
+        "/v1/jobs",
+        "{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":64},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]},"
+        "\"dataset\":\"table\",\"target\":\"price\",\"epochs\":1000000}",
+        202));
   }
   pthread_t threads[THREADS];
   size_t failures[THREADS] = {0};

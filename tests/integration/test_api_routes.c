@@ -7,21 +7,22 @@
 #include "tests/support/server_process.h"
 #include "tests/support/suite.h"
 
-static const char flowers[] = "length,width,kind\n"
-                              "1.0,2.0,rose\n1.1,2.1,rose\n0.9,1.9,rose\n1.2,2.2,rose\n1.0,2.1,rose\n0.8,2.0,rose\n1.1,1.8,rose\n1.0,1.9,rose\n"
-                              "3.0,5.0,lily\n3.1,5.1,lily\n2.9,4.9,lily\n3.2,5.2,lily\n3.0,5.1,lily\n2.8,5.0,lily\n3.1,4.8,lily\n3.0,4.9,lily\n";
+static const char flowers[] =
+    "length,width,kind\n"
+    "1.0,2.0,rose\n1.1,2.1,rose\n0.9,1.9,rose\n1.2,2.2,rose\n1.0,2.1,rose\n0.8,2.0,rose\n1.1,1.8,rose\n1.0,1.9,rose\n"
+    "3.0,5.0,lily\n3.1,5.1,lily\n2.9,4.9,lily\n3.2,5.2,lily\n3.0,5.1,lily\n2.8,5.0,lily\n3.1,4.8,lily\n3.0,4.9,lily\n";
 
-#define LONG_JOB                                                                                                                     \
+#define LONG_JOB                                                                                                                           \
   "{\"name\":\"long\",\"network\":\"net\",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1000000,\"split\":{\"test\":0}}"
 #define SHORT_JOB "{\"name\":\"short\",\"network\":\"net\",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":20,\"batch_size\":4}"
 
 struct step {
-  const char *route;            /* the route's name */
+  const char *route; /* the route's name */
   const char *method, *path;
-  const char *type, *body;      /* type NULL: application/json where there is a body */
+  const char *type, *body; /* type NULL: application/json where there is a body */
   int status;
-  const char *pointer, *text;   /* must be at that pointer; pointer NULL: `text` stands anywhere in the body */
-  const char *wait_path, *wait_state;   /* before the next step: this job is in this state */
+  const char *pointer, *text;         /* must be at that pointer; pointer NULL: `text` stands anywhere in the body */
+  const char *wait_path, *wait_state; /* before the next step: this job is in this state */
 };
 
 static const struct step steps[] = {
@@ -36,7 +37,8 @@ static const struct step steps[] = {
     {"listDatasets", "GET", "/v1/datasets?limit=5", NULL, NULL, 200, "/items/0/name", "flowers", NULL, NULL},
     {"getDataset", "GET", "/v1/datasets/flowers", NULL, NULL, 200, "/columns/2/categories/0", "lily", NULL, NULL},
     {"getDatasetRows", "GET", "/v1/datasets/flowers/rows?offset=8&limit=1", NULL, NULL, 200, "/rows/0/2", "lily", NULL, NULL},
-    {"changeDataset", "PATCH", "/v1/datasets/flowers", NULL, "{\"columns\":{\"length\":\"numeric\"}}", 200, "/columns/0/kind", "numeric", NULL, NULL},
+    {"changeDataset", "PATCH", "/v1/datasets/flowers", NULL, "{\"columns\":{\"length\":\"numeric\"}}", 200, "/columns/0/kind", "numeric",
+     NULL, NULL},
     {"createNetwork", "POST", "/v1/networks", NULL,
      "{\"name\":\"net\",\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},{\"type\":\"dense\",\"units\":\"auto\","
      "\"activation\":\"auto\"}]}",
@@ -60,7 +62,8 @@ static const struct step steps[] = {
     {"listModels", "GET", "/v1/models", NULL, NULL, 200, "/items/0/task", "classification", NULL, NULL},
     {"getModel", "GET", "/v1/models/short", NULL, NULL, 200, "/inputs/1/name", "width", NULL, NULL},
     {"exportModel", "GET", "/v1/models/short/export?format=json", NULL, NULL, 200, "/format", "backpropd", NULL, NULL},
-    {"predict", "POST", "/v1/models/short/predict", NULL, "{\"rows\":[{\"length\":3,\"width\":5}]}", 200, "/predictions/0/class", "lily", NULL, NULL},
+    {"predict", "POST", "/v1/models/short/predict", NULL, "{\"rows\":[{\"length\":3,\"width\":5}]}", 200, "/predictions/0/class", "lily",
+     NULL, NULL},
     {"predict", "POST", "/v1/models/short/predict", "text/csv", "width,length\n2,1\n", 200, NULL, "\nrose,", NULL, NULL},
     {"evaluate", "POST", "/v1/models/short/evaluate", NULL, "{\"dataset\":\"flowers\"}", 200, "/metrics/classes/0", "lily", NULL, NULL},
     {"getServerMetrics", "GET", "/metrics", NULL, NULL, 200, NULL, "backpropd_jobs{state=\"succeeded\"} 1", NULL, NULL},
@@ -102,8 +105,8 @@ static void check_answer(const struct step *step, const struct client_answer *an
     return;
   }
   json_t *json = answer_get_json(answer);
-  ck_assert_msg(strcmp(json_text_at(json, step->pointer), step->text) == 0, "%s: at %s no \"%s\": %.2000s", step->route, step->pointer, step->text,
-                answer->body);
+  ck_assert_msg(strcmp(json_text_at(json, step->pointer), step->text) == 0, "%s: at %s no \"%s\": %.2000s", step->route, step->pointer,
+                step->text, answer->body);
   json_decref(json);
 }
 

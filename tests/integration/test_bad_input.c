@@ -27,7 +27,8 @@ static void start(void) {
   server_start(&server, (const char *const[]){"--memory-budget", "268435456", "--log-level", "error", NULL});
   create("/v1/datasets?name=points", "text/csv", points);
   create("/v1/datasets?name=one-class", "text/csv", "x,kind\n1,a\n2,a\n3,a\n4,a\n5,a\n6,a\n");
-  create("/v1/networks", "application/json", "{\"name\":\"net\",\"layers\":[{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}");
+  create("/v1/networks", "application/json",
+         "{\"name\":\"net\",\"layers\":[{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}");
   memory_before = server_get_memory_bytes(&server);
 }
 
@@ -55,7 +56,9 @@ static char *make_deep_array(void) { return repeat("{\"layers\":", "[", 10000, "
 static char *make_deep_object(void) { return repeat("", "{\"a\":", 10000, ""); }
 static char *make_megabyte_of_brackets(void) { return repeat("", "[", 1 << 20, ""); }
 static char *make_object_flood(void) { return repeat("{\"layers\":[{}", ",{}", 300000, "]}"); }
-static char *make_many_layers(void) { return repeat("{\"layers\":[{\"type\":\"dense\",\"units\":2}", ",{\"type\":\"dense\",\"units\":2}", 3000, "]}"); }
+static char *make_many_layers(void) {
+  return repeat("{\"layers\":[{\"type\":\"dense\",\"units\":2}", ",{\"type\":\"dense\",\"units\":2}", 3000, "]}");
+}
 static char *make_too_large(void) { return repeat("{\"name\":\"", "x", 1 << 20, "\"}"); }
 static char *make_key_flood(void) {
   char *text = malloc(1 << 20), *at = text;
@@ -68,13 +71,13 @@ static char *make_long_name(void) { return repeat("{\"name\":\"", "n", 300, "\",
 
 struct bad_request {
   const char *method, *path;
-  const char *type;          /* NULL: application/json */
-  const char *body;          /* NULL: `make`, or none */
+  const char *type; /* NULL: application/json */
+  const char *body; /* NULL: `make`, or none */
   char *(*make)(void);
   int status;
   const char *code;
-  const char *pointer;       /* of one of the errors; NULL: not looked at */
-  const char *words;         /* must stand in the answer; NULL: not looked at */
+  const char *pointer; /* of one of the errors; NULL: not looked at */
+  const char *words;   /* must stand in the answer; NULL: not looked at */
 };
 
 #define NET(text) "POST", "/v1/networks", NULL, text, NULL
@@ -129,14 +132,16 @@ static const struct bad_request json_requests[] = {
     {NET("{\"input\":{\"shape\":[0]},\"layers\":[{\"type\":\"dense\",\"units\":2}]}"), 422, "invalid", NULL, "shape"},
     {NET("{\"input\":{\"shape\":[2,2,2,2,2]},\"layers\":[{\"type\":\"dense\",\"units\":2}]}"), 422, "invalid", NULL, "shape"},
     {NET("{\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"name\":\"left\"},{\"type\":\"dense\",\"units\":5,"
-         "\"inputs\":[\"input\"],\"name\":\"right\"},{\"type\":\"add\",\"inputs\":[\"left\",\"right\"]},{\"type\":\"dense\",\"units\":2}]}"),
+         "\"inputs\":[\"input\"],\"name\":\"right\"},{\"type\":\"add\",\"inputs\":[\"left\",\"right\"]},{\"type\":\"dense\",\"units\":2}]"
+         "}"),
      422, "invalid", NULL, "left"},
     {NET("{\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"name\":\"a\",\"inputs\":[\"b\"]},{\"type\":\"dense\","
          "\"units\":3,\"name\":\"b\",\"inputs\":[\"a\"]}]}"),
      422, "invalid", NULL, NULL},
-    {NET("{\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"name\":\"a\",\"inputs\":[\"nobody\"]}]}"), 422, "invalid",
-     "/layers/0/inputs/0", "nobody"},
-    {NET("{\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"name\":\"a\"},{\"type\":\"dense\",\"units\":3,\"name\":\"a\"}]}"),
+    {NET("{\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"name\":\"a\",\"inputs\":[\"nobody\"]}]}"), 422,
+     "invalid", "/layers/0/inputs/0", "nobody"},
+    {NET("{\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"name\":\"a\"},{\"type\":\"dense\",\"units\":3,\"name\":"
+         "\"a\"}]}"),
      422, "invalid", NULL, "\\\"a\\\""},
     {NET("{\"name\":\"a/b\",\"layers\":[{\"type\":\"dense\",\"units\":2}]}"), 422, "invalid", "/name", NULL},
     {NET("{\"name\":\"net_0123456789abcdef\",\"layers\":[{\"type\":\"dense\",\"units\":2}]}"), 422, "invalid", "/name", NULL},
@@ -159,28 +164,33 @@ static const struct bad_request json_requests[] = {
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"epochs\":0}"), 422, "invalid", "/epochs", NULL},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"epochs\":1e18}"), 422, "invalid", "/epochs", NULL},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"batch_size\":\"big\"}"), 422, "invalid", "/batch_size", NULL},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":0.6,\"test\":0.6}}"), 422, "invalid", "/split",
-     NULL},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":-1}}"), 422, "invalid", "/split/validation", NULL},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":-1}}"), 422, "invalid",
-     "/optimizer/learning_rate", NULL},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"optimizer\":{\"type\":\"adamm\"}}"), 422, "invalid", "/optimizer/type",
-     "adam"},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":0.6,\"test\":0.6}}"), 422, "invalid",
+     "/split", NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":-1}}"), 422, "invalid",
+     "/split/validation", NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":-1}}"), 422,
+     "invalid", "/optimizer/learning_rate", NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"optimizer\":{\"type\":\"adamm\"}}"), 422, "invalid",
+     "/optimizer/type", "adam"},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"loss\":\"mean_squared\"}"), 422, "invalid", "/loss", NULL},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"loss\":{\"type\":\"cross_entropy\",\"class_weights\":[1,2,3]}}"), 422,
-     "invalid", "/loss/class_weights", NULL},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":0},\"early_stopping\":{}}"), 422, "invalid",
-     "/early_stopping/monitor", NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"loss\":{\"type\":\"cross_entropy\",\"class_weights\":[1,2,3]}"
+         "}"),
+     422, "invalid", "/loss/class_weights", NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":0},\"early_stopping\":{}}"), 422,
+     "invalid", "/early_stopping/monitor", NULL},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"features\":[\"kind\"]}"), 422, "invalid", NULL, "kind"},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"features\":[\"x\",\"why\"]}"), 422, "invalid", NULL, "why"},
-    {JOB("{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":3,\"activation\":\"softmax\"}]},\"dataset\":\"points\",\"target\":\"kind\"}"), 422,
-     "invalid", "/network/layers/0", "2 classes"},
+    {JOB("{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":3,\"activation\":\"softmax\"}]},\"dataset\":\"points\",\"target\":"
+         "\"kind\"}"),
+     422, "invalid", "/network/layers/0", "2 classes"},
     {JOB("{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":\"many\"}]},\"dataset\":\"points\",\"target\":\"kind\"}"), 422, "invalid",
      "/network/layers/0/units", NULL},
-    {JOB("{\"network\":{\"input\":{\"shape\":[7]},\"layers\":[{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\"}]},\"dataset\":\"points\","
+    {JOB("{\"network\":{\"input\":{\"shape\":[7]},\"layers\":[{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\"}]},\"dataset\":"
+         "\"points\","
          "\"target\":\"kind\"}"),
      422, "invalid", NULL, "7"},
-    {JOB("{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":1000000},{\"type\":\"dense\",\"units\":1000000},{\"type\":\"dense\",\"units\":"
+    {JOB("{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":1000000},{\"type\":\"dense\",\"units\":1000000},{\"type\":\"dense\","
+         "\"units\":"
          "\"auto\",\"activation\":\"auto\"}]},\"dataset\":\"points\",\"target\":\"kind\"}"),
      422, "over_budget", NULL, "268435456"},
     /* paths, methods, queries */
@@ -235,7 +245,8 @@ static const char *find_fault(const struct bad_request *expected, const struct c
   if (expected->code != NULL && strcmp(json_text_at(problem, "/code"), expected->code) != 0) return "another code";
   if (json_text_at(problem, "/detail")[0] == '\0' || json_text_at(problem, "/title")[0] == '\0') return "no detail or title";
   if (json_text_at(problem, "/type")[0] == '\0') return "no type";
-  if (strcmp(json_text_at(problem, "/request_id"), answer_get_header(answer, "X-Request-Id")) != 0) return "another request_id than the header's";
+  if (strcmp(json_text_at(problem, "/request_id"), answer_get_header(answer, "X-Request-Id")) != 0)
+    return "another request_id than the header's";
   if (expected->words != NULL && strstr(answer->body, expected->words) == NULL) {
     snprintf(fault, sizeof fault, "doesn't say %s", expected->words);
     return fault;
@@ -255,15 +266,16 @@ static size_t count_faults(const struct bad_request *requests, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const struct bad_request *bad = &requests[i];
     char *made = bad->make == NULL ? NULL : bad->make();
-    struct client_request request = {.method = bad->method, .path = bad->path, .content_type = bad->type, .body = made == NULL ? bad->body : made};
+    struct client_request request = {
+        .method = bad->method, .path = bad->path, .content_type = bad->type, .body = made == NULL ? bad->body : made};
     struct client_answer answer;
     client_send(&server, &request, &answer);
     json_t *problem = json_loadb(answer.body, answer.body_bytes, 0, NULL);
     const char *fault = problem == NULL ? "the body is not JSON" : find_fault(bad, &answer, problem);
     if (fault != NULL) {
       fault_count++;
-      fprintf(stderr, "%s %s %.200s\n  expected %d %s, but %s: %d %.600s\n", bad->method, bad->path, bad->body == NULL ? "" : bad->body, bad->status,
-             bad->code == NULL ? "" : bad->code, fault, answer.status, answer.body);
+      fprintf(stderr, "%s %s %.200s\n  expected %d %s, but %s: %d %.600s\n", bad->method, bad->path, bad->body == NULL ? "" : bad->body,
+              bad->status, bad->code == NULL ? "" : bad->code, fault, answer.status, answer.body);
     }
     json_decref(problem);
     answer_deinit(&answer);
@@ -300,9 +312,11 @@ static const struct {
     {"GET /v1 HTTP/1.1\r\n\r\n", 400},
     {"GET /v1 HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400},
     {"GET /v1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403},
-    {"POST /v1/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400},
+    {"POST /v1/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+     400},
     {"POST /v1/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: +2\r\n\r\n{}", 400},
-    {"POST /v1/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+    {"POST /v1/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n"
      "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
      400},
     {"POST /v1/networks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip\r\n\r\n", 400},
@@ -315,7 +329,8 @@ static const struct {
 START_TEST(smuggling_requests_are_refused) {
   for (size_t i = 0; i < sizeof raw_requests / sizeof raw_requests[0]; i++) {
     char *answer = client_send_raw(&server, raw_requests[i].bytes, strlen(raw_requests[i].bytes), RAW_TIMEOUT_MS);
-    ck_assert_msg(raw_get_status(answer) == raw_requests[i].status, "%s\nexpected %d: %.300s", raw_requests[i].bytes, raw_requests[i].status, answer);
+    ck_assert_msg(raw_get_status(answer) == raw_requests[i].status, "%s\nexpected %d: %.300s", raw_requests[i].bytes,
+                  raw_requests[i].status, answer);
     const char *second = strstr(answer + 1, "HTTP/1.1 200");
     ck_assert_msg(second == NULL, "a second request was answered: %s", answer);
     free(answer);

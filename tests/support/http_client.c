@@ -253,6 +253,4 @@ char *client_send_raw(const struct server_process *server, const char *bytes, si
   return text.bytes;
 }
 
-int raw_get_status(const char *text) {
-  return strncmp(text, "HTTP/1.", 7) == 0 && strlen(text) > 12 ? atoi(text + 9) : 0;
-}
+int raw_get_status(const char *text) { return strncmp(text, "HTTP/1.", 7) == 0 && strlen(text) > 12 ? atoi(text + 9) : 0; }

@@ -12,26 +12,26 @@
 #include "tests/support/server_process.h"
 
 struct client_request {
-  const char *method;              /* NULL: GET, or POST where there is a body */
-  const char *path;                /* with its query, as it goes over the wire: "/v1/jobs?limit=2" */
-  const char *content_type;        /* NULL: application/json where there is a body; "": none sent */
-  const char *body;                /* NULL: none */
-  size_t body_bytes;               /* 0: strlen(body) */
-  const char *const *headers;      /* "Name: value", NULL at the end; or NULL */
+  const char *method;         /* NULL: GET, or POST where there is a body */
+  const char *path;           /* with its query, as it goes over the wire: "/v1/jobs?limit=2" */
+  const char *content_type;   /* NULL: application/json where there is a body; "": none sent */
+  const char *body;           /* NULL: none */
+  size_t body_bytes;          /* 0: strlen(body) */
+  const char *const *headers; /* "Name: value", NULL at the end; or NULL */
   /* The answer's body as it arrives (a stream of events); false ends the request. NULL: collected in the answer. */
   bool (*on_data)(void *context, const char *bytes, size_t byte_count);
   /* The request's body, part by part, chunked; 0 ends it. Instead of `body`. */
   size_t (*produce)(void *context, char *buffer, size_t buffer_bytes);
   void *context;
-  long timeout_ms;                 /* 0: two minutes */
-  bool may_fail;                   /* then status 0 means that no answer came */
+  long timeout_ms; /* 0: two minutes */
+  bool may_fail;   /* then status 0 means that no answer came */
 };
 
 struct client_answer {
   int status;
-  char *body;                      /* NUL-terminated */
+  char *body; /* NUL-terminated */
   size_t body_bytes;
-  char *headers;                   /* all lines as they came */
+  char *headers; /* all lines as they came */
 };
 
 void client_send(const struct server_process *server, const struct client_request *request, struct client_answer *out_answer);

@@ -11,13 +11,13 @@
 #include <sys/types.h>
 
 struct server_process {
-  pid_t pid;            /* 0: not running */
+  pid_t pid; /* 0: not running */
   int port;
-  char url[64];         /* "http://127.0.0.1:43121" */
-  char directory[128];  /* temporary folder of this server, removed by server_cleanup */
-  char data_dir[160];   /* below it */
-  char log_path[160];   /* what the server writes to stderr, over all its starts */
-  int output;           /* read end of its stdout */
+  char url[64];        /* "http://127.0.0.1:43121" */
+  char directory[128]; /* temporary folder of this server, removed by server_cleanup */
+  char data_dir[160];  /* below it */
+  char log_path[160];  /* what the server writes to stderr, over all its starts */
+  int output;          /* read end of its stdout */
 };
 
 /* Makes the temporary folder and starts the server. `arguments`: further ones, NULL at the end, or NULL. --listen 127.0.0.1:0 and
