@@ -12,7 +12,7 @@
 
 struct activation_kind {
   struct kind kind;
-  const char *formula;   /* "a = max(0, z)" */
+  const char *formula; /* "a = max(0, z)" */
   /* a = f(z). `a` may be the same array as `z`. */
   void (*forward)(const void *settings, size_t rows, size_t width, const float *z, float *a);
   /* In place: delta holds ∂C/∂a on entry and δ = ∂C/∂z on return. */
@@ -21,7 +21,7 @@ struct activation_kind {
   void (*forward64)(const void *settings, size_t rows, size_t width, const double *z, double *a);
 };
 
-extern const struct kind_table activation_kinds;   /* each kind is the first member of a struct activation_kind */
+extern const struct kind_table activation_kinds; /* each kind is the first member of a struct activation_kind */
 
 static inline const struct activation_kind *activation_of(const struct spec *spec) { return (const struct activation_kind *)spec->kind; }
 

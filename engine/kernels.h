@@ -15,11 +15,14 @@
 const char *kernels_name(void);
 
 /* c[m, n] = a[m, k] · b[n, k]ᵀ           (z = x Wᵀ) */
-void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c, bool accumulate);
+void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                      bool accumulate);
 /* c[m, n] = a[m, k] · b[k, n]            (∂C/∂x = δ W) */
-void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c, bool accumulate);
+void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                      bool accumulate);
 /* c[m, n] = a[k, m]ᵀ · b[k, n]           (∂C/∂W = δᵀ x) */
-void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c, bool accumulate);
+void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                      bool accumulate);
 
 /* y[rows, width] += bias[width] in each row */
 void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y);

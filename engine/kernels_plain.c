@@ -106,7 +106,7 @@ static inline void store_tile(float *c, size_t n, size_t rows, size_t columns, b
 
 /* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
 static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
-  vector_lanes upper, lower;
+  vector_lanes upper = {0}, lower = {0};
 #pragma GCC unroll 16
   for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
     upper[lane] = (int32_t)((lane & half) == 0 ? lane : VECTOR_FLOATS + lane - half);

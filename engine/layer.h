@@ -27,60 +27,60 @@
 /* The first member of every layer's settings struct. The tables below describe parts of it; a kind's table includes, by
  * PARAM_INLINE rows at offset 0, those that make sense for it. */
 struct layer_common {
-  char name[LIMIT_NAME_BYTES + 1];   /* "" → "<type>_<index>" */
-  struct names inputs;               /* empty → the layer before; "input" is the network's */
-  struct spec activation;            /* kind NULL: "auto", decided by the target */
-  double l1, l2;                     /* penalty on weights (not biases): l1 Σ|w| + l2 Σ w² is added to the cost */
+  char name[LIMIT_NAME_BYTES + 1]; /* "" → "<type>_<index>" */
+  struct names inputs;             /* empty → the layer before; "input" is the network's */
+  struct spec activation;          /* kind NULL: "auto", decided by the target */
+  double l1, l2;                   /* penalty on weights (not biases): l1 Σ|w| + l2 Σ w² is added to the cost */
 };
-extern const struct param layer_name_params[2];        /* name, inputs: every layer */
-extern const struct param layer_activation_params[1];  /* activation: every layer but activation, dropout */
-extern const struct param layer_penalty_params[2];     /* l1, l2: layers with weights */
+extern const struct param layer_name_params[2];       /* name, inputs: every layer */
+extern const struct param layer_activation_params[1]; /* activation: every layer but activation, dropout */
+extern const struct param layer_penalty_params[2];    /* l1, l2: layers with weights */
 
 /* One parameter or buffer tensor of a layer: a named view into the network's one block. */
 struct layer_tensor {
-  char name[32];                     /* PyTorch's: "weight", "bias", "running_mean", "weight_ih" */
+  char name[32]; /* PyTorch's: "weight", "bias", "running_mean", "weight_ih" */
   struct shape shape;
-  size_t offset;                     /* floats from the start of the network's parameter or buffer block */
+  size_t offset; /* floats from the start of the network's parameter or buffer block */
   size_t fan_in, fan_out;
-  const struct spec *initializer;    /* borrowed from the settings; NULL: filled with `fill` */
+  const struct spec *initializer; /* borrowed from the settings; NULL: filled with `fill` */
   float fill;
-  bool is_penalized;                 /* l1, l2 apply */
+  bool is_penalized; /* l1, l2 apply */
 };
 
 /* A layer of a compiled network, as its kind sees it. */
 struct layer {
   const struct layer_kind *kind;
-  const void *settings;              /* starts with struct layer_common; borrowed from the network */
-  size_t index;                      /* position in the network's order; also the random lane */
-  const char *name;                  /* for errors; borrowed, as are the inputs' names */
+  const void *settings; /* starts with struct layer_common; borrowed from the network */
+  size_t index;         /* position in the network's order; also the random lane */
+  const char *name;     /* for errors; borrowed, as are the inputs' names */
   size_t input_count;
   const char *input_names[LIMIT_LAYER_INPUTS];
-  struct shape in[LIMIT_LAYER_INPUTS];   /* one sample of each input */
+  struct shape in[LIMIT_LAYER_INPUTS]; /* one sample of each input */
   /* Set by kind->compile: */
-  struct shape out;                  /* one sample of the output */
+  struct shape out; /* one sample of the output */
   size_t tensor_count;
-  struct layer_tensor tensors[LIMIT_LAYER_TENSORS];   /* trained */
+  struct layer_tensor tensors[LIMIT_LAYER_TENSORS]; /* trained */
   size_t buffer_count;
-  struct layer_tensor buffers[LIMIT_LAYER_TENSORS];   /* not trained: running statistics */
-  size_t saved_per_sample;           /* floats that forward leaves for backward: per sample … */
-  size_t saved_fixed;                /* … and per batch */
-  double flops_per_sample;           /* of a forward pass; multiply and add count as two */
+  struct layer_tensor buffers[LIMIT_LAYER_TENSORS]; /* not trained: running statistics */
+  size_t saved_per_sample;                          /* floats that forward leaves for backward: per sample … */
+  size_t saved_fixed;                               /* … and per batch */
+  double flops_per_sample;                          /* of a forward pass; multiply and add count as two */
 };
 
 /* One forward and backward pass over a batch, as a kind sees it. All memory is the network's. */
 struct pass {
   size_t batch;
-  bool training;                     /* dropout drops, batch norm uses the batch's statistics and updates the running ones */
-  uint64_t seed, epoch, step;        /* for random_stream, with lane = layer->index */
-  const float *x[LIMIT_LAYER_INPUTS];   /* a of each input */
+  bool training;                      /* dropout drops, batch norm uses the batch's statistics and updates the running ones */
+  uint64_t seed, epoch, step;         /* for random_stream, with lane = layer->index */
+  const float *x[LIMIT_LAYER_INPUTS]; /* a of each input */
   float *z;
-  const float *parameters;           /* the network's block; add layer->tensors[i].offset */
-  float *buffers;                    /* likewise; written in training only */
-  float *saved;                      /* saved_per_sample · batch + saved_fixed floats */
+  const float *parameters; /* the network's block; add layer->tensors[i].offset */
+  float *buffers;          /* likewise; written in training only */
+  float *saved;            /* saved_per_sample · batch + saved_fixed floats */
   /* backward only: */
-  const float *delta;                /* δ = ∂C/∂z */
-  float *gradients;                  /* the network's block; a kind overwrites its own tensors' parts */
-  float *dx[LIMIT_LAYER_INPUTS];     /* ∂C/∂x, overwritten; NULL where nobody needs it */
+  const float *delta;            /* δ = ∂C/∂z */
+  float *gradients;              /* the network's block; a kind overwrites its own tensors' parts */
+  float *dx[LIMIT_LAYER_INPUTS]; /* ∂C/∂x, overwritten; NULL where nobody needs it */
   const struct parallel *parallel;
 };
 
@@ -92,13 +92,13 @@ struct pass64 {
   const double *x[LIMIT_LAYER_INPUTS];
   double *z;
   const double *parameters;
-  const double *buffers;             /* never written */
+  const double *buffers; /* never written */
 };
 
 struct layer_kind {
   struct kind kind;
-  const char *formula;               /* "z = W x + b" */
-  size_t input_min, input_max;       /* how many inputs it takes */
+  const char *formula;         /* "z = W x + b" */
+  size_t input_min, input_max; /* how many inputs it takes */
   /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_* and counts are 0 on entry. Sets (error_set) a
    * detail that names both layers and shapes; the caller puts the pointer. Sizes up to LIMIT_SAMPLE_VALUES are fine for products
    * of two; the caller checks what compile has set. */

@@ -21,30 +21,30 @@
 #include "engine/param.h"
 
 struct network_input {
-  struct shape shape;       /* rank 0: follows from the dataset */
+  struct shape shape; /* rank 0: follows from the dataset */
 };
 
 struct network_spec {
   char name[LIMIT_NAME_BYTES + 1];
   struct network_input input;
-  struct specs layers;      /* of layer_kinds; settings start with struct layer_common */
+  struct specs layers; /* of layer_kinds; settings start with struct layer_common */
 };
-extern const struct param network_params[3];   /* name, input, layers */
+extern const struct param network_params[3]; /* name, input, layers */
 
 /* What "auto" and a missing input are resolved from. */
 struct network_target {
-  struct shape input;       /* of the dataset's features */
-  bool is_classification;   /* auto → softmax over output_width classes; else linear */
-  bool is_multilabel;       /* auto → sigmoid */
-  size_t output_width;      /* classes, or numbers to predict */
+  struct shape input;     /* of the dataset's features */
+  bool is_classification; /* auto → softmax over output_width classes; else linear */
+  bool is_multilabel;     /* auto → sigmoid */
+  size_t output_width;    /* classes, or numbers to predict */
 };
 
 void network_spec_deinit(struct network_spec *spec);
 
 /* Names every layer ("dense_0" by type and position), fills "auto" units and activations and a missing input from `target`, and checks
  * that input and output fit the target. Without a target (NULL), what is "auto" stays so. Changes `spec` in place. */
-__attribute__((warn_unused_result))
-enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target, struct error *error);
+__attribute__((warn_unused_result)) enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target,
+                                                                         struct error *error);
 
 /* Whether nothing is missing or "auto" any more: names, units, activations, input. Then network_create needs no dataset. */
 bool network_spec_is_resolved(const struct network_spec *spec);
@@ -54,19 +54,19 @@ struct network;
 /* Compiles a resolved spec. The network borrows `spec`, which must outlive it. Errors carry pointers such as "/layers/2/inputs/0".
  * Refuses: duplicate names, unknown inputs, cycles, shapes that don't fit (naming both layers), unused layers that lead nowhere,
  * sizes that overflow. The last layer is the output. */
-__attribute__((warn_unused_result))
-enum error_code network_create(const struct network_spec *spec, struct network **out_network, struct error *error);
+__attribute__((warn_unused_result)) enum error_code network_create(const struct network_spec *spec, struct network **out_network,
+                                                                   struct error *error);
 void network_destroy(struct network *network);
 
 size_t network_layer_count(const struct network *network);
-const struct layer *network_get_layer(const struct network *network, size_t index);   /* in the order of computation */
+const struct layer *network_get_layer(const struct network *network, size_t index); /* in the order of computation */
 const char *network_get_layer_name(const struct network *network, size_t index);
 const struct shape *network_get_input_shape(const struct network *network);
 const struct shape *network_get_output_shape(const struct network *network);
 const struct spec *network_get_output_activation(const struct network *network);
-size_t network_parameter_count(const struct network *network);   /* floats in the parameter block */
-size_t network_buffer_count(const struct network *network);      /* floats in the buffer block */
-double network_flops_per_sample(const struct network *network);  /* forward */
+size_t network_parameter_count(const struct network *network);  /* floats in the parameter block */
+size_t network_buffer_count(const struct network *network);     /* floats in the buffer block */
+double network_flops_per_sample(const struct network *network); /* forward */
 
 /* Start weights by each tensor's initializer, buffers by their fill; a pure function of seed. */
 void network_initialize(const struct network *network, uint64_t seed, float *parameters, float *buffers);
@@ -74,17 +74,17 @@ void network_initialize(const struct network *network, uint64_t seed, float *par
 struct workspace;
 
 /* Bytes that a workspace for `batch` samples takes; ERROR_OVER_BUDGET if that overflows. */
-__attribute__((warn_unused_result))
-enum error_code workspace_measure(const struct network *network, size_t batch, bool training, size_t *out_bytes, struct error *error);
-__attribute__((warn_unused_result))
-enum error_code workspace_create(const struct network *network, size_t batch, bool training, struct workspace **out_workspace, struct error *error);
+__attribute__((warn_unused_result)) enum error_code workspace_measure(const struct network *network, size_t batch, bool training,
+                                                                      size_t *out_bytes, struct error *error);
+__attribute__((warn_unused_result)) enum error_code workspace_create(const struct network *network, size_t batch, bool training,
+                                                                     struct workspace **out_workspace, struct error *error);
 void workspace_destroy(struct workspace *workspace);
 
 struct pass_options {
-  size_t batch;                         /* ≤ the workspace's */
+  size_t batch; /* ≤ the workspace's */
   bool training;
-  uint64_t seed, epoch, step;           /* of random masks */
-  const struct parallel *parallel;      /* NULL: this thread only */
+  uint64_t seed, epoch, step;      /* of random masks */
+  const struct parallel *parallel; /* NULL: this thread only */
 };
 
 /* Forward pass; `x` is [batch, input …]. Buffers are written in training only. */
@@ -106,17 +106,17 @@ void network_backward(const struct network *network, struct workspace *workspace
                       float *input_gradient);
 
 /* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes. */
-__attribute__((warn_unused_result))
-enum error_code network_check_loss(const struct network *network, const struct spec *loss, const char *pointer, struct error *error);
+__attribute__((warn_unused_result)) enum error_code network_check_loss(const struct network *network, const struct spec *loss,
+                                                                       const char *pointer, struct error *error);
 
 /* l1 Σ|w| + l2 Σ w² over penalized tensors; and its gradient added to `gradients`. */
 double network_penalty(const struct network *network, const float *parameters);
 void network_add_penalty_gradient(const struct network *network, const float *parameters, float *gradients);
 
 /* Cost of a batch in float64, from float64 parameters, by the kinds' forward64; allocates its own memory. The reference of gradient checks. */
-__attribute__((warn_unused_result))
-enum error_code network_cost64(const struct network *network, const struct pass_options *options, const double *x, const double *parameters,
-                               const double *buffers, const struct spec *loss, const double *class_weights, const float *target,
-                               double *out_cost, struct error *error);
+__attribute__((warn_unused_result)) enum error_code network_cost64(const struct network *network, const struct pass_options *options,
+                                                                   const double *x, const double *parameters, const double *buffers,
+                                                                   const struct spec *loss, const double *class_weights,
+                                                                   const float *target, double *out_cost, struct error *error);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "engine/network.h"
 
-enum { BLOCK_ALIGNMENT = 64 };   /* bytes: each array of a workspace starts on a cache line */
+enum { BLOCK_ALIGNMENT = 64 }; /* bytes: each array of a workspace starts on a cache line */
 
 /* Source of an edge that is the network's input, not a layer. */
 #define SOURCE_INPUT SIZE_MAX
@@ -13,19 +13,19 @@ enum { BLOCK_ALIGNMENT = 64 };   /* bytes: each array of a workspace starts on a
  * ∂C/∂a of that output, all others write to scratch memory, which is then added. */
 struct node {
   struct layer layer;
-  const struct spec *activation;            /* borrowed; NULL: linear, a is z */
-  size_t spec_index;                        /* position in the spec */
-  size_t out_size;                          /* values of one sample */
-  size_t sources[LIMIT_LAYER_INPUTS];       /* index of a node, or SOURCE_INPUT */
-  bool adds[LIMIT_LAYER_INPUTS];            /* this edge's gradient goes to scratch and is added */
+  const struct spec *activation;      /* borrowed; NULL: linear, a is z */
+  size_t spec_index;                  /* position in the spec */
+  size_t out_size;                    /* values of one sample */
+  size_t sources[LIMIT_LAYER_INPUTS]; /* index of a node, or SOURCE_INPUT */
+  bool adds[LIMIT_LAYER_INPUTS];      /* this edge's gradient goes to scratch and is added */
 };
 
 struct network {
-  const struct network_spec *spec;          /* borrowed */
+  const struct network_spec *spec; /* borrowed */
   struct shape input;
   size_t input_size;
   size_t node_count;
-  struct node *nodes;                       /* in an order of computation; the last is the output */
+  struct node *nodes; /* in an order of computation; the last is the output */
   size_t parameter_count, buffer_count;
   double flops_per_sample;
 };
@@ -37,18 +37,18 @@ static inline size_t source_size(const struct network *network, size_t source) {
 
 /* Where a layer's arrays are. `a` is `z` where the activation is linear. */
 struct node_memory {
-  float *z, *a;                             /* [batch, out …] */
-  float *delta;                             /* ∂C/∂a, then δ in its place; training only */
-  float *saved;                             /* as the kind asked; training only */
+  float *z, *a; /* [batch, out …] */
+  float *delta; /* ∂C/∂a, then δ in its place; training only */
+  float *saved; /* as the kind asked; training only */
 };
 
 struct workspace {
   size_t batch;
   bool training;
-  float *block;                             /* owned; everything below points into it */
-  float *scratch;                           /* gradients of a layer's edges that are added */
-  const struct network *network;            /* borrowed */
-  struct node_memory nodes[];               /* node_count */
+  float *block;                  /* owned; everything below points into it */
+  float *scratch;                /* gradients of a layer's edges that are added */
+  const struct network *network; /* borrowed */
+  struct node_memory nodes[];    /* node_count */
 };
 
 #endif

@@ -13,7 +13,7 @@ typedef void parallel_piece(void *argument, size_t piece);
 
 struct parallel {
   void *context;
-  size_t thread_count;   /* how many pieces may run at once; informative only */
+  size_t thread_count; /* how many pieces may run at once; informative only */
   void (*run)(void *context, size_t piece_count, parallel_piece *piece, void *argument);
 };
 
@@ -26,7 +26,7 @@ static inline void parallel_run(const struct parallel *parallel, size_t piece_co
   parallel->run(parallel->context, piece_count, piece, argument);
 }
 
-enum { PARALLEL_PIECE_COST = 50000 };   /* about nanoseconds: less is not worth handing to another thread */
+enum { PARALLEL_PIECE_COST = 50000 }; /* about nanoseconds: less is not worth handing to another thread */
 
 /* How many of `count` items, each of cost `item_cost` (about nanoseconds), make one piece. Depends on the problem alone. */
 static inline size_t parallel_items_per_piece(size_t count, size_t item_cost) {

@@ -11,19 +11,19 @@
 
 /* What a number is for. Values are stored nowhere but decide the stream: never renumber, only append. */
 enum random_purpose {
-  RANDOM_SPLIT = 1,        /* rows to training, validation, test */
-  RANDOM_INITIALIZE = 2,   /* start weights; step = index of the layer, epoch = index of its tensor */
-  RANDOM_SHUFFLE = 3,      /* order of the rows in an epoch */
-  RANDOM_DROPOUT = 4       /* masks; layer's index in the stream's `lane` */
+  RANDOM_SPLIT = 1,      /* rows to training, validation, test */
+  RANDOM_INITIALIZE = 2, /* start weights; step = index of the layer, epoch = index of its tensor */
+  RANDOM_SHUFFLE = 3,    /* order of the rows in an epoch */
+  RANDOM_DROPOUT = 4     /* masks; layer's index in the stream's `lane` */
 };
 
 /* One stream of numbers; `index` within it is the caller's. */
 struct random_stream {
   uint64_t seed;
-  uint32_t purpose;        /* enum random_purpose */
-  uint32_t lane;           /* sub-stream: a layer's index, say; below 2^16 */
-  uint64_t epoch;          /* below 2^32 */
-  uint64_t step;           /* below 2^32 */
+  uint32_t purpose; /* enum random_purpose */
+  uint32_t lane;    /* sub-stream: a layer's index, say; below 2^16 */
+  uint64_t epoch;   /* below 2^32 */
+  uint64_t step;    /* below 2^32 */
 };
 
 /* Four random words for counter value `block` of the stream; `block` below 2^32. */

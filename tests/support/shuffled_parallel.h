@@ -6,7 +6,7 @@
 #include "engine/parallel.h"
 
 struct shuffled_parallel {
-  size_t runs, pieces;   /* so far */
+  size_t runs, pieces; /* so far */
 };
 
 /* The pieces from the last to the first, every other one in a second round. Lends `state`, which must outlive it. */
