@@ -20,8 +20,9 @@ struct builder {
   const struct network_spec *spec;
   struct network *network;
   size_t count;
-  size_t *edges;     /* [count][LIMIT_LAYER_INPUTS]: spec index of the source, or SOURCE_INPUT */
-  size_t *positions; /* [count]: index in the order of computation; SIZE_MAX while unknown */
+  size_t *edges;         /* [count][LIMIT_LAYER_INPUTS]: spec index of the source, or SOURCE_INPUT */
+  size_t *positions;     /* [count]: index in the order of computation; SIZE_MAX while unknown */
+  size_t compiled_count; /* nodes whose shapes can be known: all, unless this is a draft */
   struct error *error;
 };
 
@@ -288,31 +289,30 @@ static enum error_code build(const struct builder *builder) {
   if (code == ERROR_NONE) code = edges_code;
   if (code == ERROR_NONE) code = find_order(builder);
   if (code == ERROR_NONE) code = check_all_used(builder);
-  for (size_t i = 0; i < network->node_count && code == ERROR_NONE; i++) {
+  for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) {
     code = compile_node(builder, &network->nodes[i]);
     if (code == ERROR_NONE) code = lay_out(builder, &network->nodes[i]);
   }
   return code == ERROR_NONE ? mark_edges(builder) : code;
 }
 
-static enum error_code check_size(const struct network_spec *spec, struct error *error) {
-  if (spec->layers.count == 0) return error_add(error, "/layers", "needs at least one layer");
-  if (spec->layers.count > LIMIT_LAYERS)
-    return error_add(error, "/layers", "may have at most %d layers, not %zu", LIMIT_LAYERS, spec->layers.count);
-  if (spec->input.shape.rank == 0)
+static enum error_code check_input(const struct shape *input, struct error *error) {
+  if (input->rank == 0)
     return error_add(error, "/input/shape", "is needed: without a dataset nothing says what goes in, such as [4] for four features");
-  if (spec->input.shape.rank > LIMIT_RANK || bounded_size(&spec->input.shape, LIMIT_SAMPLE_VALUES) == 0)
+  if (input->rank > LIMIT_RANK || bounded_size(input, LIMIT_SAMPLE_VALUES) == 0)
     return error_add(error, "/input/shape", "must have 1 to %d positive sizes whose product is at most %d", LIMIT_RANK,
                      LIMIT_SAMPLE_VALUES);
   return ERROR_NONE;
 }
 
-enum error_code network_create(const struct network_spec *spec, struct network **out_network, struct error *error) {
-  *out_network = NULL;
-  enum error_code code = check_size(spec, error);
-  if (code != ERROR_NONE) return code;
+/* Builds a network of which the first `compiled_count` layers, in the order of computation, are compiled. */
+static enum error_code create(const struct network_spec *spec, size_t compiled_count, struct network **out_network, struct error *error) {
   size_t count = spec->layers.count;
-  struct builder builder = {.spec = spec, .count = count, .error = error};
+  if (count == 0) return error_add(error, "/layers", "needs at least one layer");
+  if (count > LIMIT_LAYERS) return error_add(error, "/layers", "may have at most %d layers, not %zu", LIMIT_LAYERS, count);
+  enum error_code code = compiled_count > 0 ? check_input(&spec->input.shape, error) : ERROR_NONE;
+  if (code != ERROR_NONE) return code;
+  struct builder builder = {.spec = spec, .count = count, .compiled_count = compiled_count, .error = error};
   builder.edges = calloc(count * LIMIT_LAYER_INPUTS, sizeof *builder.edges);
   builder.positions = calloc(count, sizeof *builder.positions);
   builder.network = calloc(1, sizeof *builder.network);
@@ -332,6 +332,19 @@ cleanup:
   network_destroy(builder.network);
   free(builder.positions);
   free(builder.edges);
+  return code;
+}
+
+enum error_code network_create(const struct network_spec *spec, struct network **out_network, struct error *error) {
+  *out_network = NULL;
+  return create(spec, spec->layers.count, out_network, error);
+}
+
+enum error_code network_check_draft(const struct network_spec *spec, bool is_output_known, struct error *error) {
+  struct network *network = NULL;
+  size_t count = spec->layers.count, known_count = is_output_known || count == 0 ? count : count - 1;
+  enum error_code code = create(spec, spec->input.shape.rank == 0 ? 0 : known_count, &network, error);
+  network_destroy(network);
   return code;
 }
 

@@ -42,12 +42,10 @@ struct network_target {
 void network_spec_deinit(struct network_spec *spec);
 
 /* Names every layer ("dense_0" by type and position), fills "auto" units and activations and a missing input from `target`, and checks
- * that input and output fit the target. Without a target (NULL), what is "auto" stays so. Changes `spec` in place. */
+ * that input and output fit the target. Without a target (NULL), what is "auto" stays so, and
+ * names, inputs, order and all shapes that can be known are checked. Changes `spec` in place. */
 __attribute__((warn_unused_result)) enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target,
                                                                          struct error *error);
-
-/* Whether nothing is missing or "auto" any more: names, units, activations, input. Then network_create needs no dataset. */
-bool network_spec_is_resolved(const struct network_spec *spec);
 
 struct network;
 

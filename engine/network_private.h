@@ -35,6 +35,11 @@ static inline size_t source_size(const struct network *network, size_t source) {
   return source == SOURCE_INPUT ? network->input_size : network->nodes[source].out_size;
 }
 
+/* Checks what can be checked of a named spec while a dataset is awaited: names, inputs, order; and shapes, if the input's is known, up to
+ * the output layer, or with it if nothing in it is "auto". */
+__attribute__((warn_unused_result)) enum error_code network_check_draft(const struct network_spec *spec, bool is_output_known,
+                                                                        struct error *error);
+
 /* Where a layer's arrays are. `a` is `z` where the activation is linear. */
 struct node_memory {
   float *z, *a; /* [batch, out …] */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/network.h"
+#include "engine/network_private.h"
 
 static const struct param input_params[] = {
     {.name = "shape",
@@ -40,7 +40,7 @@ static bool is_auto_activation(const struct spec *layer) {
   return layer_common_of(layer)->activation.kind == NULL && has_activation(layer->kind->params, layer->kind->param_count, 0);
 }
 
-/* The next field of the layer, from row *row on, that is an integer set to "auto"; NULL if there is none. */
+/* A field of the layer that is an integer set to "auto"; NULL if there is none. */
 static int64_t *find_auto_integer(const struct spec *layer, const struct param **out_param) {
   for (size_t i = 0; i < layer->kind->param_count; i++) {
     const struct param *param = &layer->kind->params[i];
@@ -51,16 +51,6 @@ static int64_t *find_auto_integer(const struct spec *layer, const struct param *
     return field;
   }
   return NULL;
-}
-
-bool network_spec_is_resolved(const struct network_spec *spec) {
-  const struct param *param;
-  if (spec->input.shape.rank == 0) return false;
-  for (size_t i = 0; i < spec->layers.count; i++) {
-    const struct spec *layer = &spec->layers.items[i];
-    if (layer_common_of(layer)->name[0] == '\0' || is_auto_activation(layer) || find_auto_integer(layer, &param) != NULL) return false;
-  }
-  return true;
 }
 
 static bool is_name_taken(const struct network_spec *spec, const char *name) {
@@ -156,7 +146,10 @@ enum error_code network_spec_resolve(struct network_spec *spec, const struct net
   if (spec->layers.count == 0) return error_add(error, "/layers", "needs at least one layer");
   name_layers(spec);
   enum error_code code = refuse_hidden_autos(spec, error);
-  if (code != ERROR_NONE || target == NULL) return code;
+  if (code != ERROR_NONE) return code;
+  const struct param *param;
+  if (target == NULL)
+    return network_check_draft(spec, find_auto_integer(&spec->layers.items[spec->layers.count - 1], &param) == NULL, error);
   code = fill_from_target(spec, target, error);
   if (code == ERROR_NONE) code = check_input(spec, target, error);
   if (code == ERROR_NONE) code = check_output(spec, target, error);

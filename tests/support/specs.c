@@ -111,9 +111,8 @@ void spec_parse(struct spec *out_spec, const struct kind_table *kinds, const cha
   }
 }
 
-void network_spec_parse(struct network_spec *out_spec, const char *input, const char *layers) {
+void network_spec_parse_unresolved(struct network_spec *out_spec, const char *input, const char *layers) {
   char copy[TEXT_BYTES], *rest;
-  struct error error = {0};
   copy_text(copy, layers);
   *out_spec = (struct network_spec){.input.shape = shape_parse(input)};
   out_spec->layers.items = calloc(64, sizeof *out_spec->layers.items);
@@ -121,5 +120,10 @@ void network_spec_parse(struct network_spec *out_spec, const char *input, const 
     ck_assert_uint_lt(out_spec->layers.count, 64);
     spec_parse(&out_spec->layers.items[out_spec->layers.count++], &layer_kinds, layer);
   }
-  ck_assert_int_eq(network_spec_resolve(out_spec, NULL, &error), ERROR_NONE);
+}
+
+void network_spec_parse(struct network_spec *out_spec, const char *input, const char *layers) {
+  struct error error = {0};
+  network_spec_parse_unresolved(out_spec, input, layers);
+  ck_assert_msg(network_spec_resolve(out_spec, NULL, &error) == ERROR_NONE, "%s: %s", layers, error.detail);
 }

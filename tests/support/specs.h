@@ -15,6 +15,8 @@ void spec_parse(struct spec *out_spec, const struct kind_table *kinds, const cha
 void spec_set(struct spec *spec, const char *key, const char *value);
 /* A network spec whose layers are named; `input` as a shape, "" for none. Free with network_spec_deinit. */
 void network_spec_parse(struct network_spec *out_spec, const char *input, const char *layers);
+/* The same before anything is checked or named. */
+void network_spec_parse_unresolved(struct network_spec *out_spec, const char *input, const char *layers);
 struct shape shape_parse(const char *text);
 
 #endif

@@ -11,7 +11,7 @@
 #include "tests/support/specs.h"
 #include "tests/support/suite.h"
 
-/* What network_create refuses, where it points and what it says. */
+/* What network_spec_resolve, as far as it can know it without a dataset, or else network_create refuses; where it points; what it says. */
 static const struct {
   const char *input, *layers, *pointer, *detail;
 } refusals[] = {
@@ -55,7 +55,11 @@ START_TEST(what_makes_no_sense_is_refused) {
   struct network *network;
   struct error error = {0};
   size_t live = allocations_live();
-  network_spec_parse(&spec, refusals[_i].input, refusals[_i].layers);
+  network_spec_parse_unresolved(&spec, refusals[_i].input, refusals[_i].layers);
+  enum error_code code = network_spec_resolve(&spec, NULL, &error);
+  bool needs_dataset = strstr(refusals[_i].layers, "auto") != NULL || refusals[_i].input[0] == '\0';
+  ck_assert_int_eq(code, needs_dataset ? ERROR_NONE : ERROR_INVALID);
+  error_clear(&error);
   ck_assert_int_eq(network_create(&spec, &network, &error), ERROR_INVALID);
   ck_assert_ptr_null(network);
   ck_assert_uint_ge(error.item_count, 1);
@@ -69,10 +73,10 @@ END_TEST
 
 START_TEST(all_wrong_names_and_inputs_are_reported_at_once) {
   struct network_spec spec;
-  struct network *network;
   struct error error = {0};
-  network_spec_parse(&spec, "4", "dense units=3 name=a; dense units=3 name=a inputs=x; add inputs=a; dense units=2 name=input inputs=y");
-  ck_assert_int_eq(network_create(&spec, &network, &error), ERROR_INVALID);
+  network_spec_parse_unresolved(&spec, "4",
+                                "dense units=3 name=a; dense units=3 name=a inputs=x; add inputs=a; dense units=2 name=input inputs=y");
+  ck_assert_int_eq(network_spec_resolve(&spec, NULL, &error), ERROR_INVALID);
   ck_assert_uint_eq(error.item_count, 5);
   network_spec_deinit(&spec);
 }
@@ -179,14 +183,7 @@ START_TEST(auto_follows_from_the_target) {
   struct error error = {0};
   struct network_target target = targets[_i].target;
   target.input = (struct shape){.rank = 1, .sizes = {4}};
-  /* network_spec_parse would refuse a hidden "auto" itself, so parse layers one by one. */
-  spec = (struct network_spec){.input.shape = shape_parse(targets[_i].input), .layers.items = calloc(4, sizeof(struct spec))};
-  char text[512], *rest;
-  snprintf(text, sizeof text, "%s", targets[_i].layers);
-  for (char *layer = strtok_r(text, ";", &rest); layer != NULL; layer = strtok_r(NULL, ";", &rest))
-    spec_parse(&spec.layers.items[spec.layers.count++], &layer_kinds, layer);
-  bool was_resolved = network_spec_is_resolved(&spec);
-  ck_assert(!was_resolved);
+  network_spec_parse_unresolved(&spec, targets[_i].input, targets[_i].layers);
   enum error_code code = network_spec_resolve(&spec, &target, &error);
   if (targets[_i].activation == NULL) {
     ck_assert_int_eq(code, ERROR_INVALID);
@@ -195,7 +192,6 @@ START_TEST(auto_follows_from_the_target) {
   } else {
     struct network *network;
     ck_assert_msg(code == ERROR_NONE, "%s", error.detail);
-    ck_assert(network_spec_is_resolved(&spec));
     ck_assert_int_eq(network_create(&spec, &network, &error), ERROR_NONE);
     ck_assert_str_eq(network_get_output_activation(network)->kind->name, targets[_i].activation);
     network_destroy(network);
@@ -204,12 +200,36 @@ START_TEST(auto_follows_from_the_target) {
 }
 END_TEST
 
+/* The second row of dense's table, after name and inputs. */
+static int64_t dense_units(const struct spec *layer) {
+  ck_assert_str_eq(layer->kind->params[1].name, "units");
+  return *(const int64_t *)param_field_const(layer->settings, &layer->kind->params[1]);
+}
+
 START_TEST(without_a_target_auto_stays) {
   struct network_spec spec;
   network_spec_parse(&spec, "4", "dense units=3; dense units=auto activation=auto");
-  ck_assert(!network_spec_is_resolved(&spec));
+  ck_assert_int_eq(dense_units(&spec.layers.items[1]), PARAM_INTEGER_AUTO);
   ck_assert_ptr_null(layer_common_of(&spec.layers.items[1])->activation.kind);
   network_spec_deinit(&spec);
+}
+END_TEST
+
+START_TEST(without_a_target_what_can_be_known_is_checked) {
+  static const char *const wrong[] = {
+      "dense units=3 name=a; dense units=4 name=b inputs=input; add inputs=a,b name=s; dense units=auto", /* shapes before the output */
+      "dense units=3 name=a inputs=b; dense units=3 name=b inputs=a; dense units=auto",
+      "dense units=3 name=a; dense units=auto inputs=input",
+  };
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    for (size_t has_input = i == 0 ? 1 : 0; has_input < 2; has_input++) {
+      struct network_spec spec;
+      struct error error = {0};
+      network_spec_parse_unresolved(&spec, has_input ? "4" : "", wrong[i]);
+      ck_assert_msg(network_spec_resolve(&spec, NULL, &error) == ERROR_INVALID, "%s", wrong[i]);
+      network_spec_deinit(&spec);
+    }
+  }
 }
 END_TEST
 
@@ -528,6 +548,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, layers_without_a_name_get_type_and_position);
   tcase_add_loop_test(test_case, auto_follows_from_the_target, 0, TARGETS);
   tcase_add_test(test_case, without_a_target_auto_stays);
+  tcase_add_test(test_case, without_a_target_what_can_be_known_is_checked);
   tcase_add_loop_test(test_case, losses_must_fit_the_output, 0, LOSS_CASES);
   tcase_add_test(test_case, a_training_step_allocates_nothing);
   tcase_add_test(test_case, order_of_pieces_changes_no_bit_of_a_step);
