@@ -8,11 +8,7 @@
 
 #include "engine/metric.h"
 
-enum {
-  METRIC_OF_CLASSES = 1u << TASK_CLASSIFICATION,
-  METRIC_OF_LABELS = 1u << TASK_MULTILABEL,
-  METRIC_OF_NUMBERS = 1u << TASK_REGRESSION
-};
+enum { METRIC_OF_CLASSES = 1u << TASK_CLASSIFICATION, METRIC_OF_LABELS = 1u << TASK_MULTILABEL, METRIC_OF_NUMBERS = 1u << TASK_REGRESSION };
 
 extern const struct metric_kind metric_accuracy;
 extern const struct metric_kind metric_top_k_accuracy;
@@ -35,12 +31,11 @@ struct class_tally {
 };
 
 /* Checks that outputs and classes fit and that each target is a class. Every metric of classes asks this first. */
-__attribute__((warn_unused_result))
-enum error_code metric_check_classes(const struct metric_input *input, struct error *error);
+__attribute__((warn_unused_result)) enum error_code metric_check_classes(const struct metric_input *input, struct error *error);
 
 /* One tally for each class or label; free() them. */
-__attribute__((warn_unused_result))
-enum error_code metric_tally(const struct metric_input *input, struct class_tally **out_tallies, size_t *out_count, struct error *error);
+__attribute__((warn_unused_result)) enum error_code metric_tally(const struct metric_input *input, struct class_tally **out_tallies,
+                                                                 size_t *out_count, struct error *error);
 
 /* true positives / predicted; true positives / actual; their harmonic mean. */
 double class_tally_precision(const struct class_tally *tally);
@@ -48,12 +43,12 @@ double class_tally_recall(const struct class_tally *tally);
 double class_tally_f1(const struct class_tally *tally);
 
 /* The mean of such a ratio over classes or labels. */
-__attribute__((warn_unused_result))
-enum error_code metric_macro(const struct metric_input *input, double (*ratio)(const struct class_tally *tally),
-                             struct metric_value *out_value, struct error *error);
+__attribute__((warn_unused_result)) enum error_code metric_macro(const struct metric_input *input,
+                                                                 double (*ratio)(const struct class_tally *tally),
+                                                                 struct metric_value *out_value, struct error *error);
 
 /* Gives `value` a matrix of zeros. */
-__attribute__((warn_unused_result))
-enum error_code metric_value_init_matrix(struct metric_value *value, size_t row_count, size_t column_count, struct error *error);
+__attribute__((warn_unused_result)) enum error_code metric_value_init_matrix(struct metric_value *value, size_t row_count,
+                                                                             size_t column_count, struct error *error);
 
 #endif
