@@ -6,7 +6,8 @@ enum { TOP_K_DEFAULT = 5 };
 /* How many classes stand above the right one. */
 static size_t rank_of(const float *outputs, size_t width, size_t actual) {
   size_t above = 0;
-  for (size_t j = 0; j < width; j++) above += outputs[j] > outputs[actual] || (outputs[j] == outputs[actual] && j < actual);
+  for (size_t j = 0; j < actual; j++) above += outputs[j] >= outputs[actual];
+  for (size_t j = actual + 1; j < width; j++) above += outputs[j] > outputs[actual];
   return above;
 }
 
