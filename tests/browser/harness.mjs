@@ -24,7 +24,11 @@ function findChromium() {
 
 export async function startServer(...options) {
   const folder = mkdtempSync(join(tmpdir(), "backpropd-browser-"));
-  const child = spawn(process.env.BACKPROPD, ["--listen", "127.0.0.1:0", "--data-dir", join(folder, "data"), ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  return runServer(folder, "127.0.0.1:0", options);
+}
+
+async function runServer(folder, listen, options) {
+  const child = spawn(process.env.BACKPROPD, ["--listen", listen, "--data-dir", join(folder, "data"), ...options], { stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   child.stderr.on("data", (chunk) => { log += chunk; });
   const ended = new Promise((resolve) => { child.on("exit", resolve); });
@@ -47,7 +51,13 @@ export async function startServer(...options) {
     throw error;
   });
   return {
-    url, getLog: () => log,
+    url,
+    // As after a power cut: ended by SIGKILL, started again at the same address with the same data.
+    async restart() {
+      child.kill("SIGKILL");
+      await ended;
+      return runServer(folder, new URL(url).host, options);
+    },
     async stop() {
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), stopMs);
@@ -60,7 +70,9 @@ export async function startServer(...options) {
 }
 
 // An error answer that a test provokes is logged by Chromium itself as a failed resource; those statuses are expected.
+// While a test keeps the server away (browser.isServerAway), so are broken connections.
 const expectedFailure = /^Failed to load resource: the server responded with a status of (400|401|404|409|422) /;
+const expectedWhileAway = /^Failed to load resource: net::ERR_/;
 
 export async function startBrowser() {
   const profile = mkdtempSync(join(tmpdir(), "backpropd-chromium-"));
@@ -68,11 +80,12 @@ export async function startBrowser() {
     executablePath: findChromium(), headless: true, viewport: { width: 1280, height: 900 },
     args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
   });
-  const complaints = [];
-  const foreignRequests = [];
+  const browser = { context, complaints: [], foreignRequests: [], isServerAway: false };
+  const { complaints, foreignRequests } = browser;
+  const isExpected = (text) => expectedFailure.test(text) || (browser.isServerAway && expectedWhileAway.test(text));
   context.on("page", (page) => {
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type()) && !expectedFailure.test(message.text())) complaints.push(`${message.type()}: ${message.text()}`);
+      if (["error", "warning"].includes(message.type()) && !isExpected(message.text())) complaints.push(`${message.type()}: ${message.text()}`);
     });
     page.on("pageerror", (error) => complaints.push(`uncaught: ${error.stack ?? error.message}`));
     page.on("request", (request) => {
@@ -82,11 +95,9 @@ export async function startBrowser() {
   await context.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
   });
-  return {
-    context, complaints, foreignRequests,
-    async stop() {
-      await context.close();
-      rmSync(profile, { recursive: true, force: true });
-    },
+  browser.stop = async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
   };
+  return browser;
 }

@@ -310,6 +310,24 @@ test("every view fits 360 pixels, in light and dark, and every control has a nam
   await page.emulateMedia({ colorScheme: "light" });
 });
 
+test("the page goes on with a job by itself after the server was killed and started again", async () => {
+  await go("#/jobs/new?dataset=digits&network=digits-mlp&target=digit");
+  await fieldAt("/epochs").getByRole("textbox").fill("100000");
+  await button("Start job").click();
+  await badge("running").waitFor();
+  const curve = page.locator("#chart-batch_loss .plot");
+  await curve.waitFor();
+  browser.isServerAway = true;
+  server = await server.restart();
+  const last = await curve.getAttribute("aria-label");
+  await page.waitForFunction((label) => document.querySelector("#chart-batch_loss .plot").getAttribute("aria-label") !== label, last);
+  await badge("running").waitFor();
+  browser.isServerAway = false;
+  assert.equal(await page.locator(".problem").count(), 0);
+  await button("Cancel").click();
+  await badge("cancelled").waitFor();
+});
+
 test("what does not exist is said so", async () => {
   await go("#/jobs/nothing");
   await expectText(page.locator(".problem"), /nothing/);
