@@ -5,7 +5,7 @@
 #define SERVER_LIMITS_H
 
 enum {
-  LIMIT_JSON_BODY_BYTES = 1 << 20,         /* default; http_options.json_body_bytes_max */
+  LIMIT_JSON_BODY_BYTES = 1 << 20, /* default; http_options.json_body_bytes_max */
   LIMIT_JSON_DEPTH = 32,
   LIMIT_CONNECTIONS = 1024,                /* default; http_options.connection_max */
   LIMIT_HANDLER_THREADS = 8,               /* default; http_options.handler_threads */

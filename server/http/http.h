@@ -12,22 +12,22 @@
 #include "server/api/api.h"
 
 struct http_options {
-  const char *listen;                  /* "127.0.0.1:8080", "[::1]:0", "localhost:8080" */
-  const char *token_file;              /* one token of at least 32 bytes a line; NULL: no token; then only loopback addresses are accepted */
-  const char *allowed_hosts;           /* comma separated further names for Host, each with or without a port, or NULL; loopback names are always
+  const char *listen;         /* "127.0.0.1:8080", "[::1]:0", "localhost:8080" */
+  const char *token_file;     /* one token of at least 32 bytes a line; NULL: no token; then only loopback addresses are accepted */
+  const char *allowed_hosts;  /* comma separated further names for Host, each with or without a port, or NULL; loopback names are always
                                           allowed */
-  size_t handler_threads;              /* 0: default */
-  size_t connection_max;               /* 0: default */
-  size_t json_body_bytes_max;          /* 0: default */
-  uint64_t upload_bytes_max;           /* 0: no limit */
-  int64_t header_timeout_ms, body_idle_timeout_ms;   /* 0: defaults; tests use short ones */
-  int64_t stream_comment_ms;           /* between two comments of a silent stream; 0: 10 s */
+  size_t handler_threads;     /* 0: default */
+  size_t connection_max;      /* 0: default */
+  size_t json_body_bytes_max; /* 0: default */
+  uint64_t upload_bytes_max;  /* 0: no limit */
+  int64_t header_timeout_ms, body_idle_timeout_ms; /* 0: defaults; tests use short ones */
+  int64_t stream_comment_ms;                       /* between two comments of a silent stream; 0: 10 s */
 };
 
 struct http_server;
 /* ERROR_INVALID if an option is wrong (an address that others can reach without a token file), ERROR_UNAVAILABLE if the address is taken. */
-__attribute__((warn_unused_result))
-enum error_code http_open(struct api *api, const struct http_options *options, struct http_server **out_server, struct error *error);
+__attribute__((warn_unused_result)) enum error_code http_open(struct api *api, const struct http_options *options,
+                                                              struct http_server **out_server, struct error *error);
 /* "http://127.0.0.1:43121" */
 const char *http_get_url(const struct http_server *server);
 /* Stops accepting; requests under way go on, and connections close after them. */
@@ -38,7 +38,9 @@ void http_quiesce(struct http_server *server);
 bool http_close(struct http_server *server, int64_t wait_ms);
 
 /* For /metrics: counters of what http has seen, and how many connections and streams are open now. */
-struct http_counts { uint64_t requests, responses_4xx, responses_5xx, connections, streams; };
+struct http_counts {
+  uint64_t requests, responses_4xx, responses_5xx, connections, streams;
+};
 void http_get_counts(const struct http_server *server, struct http_counts *out_counts);
 
 #endif

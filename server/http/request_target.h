@@ -12,8 +12,8 @@ struct request_target {
 
 /* Decodes `text` in place; the target points into it. ERROR_MALFORMED: not a path, a broken escape, %00, %2f or %5c in the path, control
  * characters, a "." or ".." segment, bytes that aren't UTF-8, more than REQUEST_QUERY_MAX parameters. */
-__attribute__((warn_unused_result))
-enum error_code request_target_parse(char *text, struct request_target *out_target, struct error *error);
+__attribute__((warn_unused_result)) enum error_code request_target_parse(char *text, struct request_target *out_target,
+                                                                         struct error *error);
 
 /* Is it well-formed UTF-8 (RFC 3629)? */
 bool is_utf8_text(const char *text);

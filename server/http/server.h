@@ -31,7 +31,7 @@ struct connection {
   struct http_server *server;
   struct connection *previous, *next;
   int socket;
-  int64_t deadline_ms;               /* 0: none. When it passes, the streamer thread shuts the socket down. */
+  int64_t deadline_ms; /* 0: none. When it passes, the streamer thread shuts the socket down. */
   bool is_timed_out;
 };
 
@@ -39,40 +39,40 @@ enum exchange_phase { EXCHANGE_HEAD, EXCHANGE_BODY, EXCHANGE_WAITING, EXCHANGE_A
 
 /* A ring of bytes from the MHD thread to the upload's handler. */
 struct upload_buffer {
-  char *ring;                        /* LIMIT_UPLOAD_BUFFER_BYTES; NULL: the body is no upload */
+  char *ring; /* LIMIT_UPLOAD_BUFFER_BYTES; NULL: the body is no upload */
   size_t start, used;
-  bool is_over;                      /* the body's last byte is in */
-  enum error_code failure;           /* no more bytes will come, and why */
+  bool is_over;            /* the body's last byte is in */
+  enum error_code failure; /* no more bytes will come, and why */
   pthread_cond_t changed;
 };
 
 struct event_stream {
-  struct exchange *next;             /* in server->streams */
-  char *text;                        /* not yet taken by libmicrohttpd: text[start … end) */
+  struct exchange *next; /* in server->streams */
+  char *text;            /* not yet taken by libmicrohttpd: text[start … end) */
   size_t start, end, capacity;
-  bool is_open;                      /* in the list; its source is the streamer thread's */
+  bool is_open; /* in the list; its source is the streamer thread's */
   bool has_wake;
   bool is_woken;
-  bool is_last;                      /* nothing comes after the text */
+  bool is_last; /* nothing comes after the text */
   int64_t comment_due_ms;
 };
 
 struct exchange {
   struct http_server *server;
-  struct connection *connection;     /* NULL once it is gone */
+  struct connection *connection; /* NULL once it is gone */
   struct MHD_Connection *mhd;
-  struct exchange *previous, *next;  /* in server->exchanges */
+  struct exchange *previous, *next; /* in server->exchanges */
   struct exchange *next_queued;
   int references;
   enum exchange_phase phase;
   bool is_suspended;
-  bool is_ready;                     /* the handler is through: `response` is complete */
-  bool is_gone;                      /* libmicrohttpd has let go of it */
+  bool is_ready; /* the handler is through: `response` is complete */
+  bool is_gone;  /* libmicrohttpd has let go of it */
   bool is_head_request;
   int64_t started_ms;
 
-  char *target_text;                 /* raw, then decoded in place: `target` points into it */
-  char line[192];                    /* as the log shows it: "GET /v1/jobs" */
+  char *target_text; /* raw, then decoded in place: `target` points into it */
+  char line[192];    /* as the log shows it: "GET /v1/jobs" */
   char request_id[24];
   struct request_target target;
   char *header_copies[HEADER_COUNT];
@@ -81,11 +81,11 @@ struct exchange {
   struct response response;
   int status;
 
-  int64_t body_length;               /* Content-Length or BODY_CHUNKED */
+  int64_t body_length; /* Content-Length or BODY_CHUNKED */
   uint64_t body_bytes_max, body_bytes;
-  char *body;                        /* collected */
+  char *body; /* collected */
   size_t body_capacity;
-  int64_t window_started_ms;         /* minimum rate: bytes since then; 0 while suspended */
+  int64_t window_started_ms; /* minimum rate: bytes since then; 0 while suspended */
   uint64_t window_bytes;
   uint64_t discarded_bytes;
   struct upload_buffer upload;
@@ -96,7 +96,7 @@ struct exchange {
 struct handler_pool {
   struct http_server *server;
   struct exchange *first, *last;
-  size_t under_way, under_way_max;   /* waiting and being answered */
+  size_t under_way, under_way_max; /* waiting and being answered */
   size_t thread_count;
   pthread_t *threads;
   pthread_cond_t available;
@@ -118,7 +118,7 @@ struct http_server {
   struct exchange *exchanges;
   struct exchange *streams;
   size_t stream_count;
-  uint64_t collected_bytes;          /* capacity of all bodies being collected */
+  uint64_t collected_bytes; /* capacity of all bodies being collected */
   bool is_quiesced, is_closing, is_aborting, is_stopping;
   struct handler_pool requests, uploads;
   pthread_t streamer;
@@ -127,7 +127,7 @@ struct http_server {
   _Atomic uint64_t request_count, client_error_count, server_error_count, connection_count, open_stream_count;
 };
 
-int64_t http_get_clock_ms(void);          /* monotonic */
+int64_t http_get_clock_ms(void); /* monotonic */
 void lock_server(struct http_server *server);
 void unlock_server(struct http_server *server);
 
@@ -140,7 +140,7 @@ void exchange_release(struct exchange *exchange);
 
 /* connection.c: deadlines */
 void connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code);
-void connection_set_deadline(struct connection *connection, int64_t deadline_ms);   /* under the lock */
+void connection_set_deadline(struct connection *connection, int64_t deadline_ms); /* under the lock */
 /* Under the lock. Shuts down what is overdue; returns when to look again, or 0: when there are new connections. */
 int64_t connections_sweep(struct http_server *server, int64_t now_ms);
 
@@ -170,7 +170,8 @@ void upload_buffer_fail(struct upload_buffer *upload, enum error_code failure);
 enum error_code upload_buffer_read(void *exchange, void *buffer, size_t buffer_bytes, size_t *out_bytes, struct error *error);
 
 /* handler_pool.c */
-enum error_code handler_pool_start(struct handler_pool *pool, struct http_server *server, size_t thread_count, size_t waiting_max, struct error *error);
+enum error_code handler_pool_start(struct handler_pool *pool, struct http_server *server, size_t thread_count, size_t waiting_max,
+                                   struct error *error);
 /* Under the lock. False if there are too many. */
 bool handler_pool_submit(struct handler_pool *pool, struct exchange *exchange);
 /* Joins the threads; server->is_stopping must be set. */

@@ -18,8 +18,7 @@ struct tokens {
 
 /* Reads one token a line; empty lines don't count. ERROR_INVALID: no token, one that is too short or has other characters than
  * letters, digits and -._~+/=, or a file that can't be read. */
-__attribute__((warn_unused_result))
-enum error_code tokens_load(const char *path, struct tokens *out_tokens, struct error *error);
+__attribute__((warn_unused_result)) enum error_code tokens_load(const char *path, struct tokens *out_tokens, struct error *error);
 void tokens_deinit(struct tokens *tokens);
 
 /* Does the value of an Authorization header ("Bearer …") carry one of the tokens? Takes the same time whichever it is. */

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "server/http/http.h"
-#include "tests/support/wire.h"
 #include "tests/support/suite.h"
+#include "tests/support/wire.h"
 
 enum { FIXTURE_JSON_BODY_BYTES = 64 << 10, FIXTURE_CLOSE_MS = 8000 };
 
@@ -26,16 +26,15 @@ static const char *url;
 /* What the handlers saw and should do. */
 static atomic_int handled_count, upload_pause_us, upload_error_after_bytes;
 static atomic_llong upload_read_bytes;
-static atomic_int upload_outcome;          /* the error code of the last upload's read, ERROR_NONE at its end */
-static atomic_bool is_handler_held;        /* GET /v1/hold doesn't come back while it is set */
+static atomic_int upload_outcome;   /* the error code of the last upload's read, ERROR_NONE at its end */
+static atomic_bool is_handler_held; /* GET /v1/hold doesn't come back while it is set */
 
 static void sleep_ms(int ms) {
   struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
   (void)nanosleep(&pause, NULL);
 }
 
-__attribute__((format(printf, 2, 3)))
-static void set_body(struct response *response, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void set_body(struct response *response, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   int bytes = vasprintf(&response->body, format, arguments);
@@ -97,20 +96,15 @@ static enum error_code handle_file(struct api *api, const struct request *reques
 
 static enum error_code handle_events(struct api *api, const struct request *request, struct response *response, struct error *error);
 
-#define ROUTE(method_, path_, handler_, flags_) {.method = method_, .path = path_, .handler = handler_, .name = "x", .flags = flags_}
+#define ROUTE(method_, path_, handler_, flags_)                                                                                            \
+  { .method = method_, .path = path_, .handler = handler_, .name = "x", .flags = flags_ }
 static const struct route fixture_routes[] = {
-    ROUTE("GET", "/", handle_echo, ROUTE_PUBLIC),
-    ROUTE("GET", "/healthz", handle_echo, ROUTE_PUBLIC),
-    ROUTE("GET", "/v1/things", handle_echo, 0),
-    ROUTE("POST", "/v1/things", handle_echo, ROUTE_JSON_BODY),
-    ROUTE("GET", "/v1/things/{id}", handle_echo, 0),
-    ROUTE("PATCH", "/v1/things/{id}", handle_echo, ROUTE_JSON_BODY),
-    ROUTE("DELETE", "/v1/things/{id}", handle_echo, 0),
-    ROUTE("POST", "/v1/rows", handle_echo, ROUTE_JSON_OR_CSV_BODY),
-    ROUTE("POST", "/v1/pause", handle_echo, 0),
-    ROUTE("POST", "/v1/uploads", handle_upload, ROUTE_STREAMS_BODY),
-    ROUTE("GET", "/v1/hold", handle_hold, 0),
-    ROUTE("GET", "/v1/file", handle_file, 0),
+    ROUTE("GET", "/", handle_echo, ROUTE_PUBLIC),       ROUTE("GET", "/healthz", handle_echo, ROUTE_PUBLIC),
+    ROUTE("GET", "/v1/things", handle_echo, 0),         ROUTE("POST", "/v1/things", handle_echo, ROUTE_JSON_BODY),
+    ROUTE("GET", "/v1/things/{id}", handle_echo, 0),    ROUTE("PATCH", "/v1/things/{id}", handle_echo, ROUTE_JSON_BODY),
+    ROUTE("DELETE", "/v1/things/{id}", handle_echo, 0), ROUTE("POST", "/v1/rows", handle_echo, ROUTE_JSON_OR_CSV_BODY),
+    ROUTE("POST", "/v1/pause", handle_echo, 0),         ROUTE("POST", "/v1/uploads", handle_upload, ROUTE_STREAMS_BODY),
+    ROUTE("GET", "/v1/hold", handle_hold, 0),           ROUTE("GET", "/v1/file", handle_file, 0),
     ROUTE("GET", "/v1/events", handle_events, 0),
 };
 
@@ -135,10 +129,10 @@ enum error_code api_match(const char *method, const char *path, struct route_mat
 }
 
 void api_render_error(const struct error *error, const char *request_id, struct response *response) {
-  static const int statuses[ERROR_CODE_COUNT] = {[ERROR_MALFORMED] = 400,  [ERROR_UNAUTHORIZED] = 401, [ERROR_FORBIDDEN] = 403,
-                                                 [ERROR_NOT_FOUND] = 404,  [ERROR_METHOD] = 405,       [ERROR_CONFLICT] = 409,
-                                                 [ERROR_TOO_LARGE] = 413,  [ERROR_MEDIA_TYPE] = 415,   [ERROR_TOO_MANY] = 429,
-                                                 [ERROR_UNAVAILABLE] = 503, [ERROR_TIMEOUT] = 408,     [ERROR_DISK_FULL] = 507};
+  static const int statuses[ERROR_CODE_COUNT] = {
+      [ERROR_MALFORMED] = 400, [ERROR_UNAUTHORIZED] = 401, [ERROR_FORBIDDEN] = 403, [ERROR_NOT_FOUND] = 404,
+      [ERROR_METHOD] = 405,    [ERROR_CONFLICT] = 409,     [ERROR_TOO_LARGE] = 413, [ERROR_MEDIA_TYPE] = 415,
+      [ERROR_TOO_MANY] = 429,  [ERROR_UNAVAILABLE] = 503,  [ERROR_TIMEOUT] = 408,   [ERROR_DISK_FULL] = 507};
   response->status = statuses[error->code] ? statuses[error->code] : 500;
   set_body(response, "{\"status\":%d,\"detail\":\"%s\",\"request_id\":\"%s\"}\n", response->status, error->detail, request_id);
   response->content_type = "application/problem+json";
@@ -165,16 +159,14 @@ static void close_server(void) {
 }
 
 /* Writes "METHOD PATH HTTP/1.1", Host, `headers` (each ending in CRLF) and `body` into a buffer that the next call overwrites. */
-__attribute__((unused))
-static const char *make_request(const char *method, const char *path, const char *headers, const char *body) {
+__attribute__((unused)) static const char *make_request(const char *method, const char *path, const char *headers, const char *body) {
   static char request[8192];
   (void)snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n%s", method, path, url + strlen("http://"), headers, body);
   return request;
 }
 
 /* The status of one request on a connection of its own that the server or the header "Connection: close" ends. */
-__attribute__((unused))
-static int get_status(const char *method, const char *path, const char *headers, const char *body) {
+__attribute__((unused)) static int get_status(const char *method, const char *path, const char *headers, const char *body) {
   char all[4096];
   (void)snprintf(all, sizeof all, "Connection: close\r\n%s", headers);
   char *response = wire_exchange(url, make_request(method, path, all, body));
