@@ -31,8 +31,13 @@ export class Metrics {
     }
   }
 
+  clear() {
+    this.series.clear();
+  }
+
+  // Whether there is anything to draw.
   has(name) {
-    return this.series.has(name);
+    return this.series.get(name)?.values.some((value) => value !== null) ?? false;
   }
 
   latest(name) {
@@ -62,7 +67,7 @@ function color(name) {
 export function createChart(title, lines, metrics, { canLog = false } = {}) {
   const id = `chart-${lines[0].name}`;
   const plotNode = h("div", { class: "plot", role: "img" });
-  const emptyNode = h("p", { class: "chart-empty quiet" }, "No points yet.");
+  const emptyNode = h("p", { class: "chart-empty quiet" }, "No points to draw yet.");
   const element = h("figure", { class: "chart", id, "aria-label": title }, h("figcaption", null, title), emptyNode, plotNode);
   let view = { stepsPerEpoch: 1, byStep: false, isLog: false };
   let plot = null;
@@ -77,7 +82,10 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
     width: Math.max(200, plotNode.clientWidth), height: plotNode.clientWidth < 420 ? 220 : 270,
     scales: { x: { time: false }, y: isLog() ? { distr: 3 } : { range: (self, low, high) => padded(low, high) } },
     axes: [axis({ size: 34, values: (self, splits) => splits.map((split) => (Number.isInteger(split) || view.byStep ? formatNumber(split) : String(split))) }),
-      axis({ size: 56, values: (self, splits) => splits.map((split) => (split === null ? "" : lines[0].isShare ? `${Math.round(split * 1000) / 10} %` : formatTick(split))) })],
+      axis({
+        size: 56, ...(isLog() ? { filter: decades, grid: { ...grid(), filter: decades }, ticks: { ...ticks(), filter: decades } } : {}),
+        values: (self, splits) => splits.map((split) => (split === null ? "" : lines[0].isShare ? `${Math.round(split * 1000) / 10} %` : formatTick(split))),
+      })],
     series: [
       { label: view.byStep ? "Step" : "Epoch", value: (self, value) => (value === null ? "–" : formatX(value)) },
       ...present().map((line) => ({
@@ -92,8 +100,10 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
     hooks: { ready: [showLatest], setSize: [showLatest], setCursor: [(self) => { if (!(self.cursor.left >= 0)) showLatest(self); }] },
   });
 
+  const grid = () => ({ stroke: color("line"), width: 1 });
+  const ticks = () => ({ stroke: color("line"), width: 1, size: 4 });
   const axis = (more) => ({
-    stroke: color("ink-soft"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1, size: 4 },
+    stroke: color("ink-soft"), grid: grid(), ticks: ticks(),
     font: "12px system-ui, sans-serif", ...more,
   });
   const formatX = (value) => (view.byStep ? formatNumber(value) : formatNumber(Math.round(value * 100) / 100));
@@ -159,6 +169,13 @@ function lastPoint(column, index) {
   let at = index;
   while (at > 0 && (column[at] === null || column[at] === undefined)) at -= 1;
   return at;
+}
+
+// Of a logarithmic axis' lines only those at powers of ten, and of many of them every second or third.
+function decades(plot, splits) {
+  const exponents = splits.map((split) => (split > 0 ? Math.log10(split) : NaN)).map((exponent) => (Math.abs(exponent - Math.round(exponent)) < 1e-6 ? Math.round(exponent) : null));
+  const stride = Math.ceil(exponents.filter((exponent) => exponent !== null).length / 7);
+  return splits.map((split, index) => (exponents[index] !== null && exponents[index] % stride === 0 ? split : null));
 }
 
 function showLatest(plot) {

@@ -10,6 +10,7 @@ import { every } from "../poll.js";
 
 const refreshMs = 1000;
 const pointsMax = 2000;
+const liveEventsMax = 4000;   // then the points are fetched anew, thinned, so that a long job doesn't make the page slow
 const logRefreshMs = 1000;
 const seriesShown = ["batch_loss", "loss", "validation_loss", "accuracy", "validation_accuracy", "learning_rate", "gradient_norm"];
 
@@ -24,6 +25,7 @@ export async function jobView(context) {
   const head = createHead(job, { path, errorSlot, navigate, onChanged: (changed) => update(changed) });
   const tiles = createTiles();
   const charts = createCharts(metrics, signal);
+  const ending = h("div", { class: "stack" });
   const result = h("div");
   const log = createLog(`${path}/log`, signal);
   let resultKey = "";
@@ -36,11 +38,12 @@ export async function jobView(context) {
     const key = JSON.stringify([job.metrics?.test, job.model, job.stop_reason, job.error, job.diagnosis]);
     if (key !== resultKey) {
       resultKey = key;
+      replace(ending, describeEnding(job));
       replace(result, describeResult(job));
     }
   };
 
-  replace(root, head.element, errorSlot, tiles.element, charts.element, result,
+  replace(root, head.element, errorSlot, ending, tiles.element, charts.element, result,
     h("section", { class: "block" }, h("div", { class: "actions" },
       downloadLink(`${path}/metrics?format=csv`, `${job.name}-metrics.csv`, "Metrics as CSV", errorSlot)), log.element,
     h("details", { class: "panel" }, h("summary", null, "Specification"), copyBlock("As resolved by the server, every default filled in", JSON.stringify(job.spec, null, 2))),
@@ -66,10 +69,17 @@ export async function jobView(context) {
 
 // The points so far in one answer, thinned; then every event after them.
 async function follow({ path, metrics, signal, log, charts, refresh, isOver, onStep }) {
-  const { series, next } = await get(`${path}/metrics?max_points=${pointsMax}&names=${seriesShown.join()}`, signal);
-  for (const [name, { step, value }] of Object.entries(series)) step.forEach((at, index) => metrics.add(name, at, value[index]));
-  charts.redraw();
-  onStep({});
+  let liveEvents = 0;
+  const load = async () => {
+    liveEvents = 0;
+    const { series, next } = await get(`${path}/metrics?max_points=${pointsMax}&names=${seriesShown.join()}`, signal);
+    metrics.clear();
+    for (const [name, { step, value }] of Object.entries(series)) step.forEach((at, index) => metrics.add(name, at, value[index]));
+    charts.redraw();
+    onStep({});
+    return next;
+  };
+  const next = await load();
   log.refresh();
 
   const onEvent = ({ event, data }) => {
@@ -78,6 +88,8 @@ async function follow({ path, metrics, signal, log, charts, refresh, isOver, onS
       for (const name of seriesShown) if (name in values) metrics.add(name, step, values[name]);
       charts.redraw();
       onStep({ step, epoch });
+      liveEvents += 1;
+      if (liveEvents === liveEventsMax) load().catch(() => {});
     } else {
       log.refresh();
       if (event !== "log") refresh();
@@ -242,7 +254,8 @@ const reasons = {
   error: "The job ended with an error.",
 };
 
-function describeResult(job) {
+// Why it ended, if there is more to say than that it is done.
+function describeEnding(job) {
   const parts = [];
   const reason = reasons[job.stop_reason];
   const isFailed = job.state === "failed";
@@ -253,6 +266,11 @@ function describeResult(job) {
       job.error?.errors?.length ? h("ul", null, job.error.errors.map(({ pointer, detail }) => h("li", null, `${pointer}: ${detail}`))) : null));
   }
   if (job.diagnosis?.length) parts.push(h("ul", { class: "notes" }, job.diagnosis.map((entry) => h("li", null, entry.detail ?? entry))));
+  return parts;
+}
+
+function describeResult(job) {
+  const parts = [];
   const link = job.model ? h("a", { class: "button primary", href: `#/models/${encodeURIComponent(job.model)}` }, "Open the model") : null;
   if (isMeasured(job.metrics?.test)) {
     parts.push(h("section", { class: "block", id: "test-results" }, h("div", { class: "block-head" }, h("h2", null, "On the test part"), link),

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h, replace, setText, show } from "../dom.js";
-import { formatAgo, formatDuration, formatMetric, formatTime } from "../format.js";
+import { formatAgo, formatDuration, formatInteger, formatMetric, formatTime } from "../format.js";
 import { emptyState, pageHead, problemPanel, progressBar, stateBadge } from "../parts.js";
 import { every } from "../poll.js";
 import { isUnfinished } from "../job_state.js";
@@ -79,7 +79,7 @@ function createRow() {
 function describeProgress(job) {
   const { epoch = 0, epochs = 0, eta_seconds: eta } = job.progress ?? {};
   if (job.state === "queued") return job.queue_position ? `number ${job.queue_position} in the queue` : "waiting";
-  const parts = [`epoch ${epoch} of ${epochs}`];
+  const parts = [`epoch ${formatInteger(epoch)} of ${formatInteger(epochs)}`];
   if (job.state === "running" && Number.isFinite(eta)) parts.push(`${formatDuration(eta)} left`);
   if (!isUnfinished(job) && job.stop_reason && job.stop_reason !== "completed" && job.stop_reason !== job.state) parts.push(job.stop_reason.replaceAll("_", " "));
   return parts.join(" · ");
