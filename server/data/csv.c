@@ -351,21 +351,51 @@ static enum error_code read_cell_end(struct csv_parser *parser, struct piece *pi
   return end_row(parser, error);
 }
 
-/* The usual case, a cell without quotes in a row without defects, without going through the states. False if it is not one, or is not
- * whole within the piece; then nothing has happened. */
-static bool read_usual_cell(struct csv_parser *parser, struct piece *piece) {
-  if (*piece->at == '"' || parser->defect != NULL || parser->cell_count == parser->cell_capacity) return false;
-  size_t begin = parser->text_bytes;
-  const unsigned char *p = copy_plain(parser, piece->at, piece->end);
-  size_t bytes = parser->text_bytes - begin;
-  if (p == piece->end || *p != (unsigned char)parser->delimiter || bytes > CSV_CELL_BYTES_MAX || parser->text_bytes > CSV_ROW_BYTES_MAX) {
-    parser->text_bytes = begin;
-    return false;
+/* The usual case without going through the states: cells without quotes in a row without defects, whole within the piece, up to and with
+ * the line's end if that is a line feed. Leaves everything else as it stands. *out_row_ended: the row is ready to be handed out. */
+static void read_usual_cells(struct csv_parser *parser, struct piece *piece, bool *out_row_ended) {
+  const unsigned char delimiter = (unsigned char)parser->delimiter;
+  const uint64_t delimiters = UINT64_C(0x0101010101010101) * delimiter;
+  const unsigned char *cell = piece->at, *p = cell, *const end = piece->end;
+  char *text = parser->text + parser->text_bytes, *out = text;
+  char *const text_end = parser->text + CSV_ROW_BYTES_MAX;
+  uint64_t high = 0, word;
+  *out_row_ended = false;
+  while (!*out_row_ended && parser->cell_count < parser->cell_capacity && (size_t)(end - p) >= sizeof word) {
+    memcpy(&word, p, sizeof word);
+    memcpy(out, &word, sizeof word);
+    word = le64toh(word);
+    high |= word;
+    uint64_t special = find_special(word, delimiters);
+    size_t count = special == 0 ? sizeof word : (size_t)__builtin_ctzll(special) / 8;
+    p += count;
+    out += count;
+    if (special == 0) continue;
+    size_t bytes = (size_t)(out - text);
+    if ((*p != delimiter && *p != '\n') || *cell == '"' || bytes > CSV_CELL_BYTES_MAX || out > text_end) break;
+    parser->cells[parser->cell_count++] = (struct csv_cell){.bytes = bytes};
+    *out++ = '\0';
+    text = out;
+    *out_row_ended = *p == '\n';
+    cell = ++p;
   }
-  parser->cells[parser->cell_count++] = (struct csv_cell){.bytes = bytes};
-  parser->text[parser->text_bytes++] = '\0';
-  piece->at = p + 1;
-  return true;
+  parser->has_high_bytes |= (high & UINT64_C(0x8080808080808080)) != 0;
+  parser->text_bytes = (size_t)(text - parser->text);
+  piece->at = cell;
+}
+
+static enum error_code read_cell_start(struct csv_parser *parser, struct piece *piece, struct error *error) {
+  bool row_ended = false;
+  if (parser->defect == NULL) read_usual_cells(parser, piece, &row_ended);
+  if (row_ended) {
+    end_line(parser, '\n');
+    return end_row(parser, error);
+  }
+  if (piece->at == piece->end) return ERROR_NONE;
+  begin_cell(parser, *piece->at == '"');
+  parser->state = parser->cell_quoted ? QUOTED : PLAIN;
+  piece->at += parser->cell_quoted;
+  return ERROR_NONE;
 }
 
 static enum error_code read_plain(struct csv_parser *parser, struct piece *piece, struct error *error) {
@@ -403,13 +433,7 @@ static enum error_code read_piece(struct csv_parser *parser, struct piece *piece
     switch (parser->state) {
     case AT_START: parser->state = ROW_START; break; /* the mark has been dealt with */
     case ROW_START: read_row_start(parser, piece); break;
-    case CELL_START:
-      while (piece->at < piece->end && read_usual_cell(parser, piece)) continue;
-      if (piece->at == piece->end) break;
-      begin_cell(parser, *piece->at == '"');
-      parser->state = parser->cell_quoted ? QUOTED : PLAIN;
-      piece->at += parser->cell_quoted;
-      break;
+    case CELL_START: code = read_cell_start(parser, piece, error); break;
     case PLAIN: code = read_plain(parser, piece, error); break;
     case QUOTED:
       piece->at = copy_quoted(parser, piece->at, piece->end, piece->offset + (uint64_t)(piece->at - piece->begin));

@@ -56,7 +56,10 @@ char csv_guess_delimiter(const char *bytes, size_t byte_count);
 const char *csv_trim(const char *text, size_t *bytes);
 
 /* empty, NA, N/A, NaN, null, ? (any case, surrounding space ignored; a quoted empty cell too) */
-bool csv_is_missing(const char *text);
+bool csv_is_missing_word(const char *text);
+static inline bool csv_is_missing(const char *text) { /* most cells are numbers, and say so by their first character */
+  return !(*text >= '0' && *text <= '9') && *text != '-' && csv_is_missing_word(text);
+}
 /* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. */
 bool csv_parse_number(const char *text, double *out_number);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/data/import.h"
+#include "server/data/short_bytes.h"
 
 enum { FIRST_CAPACITY = 8, FIRST_TEXT_BYTES = 64, ENTRY_BYTES = sizeof(struct distinct_entry) + 2 * sizeof(uint16_t) };
 
@@ -19,9 +20,7 @@ static uint32_t hash_value(uint64_t seed, const char *value, size_t bytes) {
     value += sizeof word;
     bytes -= sizeof word;
   }
-  uint64_t tail = 0;
-  for (size_t i = 0; i < bytes; i++) tail = tail << 8 | (unsigned char)value[i];
-  hash = (hash ^ tail) * multiplier;
+  hash = (hash ^ short_bytes_load(value, bytes)) * multiplier;
   hash ^= hash >> 29;
   return (uint32_t)(hash * multiplier >> 32);
 }
@@ -32,6 +31,11 @@ void distinct_drop(struct distinct *distinct, struct distinct_budget *budget) {
   free(distinct->slots);
   free(distinct->texts);
   *distinct = (struct distinct){.is_dropped = true};
+}
+
+static bool is_equal(const char *kept, const char *value, size_t bytes) {
+  if (bytes <= sizeof(uint64_t)) return short_bytes_load(kept, bytes) == short_bytes_load(value, bytes);
+  return memcmp(kept, value, bytes) == 0;
 }
 
 static void put_slot(struct distinct *distinct, size_t index) {
@@ -84,7 +88,7 @@ static bool append(struct distinct *distinct, struct distinct_budget *budget, co
   size_t text_bytes = distinct->text_bytes + bytes + 1;
   if (text_bytes > distinct->text_capacity && !grow_texts(distinct, budget, text_bytes, out_of_memory)) return false;
   struct distinct_entry *entry = &distinct->entries[distinct->count];
-  *entry = (struct distinct_entry){.count = 1, .hash = hash, .text = (uint32_t)distinct->text_bytes};
+  *entry = (struct distinct_entry){.count = 1, .hash = hash, .text = (uint32_t)distinct->text_bytes & 0xFFFFF, .bytes = bytes & 0xFFF};
   memcpy(distinct->texts + distinct->text_bytes, value, bytes);
   distinct->texts[text_bytes - 1] = '\0';
   distinct->text_bytes = text_bytes;
@@ -100,8 +104,7 @@ enum error_code distinct_add(struct distinct *distinct, struct distinct_budget *
     size_t mask = 2 * distinct->capacity - 1;
     for (size_t slot = hash & mask; distinct->slots[slot] != 0; slot = (slot + 1) & mask) {
       struct distinct_entry *entry = &distinct->entries[distinct->slots[slot] - 1];
-      const char *text = distinct->texts + entry->text;
-      if (entry->hash == hash && strncmp(text, value, bytes) == 0 && text[bytes] == '\0') {
+      if (entry->hash == hash && entry->bytes == bytes && is_equal(distinct->texts + entry->text, value, bytes)) {
         entry->count++;
         return ERROR_NONE;
       }

@@ -17,7 +17,8 @@ struct distinct_budget {
 struct distinct_entry {
   uint64_t count;
   uint32_t hash;
-  uint32_t text; /* offset of the value, NUL-terminated, in `texts` */
+  uint32_t text : 20;  /* offset of the value, NUL-terminated, in `texts`: at most IMPORT_CATEGORIES · (IMPORT_CATEGORY_BYTES + 1) */
+  uint32_t bytes : 12; /* of the value */
 };
 
 /* All zeros: an empty table. */

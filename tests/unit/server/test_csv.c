@@ -424,6 +424,47 @@ START_TEST(numbers_are_read_as_the_c_library_reads_them) {
 }
 END_TEST
 
+/* [+-]?(digits[.digits*]|.digits)([eE][+-]?digits)? */
+static bool is_number(const char *text) {
+  text += strspn(text, " ");
+  if (*text == '+' || *text == '-') text++;
+  size_t whole = strspn(text, "0123456789"), fraction = 0;
+  text += whole;
+  if (*text == '.') fraction = strspn(++text, "0123456789");
+  text += fraction;
+  if (whole + fraction == 0) return false;
+  if (*text == 'e') {
+    text++;
+    if (*text == '+' || *text == '-') text++;
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0) return false;
+    text += digits;
+  }
+  return text[strspn(text, " ")] == '\0';
+}
+
+START_TEST(short_texts_are_numbers_exactly_if_they_look_so) {
+  static const char letters[] = "0123456789012345678901234567890123456789....--+e x/:";
+  uint64_t state = 3;
+  size_t numbers = 0;
+  for (int i = 0; i < 500000; i++) {
+    char text[16] = "";
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    size_t length = 1 + (state >> 60) % 10;
+    for (size_t k = 0; k < length; k++) {
+      state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+      text[k] = letters[(state >> 33) % (sizeof letters - 1)];
+    }
+    double number, expected = strtod(text, NULL);
+    bool is_one = is_number(text) && isfinite(expected);
+    ck_assert_msg(csv_parse_number(text, &number) == is_one, "\"%s\"", text);
+    ck_assert_msg(!is_one || memcmp(&number, &expected, sizeof number) == 0, "\"%s\" read as %.17g", text, number);
+    numbers += is_one;
+  }
+  ck_assert_uint_gt(numbers, 50000);
+}
+END_TEST
+
 START_TEST(numbers_do_not_depend_on_the_locale) {
   if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL && setlocale(LC_ALL, "fr_FR.UTF-8") == NULL)
     return; /* none with a decimal comma installed */
@@ -450,6 +491,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(values, missing_values_are_known_in_any_case_and_with_spaces);
   tcase_add_test(values, what_is_not_a_finite_decimal_number_is_none);
   tcase_add_test(values, numbers_are_read_as_the_c_library_reads_them);
+  tcase_add_test(values, short_texts_are_numbers_exactly_if_they_look_so);
   tcase_add_test(values, numbers_do_not_depend_on_the_locale);
 }
 
