@@ -303,8 +303,8 @@ static enum MHD_Result pass_to_upload(struct exchange *exchange, const char *dat
   upload_buffer_append(upload, data, taken);
   exchange->body_bytes += taken;
   *data_bytes -= taken;
-  if (upload_buffer_get_space(upload) < LIMIT_REQUEST_HEAD_BYTES) return exchange_suspend(exchange) ? MHD_YES : MHD_NO;
-  return MHD_YES;
+  /* Suspended only with data left over: libmicrohttpd goes on to the next chunk in its buffer after one that was taken whole. */
+  return *data_bytes == 0 || exchange_suspend(exchange) ? MHD_YES : MHD_NO;
 }
 
 /* Under the lock. */
