@@ -42,12 +42,27 @@ struct evaluation {
   struct workspace *workspace;
   size_t width, target_width; /* of the network's output; of one row of y */
   float *outputs, *targets;   /* [test rows, width]; as metrics want them */
+  float *one_hot;             /* [EVALUATION_BATCH, width]; NULL unless the loss wants a class as a 1 among 0s */
   double loss_sum, loss_weight;
 };
 
 static bool must_stop(const struct evaluation *evaluation) {
   if (evaluation->deadline_ms == 0) return run_is_interrupted(evaluation->run);
   return clock_now_ms() > evaluation->deadline_ms;
+}
+
+static bool wants_one_hot(const struct evaluation *evaluation) {
+  const struct run *run = evaluation->run;
+  return run->prepared.data.task == TASK_CLASSIFICATION && evaluation->width > 1 &&
+         loss_of(&run->spec.train.loss)->target_form == TARGET_VALUES;
+}
+
+static const float *get_loss_target(struct evaluation *evaluation, size_t first, size_t count) {
+  const float *y = evaluation->run->prepared.test.y + first * evaluation->target_width;
+  if (evaluation->one_hot == NULL) return y;
+  memset(evaluation->one_hot, 0, count * evaluation->width * sizeof(float));
+  for (size_t i = 0; i < count; i++) evaluation->one_hot[i * evaluation->width + (size_t)y[i]] = 1;
+  return evaluation->one_hot;
 }
 
 static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t count) {
@@ -64,31 +79,22 @@ static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t c
                              .width = evaluation->width,
                              .z = workspace_get_output_z(evaluation->workspace),
                              .a = a,
-                             .target = test->y + first * evaluation->target_width};
+                             .target = get_loss_target(evaluation, first, count)};
   loss_of(loss)->evaluate(loss->settings, &batch, &evaluation->loss_sum, &evaluation->loss_weight);
   memcpy(evaluation->outputs + first * evaluation->width, a, count * evaluation->width * sizeof(float));
 }
 
-/* Numbers back in the data's own units; one-hot rows back to class indices. */
+/* Numbers back in the data's own units. */
 static void restore_units(struct evaluation *evaluation) {
-  struct run *run = evaluation->run;
-  const struct preprocessor *preprocessor = &run->prepared.preprocessor;
-  const struct train_rows *test = &run->prepared.test;
+  const struct preprocessor *preprocessor = &evaluation->run->prepared.preprocessor;
+  const struct train_rows *test = &evaluation->run->prepared.test;
   size_t width = evaluation->target_width;
-  if (!run->takes_values) memcpy(evaluation->targets, test->y, test->count * width * sizeof(float));
-  for (size_t i = 0; i < test->count; i++) {
-    const float *y = test->y + i * width;
-    if (run->takes_values) {
-      size_t index = 0;
-      while (index + 1 < width && y[index] < 0.5f) index++;
-      evaluation->targets[i] = (float)index;
-    } else if (preprocessor->task == TASK_REGRESSION) {
-      for (size_t j = 0; j < width; j++) {
-        evaluation->targets[i * width + j] = (float)target_restore(&preprocessor->targets[j], y[j]);
-        float *output = &evaluation->outputs[i * evaluation->width + j];
-        *output = (float)target_restore(&preprocessor->targets[j], *output);
-      }
-    }
+  memcpy(evaluation->targets, test->y, test->count * width * sizeof(float));
+  if (preprocessor->task != TASK_REGRESSION) return;
+  for (size_t i = 0; i < test->count * width; i++) {
+    const struct target *target = &preprocessor->targets[i % width];
+    evaluation->targets[i] = (float)target_restore(target, (double)evaluation->targets[i]);
+    evaluation->outputs[i] = (float)target_restore(target, (double)evaluation->outputs[i]);
   }
 }
 
@@ -119,17 +125,20 @@ static enum error_code evaluate_test_part(struct run *run, int64_t deadline_ms, 
   struct evaluation evaluation = {.run = run, .deadline_ms = deadline_ms, .width = shape_size(network_get_output_shape(run->network))};
   size_t row_count = run->prepared.test.count;
   if (row_count == 0) return ERROR_NONE;
-  evaluation.target_width = run->takes_values ? evaluation.width : run->prepared.preprocessor.target_width;
+  evaluation.target_width = run->prepared.preprocessor.target_width;
   enum error_code code = workspace_create(run->network, EVALUATION_BATCH, false, &evaluation.workspace, error);
   if (code == ERROR_NONE) {
     evaluation.outputs = malloc(row_count * evaluation.width * sizeof(float));
     evaluation.targets = malloc(row_count * evaluation.target_width * sizeof(float));
-    if (evaluation.outputs == NULL || evaluation.targets == NULL) {
+    bool has_one_hot = wants_one_hot(&evaluation);
+    if (has_one_hot) evaluation.one_hot = malloc(EVALUATION_BATCH * evaluation.width * sizeof(float));
+    if (evaluation.outputs == NULL || evaluation.targets == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
       code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to evaluate %zu test rows", row_count);
     } else {
       code = evaluate_rows(&evaluation, out_json, error);
     }
   }
+  free(evaluation.one_hot);
   free(evaluation.targets);
   free(evaluation.outputs);
   workspace_destroy(evaluation.workspace);

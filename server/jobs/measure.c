@@ -4,12 +4,6 @@
 
 #include "server/jobs/run.h"
 
-bool spec_takes_values(const struct spec *loss, const struct network *network, const struct preprocessor *layout) {
-  if (layout->task != TASK_CLASSIFICATION || loss->kind == NULL || loss_of(loss)->target_form != TARGET_VALUES) return false;
-  size_t width = shape_size(network_get_output_shape(network));
-  return width > 1 && width == layout->targets[0].class_count;
-}
-
 /* Adds count · bytes_each to *sum; false if that overflows. */
 static bool add_bytes(uint64_t *sum, uint64_t count, uint64_t bytes_each) {
   uint64_t bytes;
@@ -25,7 +19,7 @@ static enum error_code measure_evaluation(const struct network *network, const s
   uint64_t weight_count = (uint64_t)network_parameter_count(network) + network_buffer_count(network);
   uint64_t row_floats = shape_size(network_get_output_shape(network)) + plan->layout.target_width + 8;
   uint64_t row_bytes = row_floats * sizeof(float);
-  *out_bytes = workspace_bytes;
+  *out_bytes = workspace_bytes + EVALUATION_BATCH * row_bytes;
   if (!add_bytes(out_bytes, plan->test_rows_max, row_bytes) || !add_bytes(out_bytes, weight_count, sizeof(float))) {
     return error_set(error, ERROR_OVER_BUDGET, "the evaluation of %" PRIu64 " test rows needs more memory than can be counted",
                      plan->test_rows_max);
@@ -51,7 +45,7 @@ enum error_code jobs_measure(const struct job_spec *spec, const struct network *
                             .class_count = task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count : 0,
                             .train = {.count = plan->train_rows_max},
                             .validation = {.count = plan->validation_rows_max}};
-  enum error_code code = data_plan_measure(plan, spec_takes_values(&spec->train.loss, network, &plan->layout), &rows_bytes, error);
+  enum error_code code = data_plan_measure(plan, false, &rows_bytes, error);
   if (code == ERROR_NONE) code = trainer_measure(network, &spec->train, &data, &trainer_bytes, error);
   if (code == ERROR_NONE) code = measure_evaluation(network, plan, &evaluation_bytes, error);
   if (code != ERROR_NONE) return code;

@@ -51,10 +51,10 @@ static enum error_code plan(struct run *run, struct error *error) {
   return train_settings_resolve(&run->spec.train, run->network, layout->task, error);
 }
 
+/* Classes stay indices here, whatever the loss: the trainer makes rows of a 1 among 0s itself where its loss wants them. */
 static enum error_code prepare_data(struct run *run, struct error *error) {
-  run->takes_values = spec_takes_values(&run->spec.train.loss, run->network, &run->plan.layout);
-  enum error_code code = prepared_create(store_get_data_dir(run->jobs->store), &run->dataset, get_test_dataset(run), &run->plan,
-                                         run->takes_values, run_is_interrupted, run, &run->prepared, error);
+  enum error_code code = prepared_create(store_get_data_dir(run->jobs->store), &run->dataset, get_test_dataset(run), &run->plan, false,
+                                         run_is_interrupted, run, &run->prepared, error);
   run->has_prepared = code == ERROR_NONE;
   return code;
 }

@@ -65,7 +65,6 @@ struct run {
   struct network *network;
   struct trainer *trainer;
   double *target_scale;
-  bool takes_values; /* class targets one-hot */
 
   uint64_t steps_per_epoch;
   int64_t sitting_start_ms; /* monotonic; 0 before training */
@@ -171,7 +170,6 @@ __attribute__((warn_unused_result)) enum error_code committer_commit(struct run 
 void hub_notify(struct jobs *jobs, const char *job_id);
 
 /* measure.c */
-bool spec_takes_values(const struct spec *loss, const struct network *network, const struct preprocessor *layout);
 /* Samples per pass of the test part's evaluation. */
 enum { EVALUATION_BATCH = 256 };
 
