@@ -1,0 +1,167 @@
+/* Datasets over HTTP: what an upload's answer says, rows, corrections, bad rows, and that nothing is left after deletion. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/http_client.h"
+#include "tests/support/server_process.h"
+#include "tests/support/suite.h"
+
+static struct server_process server;
+
+static void start(void) { server_start(&server, (const char *const[]){"--log-level", "error", NULL}); }
+
+static void stop(void) {
+  ck_assert_int_eq(server_stop(&server), 0);
+  server_assert_database_is_whole(&server);
+  server_cleanup(&server);
+}
+
+static json_t *upload_as(const char *path, const char *type, const char *body, int status) {
+  return client_expect_json(&server, &(struct client_request){.method = "POST", .path = path, .content_type = type, .body = body}, status);
+}
+
+static json_t *upload(const char *path, const char *body) { return upload_as(path, "text/csv", body, 201); }
+
+static json_t *patch(const char *path, const char *body, int status) {
+  return client_expect_json(&server, &(struct client_request){.method = "PATCH", .path = path, .body = body}, status);
+}
+
+START_TEST(the_answer_describes_every_column) {
+  json_t *dataset = upload("/v1/datasets?name=d%C3%B6rte",
+                           "\xEF\xBB\xBFsize,name,note\r\n1,red,\"a \"\"b\"\", c\"\r\n2,green,NA\r\n,red,?\r\n9,red,\r\n");
+  ck_assert_str_eq(json_text_at(dataset, "/name"), "d\xC3\xB6rte");
+  ck_assert_double_eq(json_number_at(dataset, "/rows"), 4);
+  ck_assert_uint_eq(strlen(json_text_at(dataset, "/sha256")), 64);
+  ck_assert_str_eq(json_text_at(dataset, "/columns/0/kind"), "numeric");
+  ck_assert_double_eq(json_number_at(dataset, "/columns/0/missing"), 1);
+  ck_assert_double_eq(json_number_at(dataset, "/columns/0/min"), 1);
+  ck_assert_double_eq(json_number_at(dataset, "/columns/0/max"), 9);
+  ck_assert_double_eq(json_number_at(dataset, "/columns/0/mean"), 4);
+  ck_assert_str_eq(json_text_at(dataset, "/columns/1/categories/1"), "red");
+  ck_assert_double_eq(json_number_at(dataset, "/columns/1/category_counts/1"), 3);
+  ck_assert_double_eq(json_number_at(dataset, "/columns/2/missing"), 3);
+  ck_assert(json_is_true(json_at(dataset, "/header")));
+  const char *time = json_text_at(dataset, "/created_at");
+  ck_assert_uint_eq(strlen(time), strlen("2025-11-03T12:00:00.123Z"));
+  ck_assert_int_eq(time[23], 'Z');
+  json_t *again = client_get_json(&server, "/v1/datasets/d%C3%B6rte", 200);
+  ck_assert(json_equal(dataset, again));
+  json_decref(again);
+  json_decref(dataset);
+}
+END_TEST
+
+START_TEST(delimiter_and_header_are_found_or_given) {
+  static const struct {
+    const char *path, *type, *body, *first, *delimiter;
+  } cases[] = {
+      {"/v1/datasets", "text/csv", "a;b\n1;2\n3;4\n", "a", ";"},
+      {"/v1/datasets", "text/tab-separated-values", "a\tb\n1\t2\n3\t4\n", "a", "\t"},
+      {"/v1/datasets?delimiter=pipe", "text/csv", "a|b\n1|2\n3|4\n", "a", "|"},
+      {"/v1/datasets?delimiter=%3B", "text/csv", "a;b\n1;2\n3;4\n", "a", ";"},
+      {"/v1/datasets?header=false", "text/csv", "1,2\n3,4\n", "column_1", ","},
+      {"/v1/datasets?header=true", "text/csv", "1,2\n3,4\n5,6\n", "1", ","},
+      {"/v1/datasets", "text/csv", "1,2\n3,4\n5,6\n", "column_1", ","},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    json_t *dataset = upload_as(cases[i].path, cases[i].type, cases[i].body, 201);
+    ck_assert_str_eq(json_text_at(dataset, "/columns/0/name"), cases[i].first);
+    ck_assert_str_eq(json_text_at(dataset, "/delimiter"), cases[i].delimiter);
+    ck_assert_uint_eq(json_array_size(json_at(dataset, "/columns")), 2);
+    json_decref(dataset);
+  }
+}
+END_TEST
+
+START_TEST(bad_rows_are_reported_with_their_lines) {
+  json_t *dataset = upload("/v1/datasets", "a,b\n1,2\n3\n4,5,6\n\"7\n8\",9\n\xff,1\n10,11\n");
+  ck_assert_double_eq(json_number_at(dataset, "/rows"), 3);
+  ck_assert_double_eq(json_number_at(dataset, "/bad_rows/count"), 3);
+  ck_assert_double_eq(json_number_at(dataset, "/bad_rows/first/0/line"), 3);
+  ck_assert_double_eq(json_number_at(dataset, "/bad_rows/first/1/line"), 4);
+  ck_assert_double_eq(json_number_at(dataset, "/bad_rows/first/2/line"), 7);
+  ck_assert_str_ne(json_text_at(dataset, "/bad_rows/first/0/reason"), "");
+  json_decref(dataset);
+}
+END_TEST
+
+START_TEST(rows_come_from_anywhere_in_the_file) {
+  char *csv = malloc(20000 * 32), *at = csv;
+  at += sprintf(at, "n,word\n");
+  for (int i = 0; i < 20000; i++) at += sprintf(at, "%d,w%d\n", i, i % 7);
+  json_decref(upload("/v1/datasets?name=many", csv));
+  free(csv);
+  static const int offsets[] = {0, 1, 777, 12345, 19998};
+  for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+    char path[96];
+    snprintf(path, sizeof path, "/v1/datasets/many/rows?offset=%d&limit=2", offsets[i]);
+    json_t *rows = client_get_json(&server, path, 200);
+    ck_assert_double_eq(json_number_at(rows, "/rows/0/0"), offsets[i]);
+    ck_assert_double_eq(json_number_at(rows, "/rows/1/0"), offsets[i] + 1);
+    ck_assert_double_eq(json_number_at(rows, "/total"), 20000);
+    json_decref(rows);
+  }
+  json_t *rows = client_get_json(&server, "/v1/datasets/many/rows?offset=20000", 200);
+  ck_assert_uint_eq(json_array_size(json_at(rows, "/rows")), 0);
+  json_decref(rows);
+}
+END_TEST
+
+START_TEST(kinds_are_corrected_by_patch_in_either_form) {
+  json_decref(upload("/v1/datasets?name=zip", "zip,x\n100,1\n200,2\n100,3\n200,4\n"));
+  json_t *dataset = patch("/v1/datasets/zip", "{\"name\":\"postcode\",\"columns\":{\"zip\":\"categorical\"}}", 200);
+  ck_assert_str_eq(json_text_at(dataset, "/name"), "postcode");
+  ck_assert_str_eq(json_text_at(dataset, "/columns/0/kind"), "categorical");
+  ck_assert_str_eq(json_text_at(dataset, "/columns/0/categories/0"), "100");
+  json_decref(dataset);
+  dataset = patch("/v1/datasets/postcode", "{\"columns\":[{\"name\":\"zip\",\"kind\":\"numeric\"}]}", 200);
+  ck_assert_str_eq(json_text_at(dataset, "/columns/0/kind"), "numeric");
+  ck_assert(json_is_null(json_at(dataset, "/columns/0/categories")));
+  json_decref(dataset);
+  json_t *problem = patch("/v1/datasets/postcode",
+                          "{\"name\":\"\",\"columns\":[{\"name\":\"zip\",\"kind\":\"image\"},{\"kind\":\"text\"}],\"x\":1}", 422);
+  ck_assert_uint_eq(json_array_size(json_at(problem, "/errors")), 4);
+  json_decref(problem);
+}
+END_TEST
+
+START_TEST(deleting_everything_gives_the_space_back) {
+  char *csv = malloc(4 << 20), *at = csv;
+  at += sprintf(at, "n,word\n");
+  for (int i = 0; i < 100000; i++) at += sprintf(at, "%d,some_longer_word_%d\n", i, i % 900);
+  for (int i = 0; i < 5; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "/v1/datasets?name=big-%d", i);
+    json_decref(upload(path, csv));
+  }
+  free(csv);
+  for (int i = 0; i < 5; i++) {
+    char path[64];
+    struct client_answer answer;
+    snprintf(path, sizeof path, "/v1/datasets/big-%d", i);
+    client_delete(&server, path, &answer);
+    ck_assert_int_eq(answer.status, 204);
+    answer_deinit(&answer);
+  }
+  char command[256], count[16] = "";
+  snprintf(command, sizeof command, "find %s/datasets -type f | wc -l", server.data_dir);
+  FILE *pipe = popen(command, "r");
+  ck_assert_ptr_nonnull(fgets(count, sizeof count, pipe));
+  pclose(pipe);
+  ck_assert_int_eq(atoi(count), 0);
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *test_case = suite_add_case(suite, "datasets over HTTP");
+  tcase_add_checked_fixture(test_case, start, stop);
+  tcase_add_test(test_case, the_answer_describes_every_column);
+  tcase_add_test(test_case, delimiter_and_header_are_found_or_given);
+  tcase_add_test(test_case, bad_rows_are_reported_with_their_lines);
+  tcase_add_test(test_case, rows_come_from_anywhere_in_the_file);
+  tcase_add_test(test_case, kinds_are_corrected_by_patch_in_either_form);
+  tcase_add_test(test_case, deleting_everything_gives_the_space_back);
+}
+
+int main(void) { return suite_main("datasets over HTTP", add_cases); }
