@@ -52,16 +52,31 @@ enum error_code error_add(struct error *error, const char *pointer, const char *
   return error->code;
 }
 
+/* RFC 6901: "~" becomes "~0" and "/" becomes "~1". */
+static void escape_member(char escaped[2 * ERROR_POINTER_BYTES], const char *member) {
+  for (; *member != '\0'; member++) {
+    if (*member == '~' || *member == '/') {
+      *escaped++ = '~';
+      *escaped++ = *member == '~' ? '0' : '1';
+    } else {
+      *escaped++ = *member;
+    }
+  }
+  *escaped = '\0';
+}
+
 void error_pointer(char out_pointer[ERROR_POINTER_BYTES], const char *pointer, const char *format, ...) {
   char member[ERROR_POINTER_BYTES];
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(member, sizeof member, format, arguments);
   va_end(arguments);
+  char escaped[2 * ERROR_POINTER_BYTES];
+  escape_member(escaped, member);
   size_t used = strnlen(pointer, ERROR_POINTER_BYTES - 2);
   memmove(out_pointer, pointer, used);
   out_pointer[used++] = '/';
-  text_copy(out_pointer + used, ERROR_POINTER_BYTES - used, member);
+  text_copy(out_pointer + used, ERROR_POINTER_BYTES - used, escaped);
 }
 
 static const char *const code_names[ERROR_CODE_COUNT] = {

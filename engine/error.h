@@ -63,7 +63,8 @@ __attribute__((format(printf, 3, 4))) enum error_code error_set(struct error *er
  * Returns the code. */
 __attribute__((format(printf, 3, 4))) enum error_code error_add(struct error *error, const char *pointer, const char *format, ...);
 
-/* The JSON pointer to a member: `pointer` + "/" + the printf form's result, cut to fit. The two may be the same array. */
+/* The JSON pointer to a member: `pointer` + "/" + the printf form's result, escaped as RFC 6901 says, cut to fit. The two may be
+ * the same array. */
 __attribute__((format(printf, 3, 4))) void error_pointer(char out_pointer[ERROR_POINTER_BYTES], const char *pointer, const char *format,
                                                          ...);
 

@@ -1,0 +1,202 @@
+#include "server/codec/prediction_json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/codec/preprocessor_json.h"
+#include "tests/support/suite.h"
+
+/* {size, color} → kind, of three classes. */
+static const char classifier_text[] = "{\"task\":\"classification\",\"input_width\":4,\"output_width\":3,\"target_width\":1,\"features\":["
+                                      "{\"name\":\"size\",\"kind\":\"numeric\",\"column\":0,\"offset\":0,\"width\":2,\"has_indicator\":"
+                                      "true,\"center\":1.5,\"scale\":0.1,\"fill\":2},"
+                                      "{\"name\":\"color\",\"kind\":\"categorical\",\"column\":2,\"offset\":2,\"width\":2,\"has_"
+                                      "indicator\":false,\"categories\":[\"blue\",\"7\"],"
+                                      "\"seen\":[true,false]}],"
+                                      "\"targets\":[{\"name\":\"kind\",\"column\":1,\"is_class\":true,\"classes\":[\"a\",\"b,c\",\"d\"]}]}";
+
+static struct preprocessor make(const char *text) {
+  struct preprocessor preprocessor;
+  struct error error = {0};
+  json_t *json = json_loads(text, 0, NULL);
+  ck_assert_ptr_nonnull(json);
+  ck_assert_msg(preprocessor_from_json(json, &preprocessor, &error) == ERROR_NONE, "%s", error.detail);
+  json_decref(json);
+  return preprocessor;
+}
+
+START_TEST(a_preprocessor_survives_the_way_to_json_and_back) {
+  struct preprocessor preprocessor = make(classifier_text);
+  json_t *json = preprocessor_to_json(&preprocessor), *given = json_loads(classifier_text, 0, NULL);
+  struct preprocessor again;
+  struct error error = {0};
+  ck_assert_int_eq(preprocessor_from_json(json, &again, &error), ERROR_NONE);
+  ck_assert_uint_eq(again.feature_count, 2);
+  ck_assert(again.features[0].scale == 0.1 && again.features[0].center == 1.5 && again.features[0].has_indicator);
+  ck_assert_str_eq(again.features[1].categories[1], "7");
+  ck_assert(again.features[1].is_seen[0] && !again.features[1].is_seen[1]);
+  ck_assert_str_eq(again.targets[0].classes[1], "b,c");
+  ck_assert_uint_eq(json_object_size(json), json_object_size(given));
+  json_decref(json);
+  json_decref(given);
+  preprocessor_deinit(&again);
+  preprocessor_deinit(&preprocessor);
+}
+END_TEST
+
+/* Every member that is taken away makes the text unreadable, and none crashes. */
+START_TEST(a_damaged_preprocessor_is_refused) {
+  static const char *const paths[] = {"task", "input_width", "output_width", "target_width", "features", "targets"};
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    json_t *json = json_loads(classifier_text, 0, NULL);
+    json_object_del(json, paths[i]);
+    struct preprocessor preprocessor;
+    struct error error = {0};
+    ck_assert_int_eq(preprocessor_from_json(json, &preprocessor, &error), ERROR_INTERNAL);
+    json_decref(json);
+  }
+  static const char *const members[] = {"name", "kind", "column", "offset", "width", "center", "scale", "fill", "categories", "seen"};
+  for (size_t feature = 0; feature < 2; feature++) {
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+      json_t *json = json_loads(classifier_text, 0, NULL);
+      json_t *object = json_array_get(json_object_get(json, "features"), feature);
+      if (json_object_del(object, members[i]) == 0) {
+        struct preprocessor preprocessor;
+        struct error error = {0};
+        ck_assert_int_eq(preprocessor_from_json(json, &preprocessor, &error), ERROR_INTERNAL);
+      }
+      json_decref(json);
+    }
+  }
+}
+END_TEST
+
+static enum error_code read_row(struct row_cells *cells, const struct preprocessor *preprocessor, json_t *row, struct error *error) {
+  error_clear(error);
+  return row_cells_from_json(cells, preprocessor, row, "/rows/0", error);
+}
+
+START_TEST(rows_come_as_objects_or_arrays) {
+  struct preprocessor preprocessor = make(classifier_text);
+  struct row_cells cells;
+  struct error error = {0};
+  ck_assert_int_eq(row_cells_init(&cells, &preprocessor, &error), ERROR_NONE);
+  json_t *row = json_pack("{s:i, s:f, s:s}", "color", 7, "size", 1.25, "kind", "a");
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
+  ck_assert_int_eq(cells.cells[0].kind, CELL_NUMBER);
+  ck_assert_double_eq(cells.cells[0].number, 1.25);
+  ck_assert_int_eq(cells.cells[1].kind, CELL_TEXT); /* categories are texts */
+  ck_assert_str_eq(cells.cells[1].text, "7");
+  json_decref(row);
+  row = json_pack("[s, b]", "NA", 1);
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
+  ck_assert_int_eq(cells.cells[0].kind, CELL_MISSING);
+  ck_assert_str_eq(cells.cells[1].text, "true");
+  json_decref(row);
+  row = json_object();
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
+  ck_assert_int_eq(cells.cells[0].kind, CELL_MISSING);
+  ck_assert_int_eq(cells.cells[1].kind, CELL_MISSING);
+  json_decref(row);
+  row_cells_deinit(&cells);
+  preprocessor_deinit(&preprocessor);
+}
+END_TEST
+
+START_TEST(bad_rows_name_every_place) {
+  struct preprocessor preprocessor = make(classifier_text);
+  struct row_cells cells;
+  struct error error = {0};
+  ck_assert_int_eq(row_cells_init(&cells, &preprocessor, &error), ERROR_NONE);
+  json_t *row = json_pack("{s:[], s:i, s:i}", "size", "colour", 1, "x/y", 2);
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
+  ck_assert_uint_eq(error.item_count, 3);
+  ck_assert_str_eq(error.items[0].pointer, "/rows/0/size");
+  ck_assert_str_eq(error.items[1].pointer, "/rows/0/colour");
+  ck_assert_ptr_nonnull(strstr(error.items[1].detail, "\"color\""));
+  ck_assert_str_eq(error.items[2].pointer, "/rows/0/x~1y");
+  json_decref(row);
+  row = json_integer(3);
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
+  ck_assert_str_eq(error.items[0].pointer, "/rows/0");
+  json_decref(row);
+  row_cells_deinit(&cells);
+  preprocessor_deinit(&preprocessor);
+}
+END_TEST
+
+static void check_prediction(const char *text, const float *outputs, const char *expected_json, const char *expected_csv) {
+  struct preprocessor preprocessor = make(text);
+  json_t *prediction = prediction_to_json(&preprocessor, outputs), *expected = json_loads(expected_json, 0, NULL);
+  ck_assert_ptr_nonnull(expected);
+  char *got = json_dumps(prediction, JSON_COMPACT);
+  ck_assert_msg(json_equal(prediction, expected), "%s, expected %s", got, expected_json);
+  free(got);
+  char *csv = NULL;
+  size_t bytes = 0;
+  FILE *file = open_memstream(&csv, &bytes);
+  prediction_write_csv_header(&preprocessor, file);
+  prediction_write_csv(&preprocessor, outputs, file);
+  fclose(file);
+  ck_assert_str_eq(csv, expected_csv);
+  free(csv);
+  json_decref(prediction);
+  json_decref(expected);
+  preprocessor_deinit(&preprocessor);
+}
+
+#define NO_FEATURES "\"input_width\":0,\"features\":[],\"target_width\":1,"
+static const char sigmoid_text[] =
+    "{\"task\":\"classification\"," NO_FEATURES
+    "\"output_width\":1,\"targets\":[{\"name\":\"t\",\"column\":0,\"is_class\":true,\"classes\":[\"no\",\"yes\"]}]}";
+static const char labels_text[] =
+    "{\"task\":\"multilabel\"," NO_FEATURES
+    "\"output_width\":2,\"targets\":[{\"name\":\"big\",\"column\":0,\"is_class\":true,\"classes\":[\"0\",\"1\"]},"
+    "{\"name\":\"red\",\"column\":1,\"is_class\":true,\"classes\":[\"0\",\"1\"]}]}";
+static const char number_text[] =
+    "{\"task\":\"regression\"," NO_FEATURES
+    "\"output_width\":1,\"targets\":[{\"name\":\"p\",\"column\":0,\"is_class\":false,\"center\":10,\"scale\":2}]}";
+static const char numbers_text[] =
+    "{\"task\":\"regression\"," NO_FEATURES
+    "\"output_width\":2,\"targets\":[{\"name\":\"p\",\"column\":0,\"is_class\":false,\"center\":10,\"scale\":2},"
+    "{\"name\":\"q\",\"column\":1,\"is_class\":false,\"center\":0,\"scale\":1}]}";
+
+START_TEST(every_task_has_its_form_of_prediction) {
+  check_prediction(classifier_text, (const float[]){0.25f, 0.5f, 0.25f},
+                   "{\"class\":\"b,c\",\"probabilities\":{\"a\":0.25,\"b,c\":0.5,\"d\":0.25}}",
+                   "class,probability_a,\"probability_b,c\",probability_d\n\"b,c\",0.25,0.5,0.25\n");
+  check_prediction(sigmoid_text, (const float[]){0.25f}, "{\"class\":\"no\",\"probabilities\":{\"no\":0.75,\"yes\":0.25}}",
+                   "class,probability_no,probability_yes\nno,0.75,0.25\n");
+  check_prediction(sigmoid_text, (const float[]){0.5f}, "{\"class\":\"yes\",\"probabilities\":{\"no\":0.5,\"yes\":0.5}}",
+                   "class,probability_no,probability_yes\nyes,0.5,0.5\n");
+  check_prediction(labels_text, (const float[]){0.75f, 0.25f},
+                   "{\"labels\":{\"big\":true,\"red\":false},\"probabilities\":{\"big\":0.75,\"red\":0.25}}",
+                   "big,probability_big,red,probability_red\ntrue,0.75,false,0.25\n");
+  check_prediction(number_text, (const float[]){1.5f}, "{\"value\":13.0}", "value\n13\n");
+  check_prediction(numbers_text, (const float[]){-1, 4}, "{\"values\":{\"p\":8.0,\"q\":4.0}}", "p,q\n8,4\n");
+}
+END_TEST
+
+START_TEST(what_is_not_finite_is_null_and_flagged) {
+  check_prediction(number_text, (const float[]){INFINITY}, "{\"value\":null,\"non_finite\":true}", "value\n\n");
+  check_prediction(classifier_text, (const float[]){NAN, 0.5f, 0.25f},
+                   "{\"class\":\"b,c\",\"probabilities\":{\"a\":null,\"b,c\":0.5,\"d\":0.25},\"non_finite\":true}",
+                   "class,probability_a,\"probability_b,c\",probability_d\n\"b,c\",,0.5,0.25\n");
+  check_prediction(classifier_text, (const float[]){NAN, NAN, NAN},
+                   "{\"class\":null,\"probabilities\":{\"a\":null,\"b,c\":null,\"d\":null},\"non_finite\":true}",
+                   "class,probability_a,\"probability_b,c\",probability_d\n,,,\n");
+}
+END_TEST
+
+static void add_cases(Suite *suite) {
+  TCase *test_case = suite_add_case(suite, "prediction_json");
+  tcase_add_test(test_case, a_preprocessor_survives_the_way_to_json_and_back);
+  tcase_add_test(test_case, a_damaged_preprocessor_is_refused);
+  tcase_add_test(test_case, rows_come_as_objects_or_arrays);
+  tcase_add_test(test_case, bad_rows_name_every_place);
+  tcase_add_test(test_case, every_task_has_its_form_of_prediction);
+  tcase_add_test(test_case, what_is_not_finite_is_null_and_flagged);
+}
+
+int main(void) { return suite_main("prediction_json", add_cases); }
