@@ -10,7 +10,7 @@
 
 static const struct early_stopping *stopping_of(const struct trainer *trainer) { return &trainer->settings->early_stopping; }
 
-enum { MONITOR_VALIDATION = 2 };   /* early_stopping_monitors below are of the validation part, the next two the same of the training part */
+enum { MONITOR_VALIDATION = 2 }; /* early_stopping_monitors below are of the validation part, the next two the same of the training part */
 
 /* Without early stopping, the best epoch is still told, by the loss. Without a validation part, the training part's values stand in. */
 int trainer_get_monitor(const struct trainer *trainer) {
@@ -150,7 +150,8 @@ static enum error_code check_classes(const struct train_rows *rows, size_t class
   for (size_t i = 0; i < rows->count; i++) {
     const float class = rows->y[i];
     if (!(class >= 0 && class < (float)class_count && class == floorf(class)))
-      return error_set(error, ERROR_INVALID, "row %zu of the %s part has the class %g, not one of 0 … %zu", i, part, (double)class, class_count - 1);
+      return error_set(error, ERROR_INVALID, "row %zu of the %s part has the class %g, not one of 0 … %zu", i, part, (double)class,
+                       class_count - 1);
   }
   return ERROR_NONE;
 }
@@ -216,7 +217,8 @@ size_t trainer_get_block_count(const struct trainer *trainer) { return trainer->
 enum error_code trainer_restore(struct trainer *trainer, const struct train_position *position, const float *block, size_t block_count,
                                 struct error *error) {
   if (position->version != TRAIN_POSITION_VERSION)
-    return error_set(error, ERROR_INVALID, "the checkpoint is of version %u, this program reads version %d", position->version, TRAIN_POSITION_VERSION);
+    return error_set(error, ERROR_INVALID, "the checkpoint is of version %u, this program reads version %d", position->version,
+                     TRAIN_POSITION_VERSION);
   if (block_count != trainer->block_count)
     return error_set(error, ERROR_INVALID, "the checkpoint has %zu values, this job has %zu", block_count, trainer->block_count);
   if (position->step > trainer->total_steps || position->batch_in_epoch > trainer->steps_per_epoch)

@@ -22,24 +22,24 @@
 #include "engine/schedule.h"
 
 struct early_stopping {
-  bool is_enabled;          /* set where the object was given */
-  int monitor;              /* index into early_stopping_monitors: validation_loss, validation_accuracy, loss, accuracy */
-  int64_t patience;         /* epochs without improvement */
+  bool is_enabled;  /* set where the object was given */
+  int monitor;      /* index into early_stopping_monitors: validation_loss, validation_accuracy, loss, accuracy */
+  int64_t patience; /* epochs without improvement */
   double min_delta;
-  bool restore_best;        /* end with the best epoch's weights, not the last's */
+  bool restore_best; /* end with the best epoch's weights, not the last's */
 };
 
 /* What a job spec says of training. train_params is the table; its rows stand at the job spec's top level. */
 struct train_settings {
-  struct spec algorithm, loss, optimizer, schedule;   /* loss kind NULL: "auto", resolved from the target */
-  double clip_norm, clip_value;                       /* NAN: off */
+  struct spec algorithm, loss, optimizer, schedule; /* loss kind NULL: "auto", resolved from the target */
+  double clip_norm, clip_value;                     /* NAN: off */
   int64_t epochs, batch_size;
   int64_t seed;
-  int precision;                                      /* 0 float32, 1 bfloat16 */
+  int precision; /* 0 float32, 1 bfloat16 */
   struct early_stopping early_stopping;
 };
 extern const struct param train_params[11];
-extern const char *const early_stopping_monitors[5];   /* names of reported values, NULL at the end */
+extern const char *const early_stopping_monitors[5]; /* names of reported values, NULL at the end */
 extern const size_t train_param_count;
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
@@ -61,32 +61,32 @@ struct train_data {
 
 /* One named number. Names: DESIGN.md section 3 ("loss", "validation_loss", "layers.hidden.gradient_norm" …). */
 struct train_value {
-  const char *name;                    /* borrowed from the trainer */
-  double value;                        /* may be non-finite */
+  const char *name; /* borrowed from the trainer */
+  double value;     /* may be non-finite */
 };
 
 /* News of one training step; at an epoch's last step it also carries the epoch's values. Which steps report depends on
  * the settings alone (about 1000 per run, and each epoch's end), never on time. */
 struct train_report {
-  uint64_t step;                       /* steps done, from 1 */
-  uint64_t epoch;                      /* epochs done; the epoch under way counts when it ends */
+  uint64_t step;  /* steps done, from 1 */
+  uint64_t epoch; /* epochs done; the epoch under way counts when it ends */
   bool is_epoch_end;
   size_t value_count;
-  const struct train_value *values;    /* step: batch_loss, learning_rate, gradient_norm (of this batch, before clipping); epoch: also loss,
+  const struct train_value *values; /* step: batch_loss, learning_rate, gradient_norm (of this batch, before clipping); epoch: also loss,
                                           accuracy or mae, validation_loss, validation_accuracy or validation_mae, layers.<name>.….
                                           Losses are without the l1, l2 penalties, so that training, validation and test compare. */
 };
 
 /* Everything besides the float block that a run remembers. Plain data, stored as bytes with its version in front. */
 struct train_position {
-  uint32_t version;                    /* TRAIN_POSITION_VERSION */
-  uint32_t is_finished;                /* 0, or 1 + enum train_outcome: running it again returns that at once */
-  uint64_t step, epoch;                /* steps done; whole epochs done */
-  uint64_t batch_in_epoch;             /* batches done of the epoch under way; all of them: its validation is under way */
-  double loss_sum, loss_weight;        /* of the epoch under way */
+  uint32_t version;             /* TRAIN_POSITION_VERSION */
+  uint32_t is_finished;         /* 0, or 1 + enum train_outcome: running it again returns that at once */
+  uint64_t step, epoch;         /* steps done; whole epochs done */
+  uint64_t batch_in_epoch;      /* batches done of the epoch under way; all of them: its validation is under way */
+  double loss_sum, loss_weight; /* of the epoch under way */
   double correct_sum, correct_count;
-  double batch_loss, gradient_norm;    /* of the last step */
-  uint64_t best_epoch;                 /* 0: none yet */
+  double batch_loss, gradient_norm; /* of the last step */
+  uint64_t best_epoch;              /* 0: none yet */
   double best_monitored;
   uint64_t epochs_without_improvement;
   double optimizer_scalars[OPTIMIZER_SCALARS];
@@ -99,68 +99,66 @@ enum { TRAIN_POSITION_VERSION = 1 };
 struct train_snapshot {
   const struct train_position *position;
   const float *block;
-  size_t block_count;                  /* floats */
+  size_t block_count; /* floats */
 };
 
 enum train_request {
   TRAIN_CONTINUE,
-  TRAIN_CHECKPOINT,                    /* save and go on */
-  TRAIN_STOP                           /* save and return TRAIN_STOPPED */
+  TRAIN_CHECKPOINT, /* save and go on */
+  TRAIN_STOP        /* save and return TRAIN_STOPPED */
 };
 
 struct train_sink {
   void *context;
   void (*report)(void *context, const struct train_report *report);
   enum error_code (*checkpoint)(void *context, const struct train_snapshot *snapshot, struct error *error);
-  enum train_request (*poll)(void *context);    /* asked after every step; must be cheap */
+  enum train_request (*poll)(void *context); /* asked after every step; must be cheap */
 };
 
 enum train_outcome {
   TRAIN_COMPLETED,
   TRAIN_EARLY_STOPPED,
-  TRAIN_STOPPED,                       /* poll said so */
+  TRAIN_STOPPED, /* poll said so */
   TRAIN_DIVERGED
 };
 
 struct train_result {
   enum train_outcome outcome;
   uint64_t step, epoch, best_epoch;
-  char diverged_layer[LIMIT_NAME_BYTES + 1];   /* where the first non-finite number was seen, "" for the loss itself */
-  char detail[ERROR_DETAIL_BYTES];             /* in words, for TRAIN_DIVERGED */
+  char diverged_layer[LIMIT_NAME_BYTES + 1]; /* where the first non-finite number was seen, "" for the loss itself */
+  char detail[ERROR_DETAIL_BYTES];           /* in words, for TRAIN_DIVERGED */
 };
 
 /* Fills an "auto" loss in place by the network's output and the task (softmax → cross_entropy, sigmoid → binary_cross_entropy, else
  * mean_squared_error), and checks what the table can't: that loss, early stopping, network and task fit each other. Adds an item for
  * each error ("/loss", "/early_stopping/monitor"). Optional: trainer_create does the same for itself. */
-__attribute__((warn_unused_result))
-enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task, struct error *error);
+__attribute__((warn_unused_result)) enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network,
+                                                                           enum task task, struct error *error);
 
 struct trainer;
 
 /* Bytes that trainer_create will allocate (weights, optimizer state, workspace, batch, report), without the rows themselves. */
-__attribute__((warn_unused_result))
-enum error_code trainer_measure(const struct network *network, const struct train_settings *settings, const struct train_data *data,
-                                size_t *out_bytes, struct error *error);
+__attribute__((warn_unused_result)) enum error_code trainer_measure(const struct network *network, const struct train_settings *settings,
+                                                                    const struct train_data *data, size_t *out_bytes, struct error *error);
 
 /* Borrows network, settings and the data's rows, which must outlive the trainer. Weights start as network_initialize(seed). */
-__attribute__((warn_unused_result))
-enum error_code trainer_create(const struct network *network, const struct train_settings *settings, const struct train_data *data,
-                               const struct parallel *parallel, struct trainer **out_trainer, struct error *error);
+__attribute__((warn_unused_result)) enum error_code trainer_create(const struct network *network, const struct train_settings *settings,
+                                                                   const struct train_data *data, const struct parallel *parallel,
+                                                                   struct trainer **out_trainer, struct error *error);
 void trainer_destroy(struct trainer *trainer);
 
 /* Floats of the checkpoint block. */
 size_t trainer_get_block_count(const struct trainer *trainer);
 /* Continues from a snapshot: copies position and block. ERROR_INVALID if version or size don't fit. */
-__attribute__((warn_unused_result))
-enum error_code trainer_restore(struct trainer *trainer, const struct train_position *position, const float *block, size_t block_count,
-                                struct error *error);
+__attribute__((warn_unused_result)) enum error_code trainer_restore(struct trainer *trainer, const struct train_position *position,
+                                                                    const float *block, size_t block_count, struct error *error);
 /* Copies given start weights in (golden tests, transfer). buffers may be NULL. */
 void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers);
 
 /* Runs until done, stopped or diverged. Error only if a checkpoint could not be written. After it returns, the weights are final
  * (restore_best applied, but for a stop, after which the run may go on); on divergence they are those before the step that diverged. */
-__attribute__((warn_unused_result))
-enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink, struct train_result *out_result, struct error *error);
+__attribute__((warn_unused_result)) enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink,
+                                                                struct train_result *out_result, struct error *error);
 
 const float *trainer_get_parameters(const struct trainer *trainer);
 const float *trainer_get_buffers(const struct trainer *trainer);

@@ -12,13 +12,13 @@ struct trainer {
   const struct train_settings *settings;
   const struct train_data *data;
   const struct parallel *parallel;
-  struct spec loss;                 /* resolved; owned */
-  double *class_weights;            /* [width] or NULL; owned */
+  struct spec loss;      /* resolved; owned */
+  double *class_weights; /* [width] or NULL; owned */
 
-  size_t batch_size;                /* of the settings, or the training rows if they are fewer */
-  size_t input_size, output_width;  /* values of one sample */
-  size_t row_width;                 /* … of one row of the data's y */
-  size_t target_width;              /* … of one target as the loss wants it */
+  size_t batch_size;               /* of the settings, or the training rows if they are fewer */
+  size_t input_size, output_width; /* values of one sample */
+  size_t row_width;                /* … of one row of the data's y */
+  size_t target_width;             /* … of one target as the loss wants it */
   size_t parameter_count, buffer_count, slot_count, layer_count;
   uint64_t steps_per_epoch, total_steps;
 
@@ -26,24 +26,24 @@ struct trainer {
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;
-  float *layer_values;              /* [layer_count, LAYER_VALUES]: saved, since a stop during validation comes between them and their report */
+  float *layer_values; /* [layer_count, LAYER_VALUES]: saved, since a stop during validation comes between them and their report */
   struct optimizer_state optimizer;
   struct train_position position;
 
   /* Not saved: recomputed by every step. Owned. */
   float *gradients;
   float *batch_x, *batch_y;
-  uint32_t *order;                  /* of the training rows in epoch `order_epoch` */
+  uint32_t *order; /* of the training rows in epoch `order_epoch` */
   uint64_t order_epoch;
-  struct workspace *workspace;      /* training */
-  struct workspace *inference;      /* for validation; NULL if there is none */
-  double learning_rate;             /* of the step under way or just taken */
+  struct workspace *workspace; /* training */
+  struct workspace *inference; /* for validation; NULL if there is none */
+  double learning_rate;        /* of the step under way or just taken */
 
   /* Reports. Owned. */
   struct train_value *values;
   size_t value_max;
-  char *names;                      /* of the per-layer values */
-  float *before;                    /* parameters before the last step of an epoch, for update_ratio */
+  char *names;   /* of the per-layer values */
+  float *before; /* parameters before the last step of an epoch, for update_ratio */
 };
 
 /* train.c: the monitored quantity, as index into early_stopping_monitors. */
@@ -60,13 +60,13 @@ void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace
 
 /* train_report.c */
 struct epoch_values {
-  double loss, hits;                          /* hits: accuracy or, for regression, mae */
-  double validation_loss, validation_hits;    /* NAN: no validation part */
+  double loss, hits;                       /* hits: accuracy or, for regression, mae */
+  double validation_loss, validation_hits; /* NAN: no validation part */
 };
-size_t report_value_count(const struct trainer *trainer);   /* at most */
+size_t report_value_count(const struct trainer *trainer); /* at most */
 size_t report_name_bytes(const struct trainer *trainer);
 void report_init_names(struct trainer *trainer);
-size_t report_fill_step(struct trainer *trainer);           /* from index 0; returns how many */
+size_t report_fill_step(struct trainer *trainer); /* from index 0; returns how many */
 size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch);
 /* Layer by layer into layer_values: norms of the gradient (before clipping); then, after the step, of the weights and the step's share of
  * them, where `before` holds the weights before the step. */

@@ -15,7 +15,9 @@ static size_t count_trained_layers(const struct trainer *trainer) {
   return count;
 }
 
-size_t report_value_count(const struct trainer *trainer) { return STEP_VALUES + EPOCH_VALUES + count_trained_layers(trainer) * LAYER_VALUES; }
+size_t report_value_count(const struct trainer *trainer) {
+  return STEP_VALUES + EPOCH_VALUES + count_trained_layers(trainer) * LAYER_VALUES;
+}
 size_t report_name_bytes(const struct trainer *trainer) { return count_trained_layers(trainer) * LAYER_VALUES * LAYER_NAME_BYTES; }
 
 /* "layers.hidden.gradient_norm", one after the other in the order of the epoch's report. */
@@ -86,18 +88,14 @@ void report_measure_weights(struct trainer *trainer) {
   }
 }
 
-static size_t argmax(size_t width, const float *values) {
-  size_t best = 0;
-  for (size_t j = 1; j < width; j++)
-    if (values[j] > values[best]) best = j;
-  return best;
+/* The class that the target says: an index, or one 1 among 0s. */
+static size_t target_class(const struct trainer *trainer, const float *target) {
+  if (trainer->target_width == 1 && trainer->output_width > 1) return (size_t)target[0];
+  return metric_class_of(target, trainer->target_width);
 }
 
 static bool is_right(const struct trainer *trainer, const float *output, const float *target) {
-  const size_t width = trainer->output_width;
-  if (width == 1) return (output[0] > 0.5f) == (target[0] > 0.5f);
-  const size_t class = trainer->target_width == 1 ? (size_t)target[0] : argmax(width, target);
-  return argmax(width, output) == class;
+  return metric_class_of(output, trainer->output_width) == target_class(trainer, target);
 }
 
 void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count) {

@@ -26,7 +26,8 @@ struct run {
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
   const struct train_settings *settings = trainer->settings;
   const double base = ((const struct optimizer_common *)settings->optimizer.settings)->learning_rate;
-  return schedule_learning_rate(&settings->schedule, base, step, trainer->total_steps, trainer->steps_per_epoch, &trainer->position.schedule);
+  return schedule_learning_rate(&settings->schedule, base, step, trainer->total_steps, trainer->steps_per_epoch,
+                                &trainer->position.schedule);
 }
 
 void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
@@ -56,7 +57,8 @@ static void copy_target(const struct trainer *trainer, const float *row, float *
 static size_t gather_batch(struct trainer *trainer) {
   const struct train_rows *rows = &trainer->data->train;
   if (trainer->order_epoch != trainer->position.epoch) {
-    const struct random_stream stream = {.seed = (uint64_t)trainer->settings->seed, .purpose = RANDOM_SHUFFLE, .epoch = trainer->position.epoch};
+    const struct random_stream stream = {
+        .seed = (uint64_t)trainer->settings->seed, .purpose = RANDOM_SHUFFLE, .epoch = trainer->position.epoch};
     random_permutation(&stream, rows->count, trainer->order);
     trainer->order_epoch = trainer->position.epoch;
   }
@@ -108,8 +110,11 @@ static void describe_divergence(struct run *run, size_t rows, bool is_backward) 
 }
 
 static void report(struct run *run, uint64_t step, bool is_epoch_end, size_t value_count) {
-  const struct train_report news = {.step = step, .epoch = run->trainer->position.epoch, .is_epoch_end = is_epoch_end,
-                                    .value_count = value_count, .values = run->trainer->values};
+  const struct train_report news = {.step = step,
+                                    .epoch = run->trainer->position.epoch,
+                                    .is_epoch_end = is_epoch_end,
+                                    .value_count = value_count,
+                                    .values = run->trainer->values};
   run->sink->report(run->sink->context, &news);
 }
 
@@ -129,7 +134,8 @@ static bool take_step(struct run *run) {
     report(run, position->step + 1, false, report_fill_step(trainer));
     return false;
   }
-  report_count_hits(trainer, rows, workspace_get_output(trainer->workspace), trainer->batch_y, &position->correct_sum, &position->correct_count);
+  report_count_hits(trainer, rows, workspace_get_output(trainer->workspace), trainer->batch_y, &position->correct_sum,
+                    &position->correct_count);
   if (is_last) report_measure_weights(trainer);
   position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : 0;
   position->loss_sum += cost.loss_sum;
@@ -175,7 +181,8 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
     const struct pass_options options = {.batch = batch, .parallel = trainer->parallel};
     const float *targets = validation_targets(trainer, first, batch);
-    network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer->parameters, trainer->buffers);
+    network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer->parameters,
+                    trainer->buffers);
     trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
     report_count_hits(trainer, batch, workspace_get_output(trainer->inference), targets, &hits, &count);
     enum error_code code = poll(run, out_stop);
@@ -223,7 +230,8 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
   struct train_position *position = &trainer->position;
   struct epoch_values values = {.loss = position->loss_weight > 0 ? position->loss_sum / position->loss_weight : 0,
                                 .hits = position->correct_count > 0 ? position->correct_sum / position->correct_count : 0,
-                                .validation_loss = NAN, .validation_hits = NAN};
+                                .validation_loss = NAN,
+                                .validation_hits = NAN};
   enum error_code code = validate(run, &values, out_stop);
   if (code != ERROR_NONE || *out_stop) return code;
   const bool has_validation = trainer->data->validation.count > 0;
@@ -275,8 +283,10 @@ static enum error_code advance(struct run *run, bool *out_stop) {
   }
   bool is_stopped = false;
   enum error_code code = ERROR_NONE;
-  if (trainer->position.batch_in_epoch == trainer->steps_per_epoch) code = end_epoch(run, &is_stopped);
-  else if (trainer->position.step % run->report_every == 0) report(run, trainer->position.step, false, report_fill_step(trainer));
+  if (trainer->position.batch_in_epoch == trainer->steps_per_epoch)
+    code = end_epoch(run, &is_stopped);
+  else if (trainer->position.step % run->report_every == 0)
+    report(run, trainer->position.step, false, report_fill_step(trainer));
   if (run->result->outcome == TRAIN_DIVERGED) {
     *out_stop = true;
     return code;

@@ -16,10 +16,12 @@ static const struct param early_stopping_params[] = {
 
 const struct param train_params[11] = {
     PARAM_KIND_ROW(struct train_settings, algorithm, &algorithm_kinds, "backprop", "how the weights are found"),
-    PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output", .flags = PARAM_AUTO),
+    PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output",
+                   .flags = PARAM_AUTO),
     PARAM_KIND_ROW(struct train_settings, optimizer, &optimizer_kinds, "adam", "how a gradient becomes a step"),
     PARAM_KIND_ROW(struct train_settings, schedule, &schedule_kinds, "constant", "the learning rate over time"),
-    PARAM_NUMBER_ROW(struct train_settings, clip_norm, 0, INFINITY, NAN, "largest norm of the whole gradient", .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
+    PARAM_NUMBER_ROW(struct train_settings, clip_norm, 0, INFINITY, NAN, "largest norm of the whole gradient",
+                     .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
     PARAM_NUMBER_ROW(struct train_settings, clip_value, 0, INFINITY, NAN, "largest magnitude of one gradient value",
                      .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
     PARAM_INTEGER_ROW(struct train_settings, epochs, 1, LIMIT_EPOCHS, 30, "passes over the training part"),
@@ -53,7 +55,8 @@ static void check_monitor(const struct train_settings *settings, enum task task,
     error_add(error, "/early_stopping/monitor", "\"%s\" is not measured for a regression; use \"validation_loss\" or \"loss\"", monitor);
 }
 
-enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task, struct error *error) {
+enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task,
+                                       struct error *error) {
   if (settings->loss.kind == NULL) {
     enum error_code code = spec_init(&settings->loss, kind_table_find(&loss_kinds, auto_loss(network, task)), error);
     if (code != ERROR_NONE) return code;

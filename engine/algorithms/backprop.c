@@ -5,18 +5,22 @@
 #include "engine/algorithms/algorithm.h"
 
 static bool step(struct trainer *trainer, size_t rows, struct step_cost *out_cost) {
-  const struct pass_options options = {.batch = rows, .training = true, .seed = (uint64_t)trainer->settings->seed,
-                                       .epoch = trainer->position.epoch, .step = trainer->position.batch_in_epoch, .parallel = trainer->parallel};
+  const struct pass_options options = {.batch = rows,
+                                       .training = true,
+                                       .seed = (uint64_t)trainer->settings->seed,
+                                       .epoch = trainer->position.epoch,
+                                       .step = trainer->position.batch_in_epoch,
+                                       .parallel = trainer->parallel};
   network_forward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, trainer->buffers);
   *out_cost = (struct step_cost){0};
   trainer_evaluate_loss(trainer, trainer->workspace, rows, trainer->batch_y, &out_cost->loss_sum, &out_cost->loss_weight);
   if (!isfinite(out_cost->loss_sum)) return false;
-  network_backward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, &trainer->loss, trainer->class_weights,
-                   trainer->batch_y, trainer->gradients, NULL);
+  network_backward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, &trainer->loss,
+                   trainer->class_weights, trainer->batch_y, trainer->gradients, NULL);
   return algorithm_descend(trainer);
 }
 
 const struct algorithm_kind algorithm_backprop = {
     .kind = {.name = "backprop", .summary = "gradient by backpropagation, then a step of the optimizer"},
-    .formula = "delta_l = (W_{l+1}^T delta_{l+1}) * f'(z_l), dC/dW_l = delta_l a_{l-1}^T",
+    .formula = "δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f′(zₗ), ∂C/∂Wₗ = δₗ aₗ₋₁ᵀ",
     .step = step};

@@ -49,13 +49,22 @@ static double weight_sum(const struct loss_batch *batch) {
   return sum;
 }
 
-/* log Σ e^z of a row, less its greatest z so that nothing overflows. */
+/* log Σ e^z of a row, as the greatest z plus log(1 + the others' share): nothing overflows, and a cost near 0 keeps its digits. */
 static double log_sum_exp(const float *z, size_t width) {
-  float greatest = z[0];
-  for (size_t c = 1; c < width; c++) greatest = z[c] > greatest ? z[c] : greatest;
-  double sum = 0;
-  for (size_t c = 0; c < width; c++) sum += (double)expf(z[c] - greatest);
-  return (double)greatest + log(sum);
+  size_t greatest = 0;
+  for (size_t c = 1; c < width; c++)
+    if (z[c] > z[greatest]) greatest = c;
+  double others = 0;
+  for (size_t c = 0; c < width; c++)
+    if (c != greatest) others += (double)expf(z[c] - z[greatest]);
+  return (double)z[greatest] + log1p(others);
+}
+
+static double log_sum_exp64(const double *z, size_t width) {
+  double greatest = z[0], sum = 0;
+  for (size_t c = 1; c < width; c++) greatest = fmax(greatest, z[c]);
+  for (size_t c = 0; c < width; c++) sum += exp(z[c] - greatest);
+  return greatest + log1p(sum - 1);
 }
 
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
@@ -115,10 +124,7 @@ static double cost64(const void *settings, const struct loss_batch *batch, const
     int64_t y = class_of(loss, batch, row);
     if (y == ROW_IGNORED) continue;
     if (y == ROW_INVALID) return NAN;
-    double greatest = z[0], exponentials = 0;
-    for (size_t c = 1; c < batch->width; c++) greatest = fmax(greatest, z[c]);
-    for (size_t c = 0; c < batch->width; c++) exponentials += exp(z[c] - greatest);
-    double norm = greatest + log(exponentials);
+    double norm = log_sum_exp64(z, batch->width);
     sum += (1 - loss->label_smoothing) * weight_at(batch, (size_t)y) * (norm - z[y]);
     for (size_t c = 0; c < batch->width; c++) sum += share * weight_at(batch, c) * (norm - z[c]);
   }

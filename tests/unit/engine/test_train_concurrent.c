@@ -25,10 +25,13 @@ struct scene {
 /* What a run said and left. */
 struct record {
   size_t report_count;
-  struct { uint64_t step, epoch; double sum; } reports[REPORTS_MAX];
-  uint64_t polls, stop_at;      /* 0: never */
+  struct {
+    uint64_t step, epoch;
+    double sum;
+  } reports[REPORTS_MAX];
+  uint64_t polls, stop_at; /* 0: never */
   bool saves_always;
-  size_t allocation_count;      /* of the last sitting */
+  size_t allocation_count; /* of the last sitting */
   struct train_position position;
   float *block;
   double last_loss, last_learning_rate, least_learning_rate;
@@ -60,7 +63,8 @@ static void scene_init(struct scene *scene, const char *layers) {
   scene->settings.epochs = 4;
   scene->settings.seed = 11;
   fill_rows(scene);
-  scene->data = (struct train_data){.task = TASK_CLASSIFICATION, .class_count = CLASSES,
+  scene->data = (struct train_data){.task = TASK_CLASSIFICATION,
+                                    .class_count = CLASSES,
                                     .train = {.count = ROWS, .x = scene->x, .y = scene->y},
                                     .validation = {.count = VALIDATION_ROWS, .x = scene->x + ROWS * INPUTS, .y = scene->y + ROWS}};
 }
@@ -94,7 +98,7 @@ static void note_report(void *context, const struct train_report *report) {
     if (strcmp(value->name, "learning_rate") == 0 && (record->least_learning_rate == 0 || value->value < record->least_learning_rate))
       record->least_learning_rate = value->value;
   }
-  if (record->report_count == REPORTS_MAX) abort();   /* not ck_assert: it allocates */
+  if (record->report_count == REPORTS_MAX) abort(); /* not ck_assert: it allocates */
   record->reports[record->report_count].step = report->step;
   record->reports[record->report_count].epoch = report->epoch;
   record->reports[record->report_count++].sum = sum;
@@ -120,7 +124,7 @@ static struct train_result run(struct scene *scene, struct record *record) {
   struct train_result result;
   const size_t before = allocations_count();
   const enum error_code code = trainer_run(scene->trainer, &sink, &result, &error);
-  record->allocation_count = allocations_count() - before;   /* Check's own assertions allocate too */
+  record->allocation_count = allocations_count() - before; /* Check's own assertions allocate too */
   require(code);
   return result;
 }
@@ -199,8 +203,10 @@ static void check_same(const struct record *left, const struct record *right) {
   }
 }
 
-static const char *const optimizers[] = {"sgd learning_rate=0.05 momentum=0.9", "adagrad", "rmsprop", "adadelta", "adam", "adamw amsgrad=1", "nadam"};
-static const char *const schedules[] = {"constant", "step", "exponential", "cosine warmup_steps=7", "one_cycle", "reduce_on_plateau patience=1"};
+static const char *const optimizers[] = {
+    "sgd learning_rate=0.05 momentum=0.9", "adagrad", "rmsprop", "adadelta", "adam", "adamw amsgrad=1", "nadam"};
+static const char *const schedules[] = {
+    "constant", "step", "exponential", "cosine warmup_steps=7", "one_cycle", "reduce_on_plateau patience=1"};
 
 START_TEST(a_stopped_run_goes_on_bit_for_bit) {
   struct scene scene;
@@ -211,7 +217,8 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
   scene_start(&scene, NULL);
   struct record *whole = record_create(&scene), *pieces = record_create(&scene);
   (void)run(&scene, whole);
-  const size_t bytes = network_parameter_count(scene.network) * sizeof(float), buffer_bytes = network_buffer_count(scene.network) * sizeof(float);
+  const size_t bytes = network_parameter_count(scene.network) * sizeof(float),
+               buffer_bytes = network_buffer_count(scene.network) * sizeof(float);
   float *parameters = malloc(bytes), *buffers = malloc(buffer_bytes);
   memcpy(parameters, trainer_get_parameters(scene.trainer), bytes);
   memcpy(buffers, trainer_get_buffers(scene.trainer), buffer_bytes);
@@ -231,8 +238,9 @@ END_TEST
 
 /* Large enough that the kernels cut their work into several pieces. */
 START_TEST(any_number_of_threads_gives_the_same_bits) {
-  static const char layers[] = "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
-                               "dense units=3 activation=softmax";
+  static const char layers[] =
+      "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
+      "dense units=3 activation=softmax";
   float *expected = NULL;
   for (size_t threads = 1; threads <= 4; threads *= 2) {
     struct scene scene;
