@@ -419,6 +419,32 @@ START_TEST(many_columns_share_one_budget_and_classes_survive_it) {
 }
 END_TEST
 
+/* 48 MB of numbers, words and text; the statistics, the index and one row are all that is held. */
+START_TEST(memory_does_not_grow_with_the_file) {
+  if (!allocations_can_count()) return;
+  const struct import_options options = {.header = 0};
+  struct import *import = NULL;
+  struct error error = {0};
+  size_t before = allocations_live_bytes();
+  allocations_reset_peak();
+  ck_assert_int_eq(import_begin(data_dir, &options, &import, &error), ERROR_NONE);
+  char portion[1 << 15];
+  for (size_t total = 0, row = 0; total < 48 << 20;) {
+    size_t bytes = 0;
+    for (; bytes + 128 < sizeof portion; row++) {
+      bytes += (size_t)sprintf(portion + bytes, "%zu,%zu.5,w%zu,\"text, \"\"%zu\"\"\nand more\"\n", row, row % 977, row % 60, row);
+    }
+    ck_assert_int_eq(import_write(import, portion, bytes, &error), ERROR_NONE);
+    total += bytes;
+  }
+  struct dataset_row row;
+  ck_assert_int_eq(import_finish(import, &row, &error), ERROR_NONE);
+  ck_assert_uint_lt(allocations_peak_bytes() - before, 4 << 20);
+  ck_assert_uint_eq(row.bad_row_count, 0);
+  dataset_row_deinit(&row);
+}
+END_TEST
+
 START_TEST(mean_and_deviation_hold_far_from_zero) {
   char *text = malloc(1 << 20), *at = text;
   ck_assert_ptr_nonnull(text);
@@ -573,6 +599,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(values, spellings_of_one_number_are_one_category);
   tcase_add_test(values, too_many_or_too_long_values_are_not_kept);
   tcase_add_test(values, many_columns_share_one_budget_and_classes_survive_it);
+  tcase_add_test(values, memory_does_not_grow_with_the_file);
   tcase_add_test(values, mean_and_deviation_hold_far_from_zero);
   TCase *reading = suite_add_case(suite, "reading");
   tcase_add_checked_fixture(reading, set_up, tear_down);
