@@ -106,9 +106,10 @@ static char *make_predict_request(const struct server_process *server) {
   for (size_t i = 0; i < 64; i++) snprintf(row + strlen(row), sizeof row - strlen(row), "%s%zu", i ? "," : "", (i * 7) % 17);
   char body[1200];
   const int length = snprintf(body, sizeof body, "{\"rows\":[[%s]]}", row);
-  snprintf(request, sizeof request,
-           "POST /v1/models/first-0/predict HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-           server->port, length, body);
+  snprintf(
+      request, sizeof request,
+      "POST /v1/models/first-0/predict HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+      server->port, length, body);
   return request;
 }
 
@@ -118,10 +119,14 @@ int main(void) {
   server_start(&server, NULL);
   upload_digits(&server);
   post(&server, "/v1/networks",
-       "{\"name\":\"mlp\",\"layers\":[{\"type\":\"dense\",\"units\":64,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}", 201);
+       "{\"name\":\"mlp\",\"layers\":[{\"type\":\"dense\",\"units\":64,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":\"auto\","
+       "\"activation\":\"auto\"}]}",
+       201);
   post(&server, "/v1/networks",
-       "{\"name\":\"large\",\"layers\":[{\"type\":\"dense\",\"units\":1024,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":1024,\"activation\":\"relu\"},"
-       "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}", 201);
+       "{\"name\":\"large\",\"layers\":[{\"type\":\"dense\",\"units\":1024,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":1024,"
+       "\"activation\":\"relu\"},"
+       "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}",
+       201);
   measure_first_metric(&server);
 
   char get_job[256];
@@ -135,7 +140,8 @@ int main(void) {
   const char *const long_jobs[] = {"long-0", "long-1"};
   for (size_t i = 0; i < 2; i++) {
     char job[256], path[64];
-    snprintf(job, sizeof job, "{\"name\":\"%s\",\"network\":\"large\",\"dataset\":\"digits\",\"target\":\"digit\",\"epochs\":100000}", long_jobs[i]);
+    snprintf(job, sizeof job, "{\"name\":\"%s\",\"network\":\"large\",\"dataset\":\"digits\",\"target\":\"digit\",\"epochs\":100000}",
+             long_jobs[i]);
     post(&server, "/v1/jobs", job, 202);
     snprintf(path, sizeof path, "/v1/jobs/%s", long_jobs[i]);
     json_decref(client_wait_for(&server, path, "/state", "running", 60000));

@@ -105,7 +105,8 @@ static void bench_open(struct bench *bench, const struct bench_case *which, stru
   random_fill_uniform(&(struct random_stream){.seed = 2}, 0, ROWS, bench->y);
   const float classes = which->classes ? (float)which->classes : 2.0f;
   for (size_t i = 0; i < ROWS; i++) bench->y[i] = (float)(int)(bench->y[i] * classes);
-  const struct train_data data = {.task = TASK_CLASSIFICATION, .class_count = which->classes ? which->classes : 2,
+  const struct train_data data = {.task = TASK_CLASSIFICATION,
+                                  .class_count = which->classes ? which->classes : 2,
                                   .train = {.count = ROWS, .x = bench->x, .y = bench->y}};
   require(trainer_create(bench->network, &bench->settings, &data, NULL, &bench->trainer, error), error);
 }
@@ -153,8 +154,8 @@ int main(void) {
     /* Backward costs twice the forward pass, less the ∂C/∂x of the first layer, which nobody needs. */
     const struct layer *first = network_get_layer(bench.network, 0);
     const double flops = batch * (3 * network_flops_per_sample(bench.network) - first->flops_per_sample);
-    printf("%-42s %10.0f [%.0f … %.0f] %12.2f %10.1f\n", cases[i].name, median * batch, rates[0] * batch, rates[RUNS - 1] * batch, 1e6 / median,
-           median * flops * 1e-9);
+    printf("%-42s %10.0f [%.0f … %.0f] %12.2f %10.1f\n", cases[i].name, median * batch, rates[0] * batch, rates[RUNS - 1] * batch,
+           1e6 / median, median * flops * 1e-9);
     fflush(stdout);
     bench_close(&bench);
   }

@@ -9,19 +9,19 @@
 #include "engine/param.h"
 
 enum task {
-  TASK_CLASSIFICATION,    /* one class per row: outputs are probabilities [rows, classes], targets [rows] class indices;
+  TASK_CLASSIFICATION, /* one class per row: outputs are probabilities [rows, classes], targets [rows] class indices;
                              or one sigmoid output for two classes: outputs [rows, 1] */
-  TASK_MULTILABEL,        /* several yes/no labels: outputs and targets [rows, labels] */
-  TASK_REGRESSION         /* numbers: outputs and targets [rows, width], in the data's own units */
+  TASK_MULTILABEL,     /* several yes/no labels: outputs and targets [rows, labels] */
+  TASK_REGRESSION      /* numbers: outputs and targets [rows, width], in the data's own units */
 };
-extern const char *const task_names[4];   /* "classification", "multilabel", "regression", NULL */
+extern const char *const task_names[4]; /* "classification", "multilabel", "regression", NULL */
 
 struct metric_input {
   enum task task;
   size_t rows;
-  size_t width;           /* columns of `outputs` */
-  size_t class_count;     /* classification: classes (2 where width is 1) */
-  size_t top_k;           /* of top_k_accuracy; 0: 5. At most the classes. */
+  size_t width;       /* columns of `outputs` */
+  size_t class_count; /* classification: classes (2 where width is 1) */
+  size_t top_k;       /* of top_k_accuracy; 0: 5. At most the classes. */
   const float *outputs;
   const float *targets;
 };
@@ -30,14 +30,14 @@ struct metric_input {
  * per_class [class][precision, recall, f1, support]). NAN: not defined for this data (ROC AUC with one class present, no rows). */
 struct metric_value {
   double scalar;
-  size_t row_count, column_count;        /* 0: scalar */
-  const char *const *column_names;       /* per_class: names of the columns; or NULL */
-  double *matrix;                        /* owned */
+  size_t row_count, column_count;  /* 0: scalar */
+  const char *const *column_names; /* per_class: names of the columns; or NULL */
+  double *matrix;                  /* owned */
 };
 
 struct metric_kind {
   struct kind kind;
-  unsigned tasks;                        /* bit (1 << enum task) for each task it applies to */
+  unsigned tasks; /* bit (1 << enum task) for each task it applies to */
   bool is_better_when_higher;
   /* ERROR_INVALID if width and classes don't fit, or a target is no class; ERROR_OUT_OF_MEMORY. *out_value is to be deinit'ed either way. */
   enum error_code (*compute)(const struct metric_input *input, struct metric_value *out_value, struct error *error);
@@ -52,7 +52,7 @@ static inline size_t metric_class_of(const float *outputs, size_t width) {
   return best;
 }
 
-extern const struct kind_table metric_kinds;   /* accuracy, top_k_accuracy, precision, recall, f1, roc_auc, log_loss, per_class,
+extern const struct kind_table metric_kinds; /* accuracy, top_k_accuracy, precision, recall, f1, roc_auc, log_loss, per_class,
                                                   confusion_matrix, mae, rmse, r2 */
 
 void metric_value_deinit(struct metric_value *value);

@@ -16,7 +16,7 @@ struct connection {
   int socket;
   double sent_at;
   size_t sent, request_bytes;
-  char head[HEAD_BYTES_MAX];   /* the answer's head; the body is counted and dropped */
+  char head[HEAD_BYTES_MAX]; /* the answer's head; the body is counted and dropped */
   size_t head_bytes;
   bool in_body;
   size_t body_left;

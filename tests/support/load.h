@@ -5,14 +5,14 @@
 #include <stddef.h>
 
 struct load_options {
-  int port;                   /* on 127.0.0.1 */
-  const char *request;        /* whole HTTP/1.1 request, borrowed */
-  size_t connections;         /* at most 256 */
+  int port;            /* on 127.0.0.1 */
+  const char *request; /* whole HTTP/1.1 request, borrowed */
+  size_t connections;  /* at most 256 */
   double seconds;
 };
 
 struct load_result {
-  size_t requests, errors;    /* errors: answers that are not 200, broken connections */
+  size_t requests, errors; /* errors: answers that are not 200, broken connections */
   double seconds;
   double p50_us, p99_us, max_us;
 };

@@ -4,6 +4,6 @@
 
 #include "engine/parallel.h"
 
-struct parallel threads_make_parallel(size_t thread_count);   /* at most 8 */
+struct parallel threads_make_parallel(size_t thread_count); /* at most 8 */
 
 #endif

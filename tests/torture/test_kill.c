@@ -29,7 +29,7 @@ struct reference {
 };
 
 struct attempt {
-  bool has_dataset, has_network, has_job;   /* acknowledged */
+  bool has_dataset, has_network, has_job; /* acknowledged */
   char dataset_sha256[65];
   char job_id[64];
 };
@@ -69,7 +69,8 @@ static char *make_table(size_t round) {
 static void post_main_things(void) {
   size_t bytes;
   char *digits = read_file("examples/data/digits.csv", &bytes);
-  const struct client_request upload = {.path = "/v1/datasets?name=digits", .content_type = "text/csv", .body = digits, .body_bytes = bytes};
+  const struct client_request upload = {
+      .path = "/v1/datasets?name=digits", .content_type = "text/csv", .body = digits, .body_bytes = bytes};
   json_decref(client_expect_json(&server, &upload, 201));
   free(digits);
   const struct client_request network = {
@@ -232,7 +233,8 @@ static size_t count_files(void) {
   DIR *folder = opendir(path);
   ck_assert_ptr_nonnull(folder);
   size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
   closedir(folder);
   return count;
 }

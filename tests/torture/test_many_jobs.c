@@ -20,7 +20,8 @@ static void upload(const char *path, const char *file_path) {
   static char text[1 << 20];
   const size_t bytes = fread(text, 1, sizeof text, file);
   fclose(file);
-  json_decref(client_expect_json(&server, &(struct client_request){.path = path, .content_type = "text/csv", .body = text, .body_bytes = bytes}, 201));
+  json_decref(client_expect_json(
+      &server, &(struct client_request){.path = path, .content_type = "text/csv", .body = text, .body_bytes = bytes}, 201));
 }
 
 /* A client of its own process: submits its jobs one after the other. */
@@ -29,7 +30,8 @@ static pid_t start_client(size_t client) {
   if (pid != 0) return pid;
   for (size_t i = 0; i < JOBS_EACH; i++) {
     char body[256];
-    snprintf(body, sizeof body, "{\"name\":\"job-%zu-%zu\",\"network\":\"mlp\",\"dataset\":\"iris\",\"target\":\"species\",\"epochs\":%d,\"seed\":%zu}",
+    snprintf(body, sizeof body,
+             "{\"name\":\"job-%zu-%zu\",\"network\":\"mlp\",\"dataset\":\"iris\",\"target\":\"species\",\"epochs\":%d,\"seed\":%zu}",
              client, i, EPOCHS, client * JOBS_EACH + i);
     struct client_answer answer;
     client_post_json(&server, "/v1/jobs", body, &answer);
@@ -52,11 +54,12 @@ static void check_job(size_t client, size_t i) {
   json_t *metrics = client_get_json(&server, path, 200);
   const json_t *epochs = json_at(metrics, "/series/loss/epoch");
   ck_assert_uint_eq(json_array_size(epochs), EPOCHS);
-  for (size_t epoch = 0; epoch < EPOCHS; epoch++) ck_assert_int_eq(json_integer_value(json_array_get(epochs, epoch)), (json_int_t)epoch + 1);
+  for (size_t epoch = 0; epoch < EPOCHS; epoch++)
+    ck_assert_int_eq(json_integer_value(json_array_get(epochs, epoch)), (json_int_t)epoch + 1);
   json_decref(metrics);
 }
 
-static void delete(const char *path) {
+static void delete (const char *path) {
   struct client_answer answer;
   client_delete(&server, path, &answer);
   ck_assert_msg(answer.status == 204, "DELETE %s: %d %s", path, answer.status, answer.body);
@@ -77,7 +80,8 @@ static size_t count_files(void) {
   DIR *folder = opendir(path);
   if (folder == NULL) return 0;
   size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
   closedir(folder);
   return count;
 }
@@ -92,7 +96,8 @@ START_TEST(two_hundred_jobs_of_twenty_clients_finish_and_leave_nothing_behind) {
   struct client_answer answer;
   client_post_json(&server, "/v1/networks",
                    "{\"name\":\"mlp\",\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},"
-                   "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}", &answer);
+                   "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}",
+                   &answer);
   ck_assert_int_eq(answer.status, 201);
   answer_deinit(&answer);
 
@@ -110,13 +115,13 @@ START_TEST(two_hundred_jobs_of_twenty_clients_finish_and_leave_nothing_behind) {
     for (size_t i = 0; i < JOBS_EACH; i++) {
       char path[96];
       snprintf(path, sizeof path, "/v1/models/job-%zu-%zu", client, i);
-      delete(path);
+      delete (path);
       snprintf(path, sizeof path, "/v1/jobs/job-%zu-%zu", client, i);
-      delete(path);
+      delete (path);
     }
   }
-  delete("/v1/datasets/iris");
-  delete("/v1/networks/mlp");
+  delete ("/v1/datasets/iris");
+  delete ("/v1/networks/mlp");
   static const char *const lists[] = {"/v1/jobs", "/v1/models", "/v1/datasets", "/v1/networks"};
   for (size_t i = 0; i < 4; i++) {
     json_t *list = client_get_json(&server, lists[i], 200);

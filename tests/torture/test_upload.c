@@ -12,7 +12,7 @@
 #include "tests/support/suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { IS_SANITIZED = 1 };   /* their shadow memory is not the server's */
+enum { IS_SANITIZED = 1 }; /* their shadow memory is not the server's */
 static const size_t large_bytes = (size_t)32 << 20;
 #else
 enum { IS_SANITIZED = 0 };
@@ -36,7 +36,8 @@ static size_t produce(void *context, char *buffer, size_t buffer_bytes) {
       if (table->break_at_row != 0 && table->row == table->break_at_row) return (size_t)-1;
       const size_t i = table->row++;
       table->line_bytes = i == 0 ? (size_t)sprintf(table->line, "id,value,ratio,group,note\n")
-                                 : (size_t)sprintf(table->line, "%zu,%zu.25,0.%06zu,group-%zu,\"a, note %zu\"\n", i, i * 31 % 9973, i * 7919 % 1000000, i % 13, i % 977);
+                                 : (size_t)sprintf(table->line, "%zu,%zu.25,0.%06zu,group-%zu,\"a, note %zu\"\n", i, i * 31 % 9973,
+                                                   i * 7919 % 1000000, i % 13, i % 977);
       table->line_sent = 0;
     }
     size_t part = table->line_bytes - table->line_sent;
@@ -56,7 +57,8 @@ static size_t count_files(void) {
   DIR *folder = opendir(path);
   if (folder == NULL) return 0;
   size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
   closedir(folder);
   return count;
 }
@@ -79,8 +81,12 @@ START_TEST(a_gibibyte_streams_through_in_bounded_memory) {
   json_decref(client_get_json(&server, "/v1", 200));
   const size_t before = server_get_memory_bytes(&server);
   struct table table = {.bytes_left = large_bytes};
-  const struct client_request upload = {
-      .method = "POST", .path = "/v1/datasets?name=large", .content_type = "text/csv", .produce = produce, .context = &table, .timeout_ms = 900000};
+  const struct client_request upload = {.method = "POST",
+                                        .path = "/v1/datasets?name=large",
+                                        .content_type = "text/csv",
+                                        .produce = produce,
+                                        .context = &table,
+                                        .timeout_ms = 900000};
   json_t *dataset = client_expect_json(&server, &upload, 201);
   ck_assert_uint_eq((size_t)json_number_at(dataset, "/bytes"), large_bytes);
   ck_assert_msg(json_number_at(dataset, "/rows") > (double)large_bytes / 64, "%.0f rows", json_number_at(dataset, "/rows"));
@@ -104,8 +110,14 @@ START_TEST(an_upload_that_breaks_off_leaves_nothing_behind) {
   for (size_t i = 0; i < 3; i++) {
     struct table table = {.bytes_left = (size_t)64 << 20, .break_at_row = 200000 + i};
     struct client_answer answer;
-    client_send(&server, &(struct client_request){.method = "POST", .path = "/v1/datasets?name=broken", .content_type = "text/csv", .produce = produce,
-                                                  .context = &table, .may_fail = true}, &answer);
+    client_send(&server,
+                &(struct client_request){.method = "POST",
+                                         .path = "/v1/datasets?name=broken",
+                                         .content_type = "text/csv",
+                                         .produce = produce,
+                                         .context = &table,
+                                         .may_fail = true},
+                &answer);
     ck_assert_int_ne(answer.status, 201);
     answer_deinit(&answer);
   }
