@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 char *data_dir_create(void) {
-  char *data_dir = strdup("/tmp/backpropd-test-XXXXXX");
+  char *data_dir = strdup("/tmp/backpropd-data-XXXXXX");
   ck_assert_ptr_nonnull(data_dir);
   ck_assert_ptr_nonnull(mkdtemp(data_dir));
   return data_dir;
