@@ -68,6 +68,12 @@ static enum error_code open_api(struct server *server, const struct options *opt
   return api_create(server->store, server->jobs, &api_options, &server->api, error);
 }
 
+static void read_traffic(void *context, struct api_traffic *out_traffic) {
+  struct http_counts counts;
+  http_get_counts(context, &counts);
+  *out_traffic = (struct api_traffic){counts.requests, counts.responses_4xx, counts.responses_5xx, counts.connections, counts.streams};
+}
+
 static enum error_code open_http(struct server *server, const struct options *options, struct error *error) {
   struct http_options http_options = {.listen = options->listen,
                                       .token_file = options->token_file,
@@ -75,7 +81,9 @@ static enum error_code open_http(struct server *server, const struct options *op
                                       .connection_max = (size_t)options->connection_max,
                                       .json_body_bytes_max = (size_t)options->json_body_bytes_max,
                                       .upload_bytes_max = options->upload_bytes_max};
-  return http_open(server->api, &http_options, &server->http, error);
+  enum error_code code = http_open(server->api, &http_options, &server->http, error);
+  if (code == ERROR_NONE) api_set_traffic(server->api, read_traffic, server->http);
+  return code;
 }
 
 static enum error_code server_open(struct server *server, const struct options *options, struct error *error) {

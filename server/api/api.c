@@ -33,6 +33,11 @@ void api_destroy(struct api *api) {
   free(api);
 }
 
+void api_set_traffic(struct api *api, void (*read)(void *context, struct api_traffic *out_traffic), void *context) {
+  atomic_store(&api->traffic_context, context);
+  atomic_store(&api->read_traffic, read);
+}
+
 void api_drain(struct api *api) { atomic_store(&api->is_draining, true); }
 
 static bool is_read(const struct route *route) { return strcmp(route->method, "GET") == 0; }

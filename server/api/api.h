@@ -56,6 +56,12 @@ struct api_options {
 __attribute__((warn_unused_result)) enum error_code api_create(struct store *store, struct jobs *jobs, const struct api_options *options,
                                                                struct api **out_api, struct error *error);
 void api_destroy(struct api *api);
+/* What server/http, which stands above, has counted; for /metrics. */
+struct api_traffic {
+  uint64_t requests, responses_4xx, responses_5xx, connections, streams;
+};
+/* Lends a function that reads those counts, and takes it back with NULL. Any thread may call it then. */
+void api_set_traffic(struct api *api, void (*read)(void *context, struct api_traffic *out_traffic), void *context);
 /* From now on /readyz says 503 and POSTs are refused with ERROR_UNAVAILABLE. */
 void api_drain(struct api *api);
 

@@ -32,6 +32,9 @@ struct api {
   struct model_cache *models;
   atomic_bool is_draining;
   int64_t started_ms;
+  /* context is written before the function, and read after it */
+  void *_Atomic traffic_context;
+  void (*_Atomic read_traffic)(void *context, struct api_traffic *out_traffic);
   atomic_ullong answers[ROUTES_MAX][STATUS_CLASSES]; /* by route and status class */
   atomic_ullong answer_us[ROUTES_MAX];               /* time spent in handlers */
 };

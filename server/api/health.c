@@ -49,6 +49,19 @@ static void write_requests(FILE *file, struct api *api) {
   }
 }
 
+/* Also what never reached a route: refused connections, bad framing. */
+static void write_traffic(FILE *file, struct api *api) {
+  void (*read_traffic)(void *, struct api_traffic *) = atomic_load(&api->read_traffic);
+  if (read_traffic == NULL) return;
+  struct api_traffic traffic = {0};
+  read_traffic(atomic_load(&api->traffic_context), &traffic);
+  write_value(file, "backpropd_connection_requests_total", "counter", "Requests received, refused ones too.", (double)traffic.requests);
+  write_value(file, "backpropd_connection_client_errors_total", "counter", "Answers with a 4xx status.", (double)traffic.responses_4xx);
+  write_value(file, "backpropd_connection_server_errors_total", "counter", "Answers with a 5xx status.", (double)traffic.responses_5xx);
+  write_value(file, "backpropd_connections", "gauge", "Open connections.", (double)traffic.connections);
+  write_value(file, "backpropd_event_streams", "gauge", "Open event streams.", (double)traffic.streams);
+}
+
 static enum error_code write_jobs(FILE *file, struct api *api, struct error *error) {
   uint64_t states[JOB_STATE_COUNT] = {0};
   enum error_code code = jobs_count(api->store, states, error);
@@ -95,6 +108,7 @@ enum error_code health_get_metrics(struct api *api, const struct request *reques
   write_value(file, "backpropd_cached_model_bytes", "gauge", "Weights of models held for prediction.",
               (double)model_cache_get_bytes(api->models));
   write_requests(file, api);
+  write_traffic(file, api);
   enum error_code code = write_jobs(file, api, error);
   fclose(file);
   if (code == ERROR_NONE) return respond_text(response, 200, "text/plain; version=0.0.4; charset=utf-8", text, error);
