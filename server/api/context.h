@@ -46,8 +46,7 @@ enum resource { RESOURCE_NETWORK, RESOURCE_DATASET, RESOURCE_JOB, RESOURCE_MODEL
 enum error_code resource_explain(struct api *api, enum resource resource, const char *id_or_name, enum error_code code,
                                  struct error *error);
 /* The same for a reference inside a body: a field error at `pointer`. */
-enum error_code resource_explain_field(struct api *api, enum resource resource, const char *id_or_name, const char *pointer,
-                                       enum error_code code, struct error *error);
+void resource_add_missing(struct api *api, enum resource resource, const char *id_or_name, const char *pointer, struct error *error);
 
 /* Answers. `json` is taken over; NULL means that memory was short while it was built. */
 __attribute__((warn_unused_result)) enum error_code respond_json(struct response *response, int status, json_t *json, struct error *error);
@@ -66,8 +65,12 @@ __attribute__((warn_unused_result)) enum error_code respond_page(struct response
 __attribute__((warn_unused_result)) enum error_code query_check(const struct route *route, const struct request *request,
                                                                 struct error *error);
 /* A whole number within [min, max]; *out_value keeps its default if the parameter is missing. */
-__attribute__((warn_unused_result)) enum error_code query_get_size(const struct request *request, const char *name, uint64_t min,
-                                                                   uint64_t max, uint64_t *out_value, struct error *error);
+struct query_number {
+  const char *name;
+  uint64_t min, max;
+};
+__attribute__((warn_unused_result)) enum error_code query_get_number(const struct request *request, struct query_number number,
+                                                                     uint64_t *out_value, struct error *error);
 /* true or false. */
 __attribute__((warn_unused_result)) enum error_code query_get_boolean(const struct request *request, const char *name, bool *out_value,
                                                                       struct error *error);

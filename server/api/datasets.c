@@ -312,8 +312,8 @@ static enum error_code add_preview_row(void *context, uint64_t index, const char
 /* {"columns": [names], "rows": [[cells in that order]], "offset", "total"}; fewer rows than asked for where they are very long. */
 enum error_code datasets_get_rows(struct api *api, const struct request *request, struct response *response, struct error *error) {
   uint64_t offset = 0, limit = ROWS_LIMIT_DEFAULT;
-  enum error_code code = query_get_size(request, "offset", 0, INT64_MAX, &offset, error);
-  if (code == ERROR_NONE) code = query_get_size(request, "limit", 1, ROWS_LIMIT_MAX, &limit, error);
+  enum error_code code = query_get_number(request, (struct query_number){"offset", 0, INT64_MAX}, &offset, error);
+  if (code == ERROR_NONE) code = query_get_number(request, (struct query_number){"limit", 1, ROWS_LIMIT_MAX}, &limit, error);
   struct dataset_row row = {0};
   if (code == ERROR_NONE) code = get_row(api, request->id, &row, error);
   if (code != ERROR_NONE) return code;

@@ -113,7 +113,7 @@ static enum error_code read_body(struct api *api, const json_t *body, struct dat
   struct error found = {0};
   enum error_code code = datasets_get(api->store, name, out_dataset, &found);
   if (code == ERROR_NOT_FOUND)
-    resource_explain_field(api, RESOURCE_DATASET, name, "/dataset", code, error);
+    resource_add_missing(api, RESOURCE_DATASET, name, "/dataset", error);
   else if (code != ERROR_NONE)
     error_set(error, code, "%s", found.detail);
   return error->code;

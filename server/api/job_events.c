@@ -108,10 +108,10 @@ static enum error_code read_stream(void *context, char **out_text, size_t *out_b
 /* Last-Event-ID, or ?after= where a client can't send that header. */
 static enum error_code read_after(const struct request *request, uint64_t *out_after, struct error *error) {
   *out_after = 0;
-  enum error_code code = query_get_size(request, "after", 0, INT64_MAX, out_after, error);
+  enum error_code code = query_get_number(request, (struct query_number){"after", 0, INT64_MAX}, out_after, error);
   if (code != ERROR_NONE || request->last_event_id == NULL || request->last_event_id[0] == '\0') return code;
   struct request header = {.query_count = 1, .query = {{"Last-Event-ID", request->last_event_id}}};
-  if (query_get_size(&header, "Last-Event-ID", 0, INT64_MAX, out_after, error) == ERROR_NONE) return ERROR_NONE;
+  if (query_get_number(&header, (struct query_number){"Last-Event-ID", 0, INT64_MAX}, out_after, error) == ERROR_NONE) return ERROR_NONE;
   error_clear(error);
   return error_set(error, ERROR_MALFORMED, "Last-Event-ID must be the id of an event of this job");
 }

@@ -29,8 +29,9 @@ struct metrics_query {
 
 static enum error_code read_query(const struct request *request, struct metrics_query *out_query, struct error *error) {
   *out_query = (struct metrics_query){.names = request_get_query(request, "names"), .is_csv = accept_names(request->accept, "text/csv")};
-  enum error_code code = query_get_size(request, "after", 0, INT64_MAX, &out_query->after, error);
-  if (code == ERROR_NONE) code = query_get_size(request, "max_points", SERIES_POINTS_MIN, MAX_POINTS_MAX, &out_query->max_points, error);
+  enum error_code code = query_get_number(request, (struct query_number){"after", 0, INT64_MAX}, &out_query->after, error);
+  if (code == ERROR_NONE)
+    code = query_get_number(request, (struct query_number){"max_points", SERIES_POINTS_MIN, MAX_POINTS_MAX}, &out_query->max_points, error);
   const char *format = request_get_query(request, "format");
   if (code != ERROR_NONE || format == NULL) return code;
   out_query->is_csv = strcmp(format, "csv") == 0;
@@ -52,34 +53,38 @@ static bool is_wanted(const struct metrics_query *query, const char *name) {
   return false;
 }
 
-/* Called with each metrics event, parsed; sets *out_stop to end early, after this one. */
-typedef enum error_code event_reader(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
-                                     struct error *error);
+/* A walk over a job's metrics events, page by page. */
+struct event_walk {
+  struct api *api;
+  const char *job_id;
+  uint64_t last_seq; /* events after it are read; then the last one read */
+  /* Takes an event and its values; may set must_stop, and then this event was the last. */
+  enum error_code (*take)(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error);
+  void *context;
+  bool must_stop;
+};
 
-static enum error_code read_page(struct event_row *events, size_t count, event_reader *reader, void *context, uint64_t *last_seq,
-                                 bool *out_stop, struct error *error) {
+static enum error_code walk_page(struct event_walk *walk, struct event_row *events, size_t count, struct error *error) {
   enum error_code code = ERROR_NONE;
-  for (size_t i = 0; i < count && code == ERROR_NONE && !*out_stop; i++) {
+  for (size_t i = 0; i < count && code == ERROR_NONE && !walk->must_stop; i++) {
     json_t *data = json_read_own(events[i].data);
-    code = reader(context, &events[i], json_object_get(data, "values"), out_stop, error);
+    code = walk->take(walk, &events[i], json_object_get(data, "values"), error);
     json_decref(data);
-    *last_seq = events[i].seq;
+    walk->last_seq = events[i].seq;
   }
   return code;
 }
 
-/* All metrics events after `*last_seq`, which becomes the last one read. */
-static enum error_code read_events(struct api *api, const char *job_id, event_reader *reader, void *context, uint64_t *last_seq,
-                                   bool *out_stopped, struct error *error) {
-  *out_stopped = false;
+static enum error_code walk_events(struct event_walk *walk, struct error *error) {
   for (;;) {
     struct event_row *events = NULL;
     size_t count = 0;
-    enum error_code code = events_list(api->store, job_id, *last_seq, 1u << EVENT_METRICS, EVENTS_PAGE, &events, &count, error);
+    enum error_code code =
+        events_list(walk->api->store, walk->job_id, walk->last_seq, 1u << EVENT_METRICS, EVENTS_PAGE, &events, &count, error);
     if (code != ERROR_NONE) return code;
-    code = read_page(events, count, reader, context, last_seq, out_stopped, error);
+    code = walk_page(walk, events, count, error);
     events_free(events, count);
-    if (code != ERROR_NONE || *out_stopped || count < EVENTS_PAGE) return code;
+    if (code != ERROR_NONE || walk->must_stop || count < EVENTS_PAGE) return code;
   }
 }
 
@@ -93,9 +98,8 @@ struct collection {
 static double read_value(const json_t *value) { return json_is_number(value) ? json_number_value(value) : (double)NAN; }
 
 /* The first event of an epoch number is the one at that epoch's end. */
-static enum error_code collect_event(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
-                                     struct error *error) {
-  struct collection *collection = context;
+static enum error_code collect_event(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
+  struct collection *collection = walk->context;
   bool is_best = collection->best_epoch > 0 && event->epoch == collection->best_epoch && collection->seen_epoch != event->epoch;
   collection->seen_epoch = event->epoch;
   const char *name;
@@ -109,7 +113,7 @@ static enum error_code collect_event(void *context, const struct event_row *even
     if (code != ERROR_NONE) return code;
   }
   if (collection->query->max_points == 0) {
-    *out_stop = collection->set.stored_count >= ANSWER_POINTS_MAX;
+    walk->must_stop = collection->set.stored_count >= ANSWER_POINTS_MAX;
   } else if (collection->set.stored_count > THINNED_POINTS_MAX) {
     return error_set(error, ERROR_INVALID, "there are %zu series: ask for some of them by names, or for fewer max_points",
                      collection->set.count);
@@ -201,10 +205,9 @@ struct csv_pass {
   FILE *file;
 };
 
-static enum error_code collect_name(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
-                                    struct error *error) {
-  struct csv_pass *pass = context;
-  (void)event, (void)out_stop;
+static enum error_code collect_name(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
+  struct csv_pass *pass = walk->context;
+  (void)event;
   const char *name;
   json_t *value;
   json_object_foreach((json_t *)values, name, value) {
@@ -216,10 +219,9 @@ static enum error_code collect_name(void *context, const struct event_row *event
   return ERROR_NONE;
 }
 
-static enum error_code write_event(void *context, const struct event_row *event, const json_t *values, bool *out_stop,
-                                   struct error *error) {
-  struct csv_pass *pass = context;
-  (void)out_stop, (void)error;
+static enum error_code write_event(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
+  struct csv_pass *pass = walk->context;
+  (void)error;
   fprintf(pass->file, "%llu,%llu", (unsigned long long)event->step, (unsigned long long)event->epoch);
   for (size_t i = 0; i < pass->columns.count; i++) {
     const json_t *value = json_object_get(values, pass->columns.series[i].name);
@@ -233,22 +235,25 @@ static enum error_code write_event(void *context, const struct event_row *event,
   return ERROR_NONE;
 }
 
+static void write_csv_header(const struct csv_pass *pass) {
+  fputs("step,epoch", pass->file);
+  for (size_t i = 0; i < pass->columns.count; i++) {
+    fputc(',', pass->file);
+    csv_write_cell(pass->file, pass->columns.series[i].name);
+  }
+  fputc('\n', pass->file);
+}
+
 static enum error_code respond_all_csv(struct api *api, const char *job_id, const struct metrics_query *query, struct response *response,
                                        struct error *error) {
   struct csv_pass pass = {.query = query};
-  bool was_stopped;
-  uint64_t last_seq = query->after;
+  struct event_walk names = {.api = api, .job_id = job_id, .last_seq = query->after, .take = collect_name, .context = &pass};
+  struct event_walk rows = {.api = api, .job_id = job_id, .last_seq = query->after, .take = write_event, .context = &pass};
   enum error_code code = temporary_open(api, &pass.file, error);
-  if (code == ERROR_NONE) code = read_events(api, job_id, collect_name, &pass, &last_seq, &was_stopped, error);
+  if (code == ERROR_NONE) code = walk_events(&names, error);
   if (code == ERROR_NONE) {
-    fputs("step,epoch", pass.file);
-    for (size_t i = 0; i < pass.columns.count; i++) {
-      fputc(',', pass.file);
-      csv_write_cell(pass.file, pass.columns.series[i].name);
-    }
-    fputc('\n', pass.file);
-    last_seq = query->after;
-    code = read_events(api, job_id, write_event, &pass, &last_seq, &was_stopped, error);
+    write_csv_header(&pass);
+    code = walk_events(&rows, error);
   }
   series_set_deinit(&pass.columns);
   if (code == ERROR_NONE) return respond_file(response, "text/csv; charset=utf-8", pass.file, error);
@@ -259,13 +264,12 @@ static enum error_code respond_all_csv(struct api *api, const char *job_id, cons
 static enum error_code respond_collected(struct api *api, const struct job_row *row, const struct metrics_query *query,
                                          struct response *response, struct error *error) {
   struct collection collection = {.query = query, .set = {.points_max = query->max_points}, .best_epoch = read_best_epoch(row)};
-  uint64_t last_seq = query->after;
-  bool has_more = false;
-  enum error_code code = read_events(api, row->id, collect_event, &collection, &last_seq, &has_more, error);
+  struct event_walk walk = {.api = api, .job_id = row->id, .last_seq = query->after, .take = collect_event, .context = &collection};
+  enum error_code code = walk_events(&walk, error);
   for (size_t i = 0; i < collection.set.count && code == ERROR_NONE; i++) code = series_finish(&collection.set.series[i], error);
   if (code == ERROR_NONE) {
     code = query->is_csv ? respond_series_csv(api, &collection, response, error)
-                         : respond_series(&collection, last_seq, has_more, response, error);
+                         : respond_series(&collection, walk.last_seq, walk.must_stop, response, error);
   }
   series_set_deinit(&collection.set);
   return code;

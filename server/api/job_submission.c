@@ -66,7 +66,7 @@ static void load_named_network(struct submission *submission, struct error *erro
   enum error_code code = networks_get(submission->api->store, name, &row, &found);
   if (code != ERROR_NONE) {
     if (code == ERROR_NOT_FOUND)
-      resource_explain_field(submission->api, RESOURCE_NETWORK, name, "/network", code, error);
+      resource_add_missing(submission->api, RESOURCE_NETWORK, name, "/network", error);
     else
       error_set(error, code, "%s", found.detail);
     return;
@@ -81,7 +81,7 @@ static void load_dataset(struct api *api, const char *name, const char *pointer,
   struct error found = {0};
   enum error_code code = datasets_get(api->store, name, out_row, &found);
   if (code == ERROR_NOT_FOUND)
-    resource_explain_field(api, RESOURCE_DATASET, name, pointer, code, error);
+    resource_add_missing(api, RESOURCE_DATASET, name, pointer, error);
   else if (code != ERROR_NONE)
     error_set(error, code, "%s", found.detail);
 }

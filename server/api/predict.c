@@ -21,15 +21,16 @@ static enum error_code find_rows(const json_t *body, json_t **out_rows, struct e
   return error->code;
 }
 
-/* One row of JSON into row `place` of the batch; errors are collected, so that a client sees all of them. */
-static enum error_code transform_json(struct predictor *predictor, struct row_cells *cells, const json_t *row, size_t index, size_t place,
+/* Row `index` of a request into its place in the batch; errors are collected, so that a client sees all of them. */
+static enum error_code transform_json(struct predictor *predictor, struct row_cells *cells, const json_t *row, size_t index,
                                       struct error *error) {
   const struct preprocessor *preprocessor = &predictor->model->preprocessor;
   char pointer[ERROR_POINTER_BYTES];
   error_pointer(pointer, "/rows", "%zu", index);
   enum error_code code = row_cells_from_json(cells, preprocessor, row, pointer, error);
   if (code != ERROR_NONE) return code;
-  return preprocessor_transform(preprocessor, cells->cells, pointer, predictor->x + place * predictor->input_width, error);
+  float *x = predictor->x + index % predictor->batch * predictor->input_width;
+  return preprocessor_transform(preprocessor, cells->cells, pointer, x, error);
 }
 
 static enum error_code predict_json_rows(struct predictor *predictor, const json_t *rows, json_t **out_predictions, struct error *error) {
@@ -42,7 +43,7 @@ static enum error_code predict_json_rows(struct predictor *predictor, const json
   for (size_t first = 0; first < count; first += predictor->batch) {
     size_t portion = count - first < predictor->batch ? count - first : predictor->batch;
     for (size_t i = 0; i < portion; i++) {
-      enum error_code row_code = transform_json(predictor, &cells, json_array_get(rows, first + i), first + i, i, error);
+      enum error_code row_code = transform_json(predictor, &cells, json_array_get(rows, first + i), first + i, error);
       if (row_code != ERROR_NONE) code = row_code;
     }
     if (code != ERROR_NONE) continue;

@@ -53,16 +53,15 @@ enum error_code query_check(const struct route *route, const struct request *req
   return ERROR_NONE;
 }
 
-enum error_code query_get_size(const struct request *request, const char *name, uint64_t min, uint64_t max, uint64_t *out_value,
-                               struct error *error) {
-  const char *text = request_get_query(request, name);
+enum error_code query_get_number(const struct request *request, struct query_number number, uint64_t *out_value, struct error *error) {
+  const char *text = request_get_query(request, number.name);
   if (text == NULL) return ERROR_NONE;
   char *end = NULL;
   errno = 0;
   unsigned long long value = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
-  if (end == NULL || *end != '\0' || errno != 0 || value < min || value > max) {
-    return error_set(error, ERROR_MALFORMED, "query parameter \"%s\" must be a whole number from %llu to %llu", name,
-                     (unsigned long long)min, (unsigned long long)max);
+  if (end == NULL || *end != '\0' || errno != 0 || value < number.min || value > number.max) {
+    return error_set(error, ERROR_MALFORMED, "query parameter \"%s\" must be a whole number from %llu to %llu", number.name,
+                     (unsigned long long)number.min, (unsigned long long)number.max);
   }
   *out_value = value;
   return ERROR_NONE;
@@ -81,7 +80,7 @@ enum error_code query_get_boolean(const struct request *request, const char *nam
 enum error_code query_get_page(const struct request *request, struct store_page *out_page, struct error *error) {
   memset(out_page, 0, sizeof *out_page);
   uint64_t limit = LIST_LIMIT_DEFAULT;
-  enum error_code code = query_get_size(request, "limit", 1, LIST_LIMIT_MAX, &limit, error);
+  enum error_code code = query_get_number(request, (struct query_number){"limit", 1, LIST_LIMIT_MAX}, &limit, error);
   if (code != ERROR_NONE) return code;
   out_page->limit = (size_t)limit;
   const char *cursor = request_get_query(request, "cursor");

@@ -72,10 +72,8 @@ enum error_code resource_explain(struct api *api, enum resource resource, const 
   return error_set(error, ERROR_NOT_FOUND, "%s", text);
 }
 
-enum error_code resource_explain_field(struct api *api, enum resource resource, const char *id_or_name, const char *pointer,
-                                       enum error_code code, struct error *error) {
-  if (code != ERROR_NOT_FOUND) return code;
+void resource_add_missing(struct api *api, enum resource resource, const char *id_or_name, const char *pointer, struct error *error) {
   char text[ERROR_DETAIL_BYTES];
   describe_missing(api, resource, id_or_name, text, sizeof text);
-  return error_add(error, pointer, "%s", text);
+  error_add(error, pointer, "%s", text);
 }

@@ -102,7 +102,7 @@ START_TEST(numbers_in_queries_are_whole_and_within_range) {
     struct request request = {.query_count = 1, .query = {{"n", cases[i].text}}};
     struct error error = {0};
     uint64_t value = 5;
-    bool is_taken = query_get_size(&request, "n", 1, 9, &value, &error) == ERROR_NONE;
+    bool is_taken = query_get_number(&request, (struct query_number){"n", 1, 9}, &value, &error) == ERROR_NONE;
     ck_assert_msg(is_taken == cases[i].is_taken, "\"%s\"", cases[i].text);
     if (!is_taken) ck_assert_uint_eq(value, 5);
   }
