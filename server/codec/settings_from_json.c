@@ -405,24 +405,13 @@ static bool keys_contain(const struct keys *keys, const char *name) {
   return false;
 }
 
-/* One member of a JSON pointer: ~ and / escaped, cut to fit (RFC 6901). */
-static void escape_member(const char *name, char out_member[ERROR_POINTER_BYTES]) {
-  size_t length = 0;
-  for (const char *c = name; *c != '\0' && length + 3 < ERROR_POINTER_BYTES; c++) {
-    if (*c == '~' || *c == '/') out_member[length++] = '~';
-    out_member[length++] = *c == '~' ? '0' : *c == '/' ? '1' : *c;
-  }
-  out_member[length] = '\0';
-}
-
 static void reject_unknown_keys(const json_t *object, const struct keys *keys, const char *pointer, struct error *error) {
   const char *name;
   json_t *value;
   json_object_foreach((json_t *)(uintptr_t)object, name, value) {
     if (keys_contain(keys, name)) continue;
-    char member[ERROR_POINTER_BYTES], member_pointer[ERROR_POINTER_BYTES];
-    escape_member(name, member);
-    error_pointer(member_pointer, pointer, "%s", member);
+    char member_pointer[ERROR_POINTER_BYTES];
+    error_pointer(member_pointer, pointer, "%s", name);
     struct text known = {.length = 0};
     for (size_t i = 0; i < keys->count; i++) text_add(&known, "%s%s", i == 0 ? "" : ", ", keys->names[i]);
     const char *nearest = param_suggest(name, keys->count, key_at, keys);
