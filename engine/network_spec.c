@@ -102,11 +102,19 @@ static enum error_code refuse_hidden_autos(const struct network_spec *spec, stru
   return code;
 }
 
+/* Two classes need one output where a sigmoid was asked for, else two for softmax. */
+static int64_t count_outputs(const struct spec *output, const struct network_target *target) {
+  const struct spec *activation = &layer_common_of(output)->activation;
+  bool is_sigmoid = activation->kind != NULL && strcmp(activation->kind->name, "sigmoid") == 0;
+  bool has_two_classes = target->is_classification && !target->is_multilabel && target->output_width == 2;
+  return is_sigmoid && has_two_classes ? 1 : (int64_t)target->output_width;
+}
+
 static enum error_code fill_from_target(struct network_spec *spec, const struct network_target *target, struct error *error) {
   struct spec *output = &spec->layers.items[spec->layers.count - 1];
   const struct param *param;
   int64_t *field;
-  while ((field = find_auto_integer(output, &param)) != NULL) *field = (int64_t)target->output_width;
+  while ((field = find_auto_integer(output, &param)) != NULL) *field = count_outputs(output, target);
   if (spec->input.shape.rank == 0) spec->input.shape = target->input;
   if (!is_auto_activation(output)) return ERROR_NONE;
   const char *activation = target->is_multilabel ? "sigmoid" : target->is_classification ? "softmax" : "linear";

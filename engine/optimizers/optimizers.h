@@ -25,7 +25,7 @@ extern const struct optimizer_kind optimizer_nadam;
 #define OPTIMIZER_LEARNING_RATE_ROW(type_, default_)                                                                                       \
   {                                                                                                                                        \
     .name = "learning_rate", .type = PARAM_NUMBER, .offset = offsetof(type_, common.learning_rate), .min = 0, .max = INFINITY,             \
-    .default_value = (default_), .help = "size of a step (η)"                                                                             \
+    .default_value = (default_), .flags = PARAM_ABOVE_MIN, .help = "size of a step (η)"                                                   \
   }
 #define OPTIMIZER_EPSILON_ROW(type_, default_)                                                                                             \
   PARAM_NUMBER_ROW(type_, epsilon, 0, INFINITY, default_, "added to the divisor so that it is never 0")

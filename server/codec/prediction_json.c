@@ -150,8 +150,8 @@ static long find_class(const struct preprocessor *preprocessor, const float *out
     if (!isfinite(probability)) continue;
     if (best < 0 || probability > get_probability(preprocessor, outputs, (size_t)best)) best = (long)i;
   }
-  /* One sigmoid: a half and more is the second class, as the accuracy metric counts. */
-  if (preprocessor->output_width == 1 && isfinite(outputs[0])) best = outputs[0] >= 0.5f ? 1 : 0;
+  /* One sigmoid: more than a half is the second class, as the accuracy metric counts. */
+  if (preprocessor->output_width == 1 && isfinite(outputs[0])) best = outputs[0] > 0.5f ? 1 : 0;
   return best;
 }
 
@@ -168,7 +168,7 @@ static json_t *classification_to_json(const struct preprocessor *preprocessor, c
 static json_t *labels_to_json(const struct preprocessor *preprocessor, const float *outputs) {
   json_t *labels = json_object(), *probabilities = json_object();
   for (size_t i = 0; i < preprocessor->target_count; i++) {
-    json_put(&labels, preprocessor->targets[i].name, json_boolean(outputs[i] >= 0.5f));
+    json_put(&labels, preprocessor->targets[i].name, json_boolean(outputs[i] > 0.5f));
     json_put(&probabilities, preprocessor->targets[i].name, json_number((double)outputs[i]));
   }
   return json_pack("{s:o, s:o}", "labels", labels, "probabilities", probabilities);
@@ -255,7 +255,7 @@ void prediction_write_csv(const struct preprocessor *preprocessor, const float *
       if (preprocessor->task == TASK_REGRESSION) {
         write_number(file, target_restore(&preprocessor->targets[i], (double)outputs[i]));
       } else {
-        fprintf(file, "%s,", outputs[i] >= 0.5f ? "true" : "false");
+        fprintf(file, "%s,", outputs[i] > 0.5f ? "true" : "false");
         write_number(file, (double)outputs[i]);
       }
     }

@@ -166,12 +166,10 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
   case TRAIN_EARLY_STOPPED:
     snprintf(line, line_bytes, "early stopping at epoch %" PRIu64 ", the best was epoch %" PRIu64, result.epoch, result.best_epoch);
     return ENDING_EARLY_STOPPED;
-  case TRAIN_DIVERGED: {
-    const char *layer = result.diverged_layer;
-    snprintf(line, line_bytes, "diverged at step %" PRIu64 ", first in %s%s", result.step, layer[0] == '\0' ? "the loss" : "layer ", layer);
-    (void)error_set(error, ERROR_DIVERGED, "%s", result.detail[0] == '\0' ? line : result.detail);
+  case TRAIN_DIVERGED:
+    snprintf(line, line_bytes, "diverged: %s", result.detail);
+    (void)error_set(error, ERROR_DIVERGED, "%s", result.detail);
     return ENDING_DIVERGED;
-  }
   case TRAIN_STOPPED: break;
   }
   return get_interruption(run);
@@ -179,7 +177,7 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
 
 static void work(struct run *run) {
   struct error error = {0};
-  char line[ERROR_DETAIL_BYTES] = "";
+  char line[ERROR_DETAIL_BYTES + sizeof "diverged: "] = "";
   enum ending ending = ENDING_ERROR;
   enum error_code code = run_prepare(run, &error);
   if (code == ERROR_NONE)

@@ -108,6 +108,18 @@ START_TEST(one_sigmoid_is_enough_for_two_classes) {
 }
 END_TEST
 
+START_TEST(sigmoid_with_auto_units_is_one_output_for_two_classes) {
+  json_t *job =
+      train("auto-one", "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"sigmoid\"}", "\"target\":\"fits\",\"features\":[\"size\"]");
+  ck_assert_int_eq((int)json_number_at(job, "/network_spec/layers/1/units"), 1);
+  json_decref(job);
+  json_t *answer = post("/v1/models/auto-one/predict", "{\"rows\":[[20]]}", 200);
+  ck_assert_double_eq_tol(
+      json_number_at(answer, "/predictions/0/probabilities/no") + json_number_at(answer, "/predictions/0/probabilities/yes"), 1, 1e-6);
+  json_decref(answer);
+}
+END_TEST
+
 START_TEST(numbers_come_in_the_units_of_the_data) {
   json_t *job = train("price", AUTO_LAYER, "\"target\":\"price\",\"features\":[\"size\",\"color\"]");
   ck_assert_str_eq(json_text_at(job, "/spec/task"), "regression");
@@ -308,6 +320,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, a_classification_gives_a_class_and_probabilities_that_sum_to_one);
   tcase_add_test(test_case, one_sigmoid_is_enough_for_two_classes);
+  tcase_add_test(test_case, sigmoid_with_auto_units_is_one_output_for_two_classes);
   tcase_add_test(test_case, numbers_come_in_the_units_of_the_data);
   tcase_add_test(test_case, several_numbers_are_predicted_by_name);
   tcase_add_test(test_case, several_labels_are_predicted_at_once);

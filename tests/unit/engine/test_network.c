@@ -150,6 +150,7 @@ static const struct {
      "can't be \"auto\": only the last layer, \"activation_2\", follows from the target"},
     {"2x2", "flatten; dense units=3; activation function=auto", {.output_width = 3, .is_classification = true}, "softmax", "", ""},
     {"", "dense units=1 activation=sigmoid", {.output_width = 2, .is_classification = true}, "sigmoid", "", ""},
+    {"", "dense units=2 activation=sigmoid", {.output_width = 2, .is_classification = true}, "sigmoid", "", ""},
     {"",
      "dense units=1 activation=tanh",
      {.output_width = 2, .is_classification = true},
@@ -205,6 +206,31 @@ static int64_t dense_units(const struct spec *layer) {
   ck_assert_str_eq(layer->kind->params[1].name, "units");
   return *(const int64_t *)param_field_const(layer->settings, &layer->kind->params[1]);
 }
+
+START_TEST(auto_units_follow_from_target_and_activation) {
+  static const struct {
+    const char *layers;
+    struct network_target target;
+    int64_t units;
+  } cases[] = {
+      {"dense units=auto activation=auto", {.output_width = 2, .is_classification = true}, 2},
+      {"dense units=auto activation=sigmoid", {.output_width = 2, .is_classification = true}, 1},
+      {"dense units=auto activation=sigmoid", {.output_width = 3, .is_classification = true}, 3},
+      {"dense units=auto activation=sigmoid", {.output_width = 2, .is_classification = true, .is_multilabel = true}, 2},
+      {"dense units=auto activation=sigmoid", {.output_width = 2}, 2},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct network_spec spec;
+    struct error error = {0};
+    struct network_target target = cases[i].target;
+    target.input = (struct shape){.rank = 1, .sizes = {4}};
+    network_spec_parse_unresolved(&spec, "", cases[i].layers);
+    ck_assert_msg(network_spec_resolve(&spec, &target, &error) == ERROR_NONE, "%s", error.detail);
+    ck_assert_int_eq(dense_units(&spec.layers.items[0]), cases[i].units);
+    network_spec_deinit(&spec);
+  }
+}
+END_TEST
 
 START_TEST(without_a_target_auto_stays) {
   struct network_spec spec;
@@ -547,6 +573,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, layers_are_put_in_an_order_of_computation);
   tcase_add_test(test_case, layers_without_a_name_get_type_and_position);
   tcase_add_loop_test(test_case, auto_follows_from_the_target, 0, TARGETS);
+  tcase_add_test(test_case, auto_units_follow_from_target_and_activation);
   tcase_add_test(test_case, without_a_target_auto_stays);
   tcase_add_test(test_case, without_a_target_what_can_be_known_is_checked);
   tcase_add_loop_test(test_case, losses_must_fit_the_output, 0, LOSS_CASES);

@@ -168,11 +168,13 @@ START_TEST(every_task_has_its_form_of_prediction) {
                    "class,probability_a,\"probability_b,c\",probability_d\n\"b,c\",0.25,0.5,0.25\n");
   check_prediction(sigmoid_text, (const float[]){0.25f}, "{\"class\":\"no\",\"probabilities\":{\"no\":0.75,\"yes\":0.25}}",
                    "class,probability_no,probability_yes\nno,0.75,0.25\n");
-  check_prediction(sigmoid_text, (const float[]){0.5f}, "{\"class\":\"yes\",\"probabilities\":{\"no\":0.5,\"yes\":0.5}}",
-                   "class,probability_no,probability_yes\nyes,0.5,0.5\n");
-  check_prediction(labels_text, (const float[]){0.75f, 0.25f},
-                   "{\"labels\":{\"big\":true,\"red\":false},\"probabilities\":{\"big\":0.75,\"red\":0.25}}",
-                   "big,probability_big,red,probability_red\ntrue,0.75,false,0.25\n");
+  check_prediction(sigmoid_text, (const float[]){0.5f}, "{\"class\":\"no\",\"probabilities\":{\"no\":0.5,\"yes\":0.5}}",
+                   "class,probability_no,probability_yes\nno,0.5,0.5\n");
+  check_prediction(sigmoid_text, (const float[]){0.75f}, "{\"class\":\"yes\",\"probabilities\":{\"no\":0.25,\"yes\":0.75}}",
+                   "class,probability_no,probability_yes\nyes,0.25,0.75\n");
+  check_prediction(labels_text, (const float[]){0.75f, 0.5f},
+                   "{\"labels\":{\"big\":true,\"red\":false},\"probabilities\":{\"big\":0.75,\"red\":0.5}}",
+                   "big,probability_big,red,probability_red\ntrue,0.75,false,0.5\n");
   check_prediction(number_text, (const float[]){1.5f}, "{\"value\":13.0}", "value\n13\n");
   check_prediction(numbers_text, (const float[]){-1, 4}, "{\"values\":{\"p\":8.0,\"q\":4.0}}", "p,q\n8,4\n");
 }

@@ -246,7 +246,9 @@ START_TEST(a_diverging_job_fails_and_says_where) {
   ck_assert_int_eq(row.state, JOB_FAILED);
   ck_assert_str_eq(row.stop_reason, "diverged");
   ck_assert_ptr_nonnull(strstr(row.error_json, "diverged"));
-  ck_assert(job_scene_has_log(&scene, id, "diverged at step"));
+  ck_assert_ptr_nonnull(strstr(row.error_json, "is not finite at step "));
+  ck_assert(job_scene_has_log(&scene, id, "is not finite at step "));
+  ck_assert(!job_scene_has_log(&scene, id, "diverged at step"));
   job_row_deinit(&row);
 }
 END_TEST
