@@ -12,7 +12,7 @@ enum task {
   TASK_CLASSIFICATION, /* one class per row: outputs are probabilities [rows, classes], targets [rows] class indices;
                              or one sigmoid output for two classes: outputs [rows, 1] */
   TASK_MULTILABEL,     /* several yes/no labels: outputs and targets [rows, labels] */
-  TASK_REGRESSION      /* numbers: outputs and targets [rows, width], in the data's own units */
+  TASK_REGRESSION      /* numbers: outputs and targets [rows, width], as they are trained on */
 };
 extern const char *const task_names[4]; /* "classification", "multilabel", "regression", NULL */
 
@@ -24,6 +24,7 @@ struct metric_input {
   size_t top_k;       /* of top_k_accuracy; 0: 5. At most the classes. */
   const float *outputs;
   const float *targets;
+  const double *scale; /* regression: [width], what a difference of 1 is in the data's own units. NULL: all 1 */
 };
 
 /* A metric's value: a scalar, or a matrix [row_count, column_count] (confusion matrix [true][predicted];
@@ -32,6 +33,7 @@ struct metric_value {
   double scalar;
   size_t row_count, column_count;  /* 0: scalar */
   const char *const *column_names; /* per_class: names of the columns; or NULL */
+  size_t ratio_column_count;       /* so many columns are ratios; those after them count rows, in whole numbers */
   double *matrix;                  /* owned */
 };
 
@@ -50,6 +52,11 @@ static inline size_t metric_class_of(const float *outputs, size_t width) {
   for (size_t j = 1; j < width; j++)
     if (outputs[j] > outputs[best]) best = j;
   return best;
+}
+
+/* Output minus target of column `j`, at index `i` of the matrix, in the data's own units. Their offset cancels out, so no digit is lost to it. */
+static inline double metric_difference(const struct metric_input *input, size_t i, size_t j) {
+  return ((double)input->outputs[i] - (double)input->targets[i]) * (input->scale == NULL ? 1 : input->scale[j]);
 }
 
 extern const struct kind_table metric_kinds; /* accuracy, top_k_accuracy, precision, recall, f1, roc_auc, log_loss, per_class,

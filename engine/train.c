@@ -237,6 +237,7 @@ void trainer_set_weights(struct trainer *trainer, const float *parameters, const
 
 const float *trainer_get_parameters(const struct trainer *trainer) { return trainer->parameters; }
 const float *trainer_get_buffers(const struct trainer *trainer) { return trainer->buffers; }
+const double *trainer_get_class_weights(const struct trainer *trainer) { return trainer->class_weights; }
 uint64_t trainer_get_total_steps(const struct trainer *trainer) { return trainer->total_steps; }
 uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer) { return trainer->steps_per_epoch; }
 

@@ -162,6 +162,8 @@ __attribute__((warn_unused_result)) enum error_code trainer_run(struct trainer *
 
 const float *trainer_get_parameters(const struct trainer *trainer);
 const float *trainer_get_buffers(const struct trainer *trainer);
+/* [outputs] as the loss is computed with them, "balanced" resolved; NULL: all 1. Borrowed. */
+const double *trainer_get_class_weights(const struct trainer *trainer);
 uint64_t trainer_get_total_steps(const struct trainer *trainer);
 uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer);
 

@@ -7,7 +7,7 @@ static enum error_code compute(const struct metric_input *input, struct metric_v
   (void)error;
   size_t count = input->rows * input->width;
   double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += fabs((double)input->outputs[i] - (double)input->targets[i]);
+  for (size_t i = 0; i < count; i++) sum += fabs(metric_difference(input, i, i % input->width));
   out_value->scalar = sum / (double)count;
   return ERROR_NONE;
 }

@@ -3,7 +3,7 @@
 
 #include "engine/metrics/metrics.h"
 
-enum { COLUMNS = 4 };
+enum { COLUMNS = 4, RATIOS = 3 };
 static const char *const column_names[COLUMNS + 1] = {"precision", "recall", "f1", "support", NULL};
 
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
@@ -19,6 +19,7 @@ static enum error_code compute(const struct metric_input *input, struct metric_v
     row[3] = (double)tallies[i].actual;
   }
   out_value->column_names = column_names;
+  out_value->ratio_column_count = RATIOS;
   free(tallies);
   return code;
 }

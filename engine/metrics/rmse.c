@@ -6,7 +6,7 @@
 static double rmse_of_output(const struct metric_input *input, size_t output) {
   double sum = 0;
   for (size_t i = output; i < input->rows * input->width; i += input->width) {
-    double difference = (double)input->outputs[i] - (double)input->targets[i];
+    double difference = metric_difference(input, i, output);
     sum += difference * difference;
   }
   return sqrt(sum / (double)input->rows);

@@ -13,8 +13,9 @@ struct evaluation {
   struct dataset_row dataset;
   size_t capacity, count; /* rows */
   size_t target_width;
-  float *outputs; /* [capacity, output_width], in the data's own units */
-  float *targets; /* [capacity, target_width] likewise */
+  float *outputs; /* [capacity, output_width] */
+  float *targets; /* [capacity, target_width] */
+  double *scale;  /* [target_width]; NULL but for numbers */
   float *one_hot; /* [batch, output_width], where the loss compares classes as values */
   double loss_sum, loss_weight;
 };
@@ -24,6 +25,7 @@ static void evaluation_deinit(struct evaluation *evaluation) {
   dataset_row_deinit(&evaluation->dataset);
   free(evaluation->outputs);
   free(evaluation->targets);
+  free(evaluation->scale);
   free(evaluation->one_hot);
 }
 
@@ -38,6 +40,16 @@ static bool takes_one_hot(const struct evaluation *evaluation) {
          loss_of(loss)->target_form == TARGET_VALUES;
 }
 
+/* mae and rmse are in the data's own units. */
+static enum error_code set_scale(struct evaluation *evaluation, struct error *error) {
+  const struct preprocessor *preprocessor = get_preprocessor(evaluation);
+  if (preprocessor->task != TASK_REGRESSION) return ERROR_NONE;
+  evaluation->scale = calloc(preprocessor->target_count + 1, sizeof *evaluation->scale);
+  if (evaluation->scale == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  for (size_t i = 0; i < preprocessor->target_count; i++) evaluation->scale[i] = preprocessor->targets[i].scale;
+  return ERROR_NONE;
+}
+
 /* Outputs and targets of every row are held until the end: what that takes is admitted before. */
 static enum error_code allocate(struct evaluation *evaluation, struct error *error) {
   struct predictor *predictor = &evaluation->predictor;
@@ -50,8 +62,9 @@ static enum error_code allocate(struct evaluation *evaluation, struct error *err
   evaluation->outputs = calloc(evaluation->capacity + 1, predictor->output_width * sizeof(float));
   evaluation->targets = calloc(evaluation->capacity + 1, evaluation->target_width * sizeof(float));
   evaluation->one_hot = calloc(predictor->batch + 1, predictor->output_width * sizeof(float));
-  if (evaluation->outputs != NULL && evaluation->targets != NULL && evaluation->one_hot != NULL) return ERROR_NONE;
-  return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  if (evaluation->outputs == NULL || evaluation->targets == NULL || evaluation->one_hot == NULL)
+    return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  return set_scale(evaluation, error);
 }
 
 static const float *get_loss_target(struct evaluation *evaluation, const float *y, size_t count) {
@@ -69,28 +82,20 @@ static void add_loss(struct evaluation *evaluation, const float *y, size_t count
                              .width = evaluation->predictor.output_width,
                              .z = workspace_get_output_z(evaluation->predictor.workspace),
                              .a = workspace_get_output(evaluation->predictor.workspace),
-                             .target = get_loss_target(evaluation, y, count)};
+                             .target = get_loss_target(evaluation, y, count),
+                             .class_weights = get_preprocessor(evaluation)->targets[0].class_weights};
   double sum = 0, weight = 0;
   loss_of(loss)->evaluate(loss->settings, &batch, &sum, &weight);
   evaluation->loss_sum += sum;
   evaluation->loss_weight += weight;
 }
 
-/* Numbers in the data's own units again. */
 static void keep_rows(struct evaluation *evaluation, const float *y, size_t count) {
-  const struct preprocessor *preprocessor = get_preprocessor(evaluation);
   size_t width = evaluation->predictor.output_width;
   float *outputs = evaluation->outputs + evaluation->count * width,
         *targets = evaluation->targets + evaluation->count * evaluation->target_width;
   memcpy(outputs, workspace_get_output(evaluation->predictor.workspace), count * width * sizeof(float));
   memcpy(targets, y, count * evaluation->target_width * sizeof(float));
-  if (preprocessor->task == TASK_REGRESSION) {
-    for (size_t i = 0; i < count * width; i++) {
-      const struct target *target = &preprocessor->targets[i % width];
-      outputs[i] = (float)target_restore(target, (double)outputs[i]);
-      targets[i] = (float)target_restore(target, (double)targets[i]);
-    }
-  }
   evaluation->count += count;
 }
 
@@ -127,7 +132,8 @@ static enum error_code measure(struct evaluation *evaluation, json_t **out_metri
                                .width = evaluation->predictor.output_width,
                                .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
                                .outputs = evaluation->outputs,
-                               .targets = evaluation->targets};
+                               .targets = evaluation->targets,
+                               .scale = evaluation->scale};
   double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;
   return metrics_to_json(&input, loss, preprocessor, out_metrics, error);
 }

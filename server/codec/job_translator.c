@@ -74,10 +74,9 @@ static char *encode_preprocessor(const struct preprocessor *preprocessor) { retu
 
 static char *encode_network_spec(const struct network_spec *spec) { return write_and_free(network_spec_to_json(spec)); }
 
-static json_t *row_to_json(const double *values, size_t count) {
-  json_t *row = json_array();
-  for (size_t i = 0; i < count; i++) json_append(&row, json_number(values[i]));
-  return row;
+static json_t *entry_to_json(const struct metric_value *value, size_t row, size_t column) {
+  double number = value->matrix[row * value->column_count + column];
+  return column < value->ratio_column_count ? json_number(number) : json_integer((json_int_t)number);
 }
 
 /* Names of the rows of per_class and confusion_matrix: classes, or labels; NULL where the preprocessor has none for that row. */
@@ -92,8 +91,11 @@ static const char *get_row_name(const struct preprocessor *preprocessor, size_t 
 static json_t *matrix_to_json(const struct metric_value *value, const struct preprocessor *preprocessor) {
   if (value->column_names == NULL) {
     json_t *rows = json_array();
-    for (size_t i = 0; i < value->row_count; i++)
-      json_append(&rows, row_to_json(value->matrix + i * value->column_count, value->column_count));
+    for (size_t i = 0; i < value->row_count; i++) {
+      json_t *row = json_array();
+      for (size_t k = 0; k < value->column_count; k++) json_append(&row, entry_to_json(value, i, k));
+      json_append(&rows, row);
+    }
     return rows;
   }
   json_t *by_name = json_object();
@@ -102,9 +104,7 @@ static json_t *matrix_to_json(const struct metric_value *value, const struct pre
     snprintf(number, sizeof number, "%zu", i);
     const char *name = get_row_name(preprocessor, i);
     json_t *columns = json_object();
-    for (size_t k = 0; k < value->column_count; k++) {
-      json_put(&columns, value->column_names[k], json_number(value->matrix[i * value->column_count + k]));
-    }
+    for (size_t k = 0; k < value->column_count; k++) json_put(&columns, value->column_names[k], entry_to_json(value, i, k));
     json_put(&by_name, name == NULL ? number : name, columns);
   }
   return by_name;

@@ -9,7 +9,7 @@
 /* Both directions of one form:
  * {"task", "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen"}],
- *  "targets": [{"name", "column", "is_class", "classes", "center", "scale"}]} */
+ *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
 
 static json_t *texts_to_json(char *const *texts, size_t count) {
   json_t *array = json_array();
@@ -39,6 +39,10 @@ static json_t *target_to_json(const struct target *target) {
       json_pack("{s:s, s:I, s:b}", "name", target->name, "column", (json_int_t)target->column, "is_class", (int)target->is_class);
   if (target->is_class) {
     json_put(&json, "classes", texts_to_json(target->classes, target->class_count));
+    if (target->class_weights == NULL) return json;
+    json_t *weights = json_array();
+    for (size_t i = 0; i < target->class_count; i++) json_append(&weights, json_number(target->class_weights[i]));
+    json_put(&json, "class_weights", weights);
   } else {
     json_put(&json, "center", json_number(target->center));
     json_put(&json, "scale", json_number(target->scale));
@@ -130,12 +134,27 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
   for (size_t i = 0; i < feature->category_count; i++) feature->is_seen[i] = json_is_true(json_array_get(seen, i));
 }
 
+static void read_class_weights(struct reader *reader, const json_t *weights, struct target *target) {
+  if (weights == NULL) return;
+  target->class_weights = calloc(target->class_count + 1, sizeof *target->class_weights);
+  if (target->class_weights == NULL || json_array_size(weights) != target->class_count) {
+    reader->is_bad = true;
+    return;
+  }
+  for (size_t i = 0; i < target->class_count; i++) {
+    const json_t *weight = json_array_get(weights, i);
+    if (!json_is_number(weight)) reader->is_bad = true;
+    target->class_weights[i] = json_number_value(weight);
+  }
+}
+
 static void read_target(struct reader *reader, const json_t *json, struct target *target) {
   target->name = read_text(reader, json_object_get(json, "name"));
   target->column = read_size(reader, json, "column");
   target->is_class = json_is_true(json_object_get(json, "is_class"));
   if (target->is_class) {
     target->classes = read_texts(reader, json, "classes", &target->class_count);
+    read_class_weights(reader, json_object_get(json, "class_weights"), target);
     target->scale = 1;
   } else {
     target->center = read_number(reader, json, "center");

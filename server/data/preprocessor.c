@@ -25,6 +25,7 @@ void preprocessor_deinit(struct preprocessor *preprocessor) {
   for (size_t i = 0; preprocessor->targets != NULL && i < preprocessor->target_count; i++) {
     free(preprocessor->targets[i].name);
     free_texts(preprocessor->targets[i].classes, preprocessor->targets[i].class_count);
+    free(preprocessor->targets[i].class_weights);
   }
   free(preprocessor->features);
   free(preprocessor->targets);
@@ -53,11 +54,22 @@ static bool copy_feature(struct feature *copy, const struct feature *feature) {
   return copy->name != NULL && copy->categories != NULL && copy->is_seen != NULL;
 }
 
+bool target_set_class_weights(struct target *target, const double *weights) {
+  double *copy = calloc(target->class_count + 1, sizeof *copy);
+  if (copy == NULL) return false;
+  memcpy(copy, weights, target->class_count * sizeof *copy);
+  free(target->class_weights);
+  target->class_weights = copy;
+  return true;
+}
+
 static bool copy_target(struct target *copy, const struct target *target) {
   *copy = *target;
   copy->name = strdup(target->name);
   copy->classes = copy_texts(target->classes, target->class_count);
-  return copy->name != NULL && copy->classes != NULL;
+  copy->class_weights = NULL;
+  bool has_weights = target->class_weights == NULL || target_set_class_weights(copy, target->class_weights);
+  return copy->name != NULL && copy->classes != NULL && has_weights;
 }
 
 enum error_code preprocessor_copy(struct preprocessor *out_copy, const struct preprocessor *preprocessor, struct error *error) {

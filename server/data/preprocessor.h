@@ -35,7 +35,8 @@ struct target {
   size_t column;
   bool is_class; /* classification and multilabel */
   size_t class_count;
-  char **classes;       /* of classification: the output's order; of a multilabel column: {negative, positive} */
+  char **classes;        /* of classification: the output's order; of a multilabel column: {negative, positive} */
+  double *class_weights; /* [class_count] that the loss was computed with; NULL: all 1 */
   double center, scale; /* regression: standardized for training */
 };
 
@@ -53,6 +54,9 @@ void preprocessor_deinit(struct preprocessor *preprocessor);
 /* A copy that shares nothing with the original. */
 __attribute__((warn_unused_result)) enum error_code preprocessor_copy(struct preprocessor *out_copy,
                                                                       const struct preprocessor *preprocessor, struct error *error);
+
+/* Copies weights[class_count]. False: no memory. */
+__attribute__((warn_unused_result)) bool target_set_class_weights(struct target *target, const double *weights);
 
 /* One raw cell. */
 struct cell {

@@ -41,7 +41,7 @@ struct evaluation {
   int64_t deadline_ms; /* 0: none */
   struct workspace *workspace;
   size_t width, target_width; /* of the network's output; of one row of y */
-  float *outputs, *targets;   /* [test rows, width]; as metrics want them */
+  float *outputs;             /* [test rows, width] */
   float *one_hot;             /* [EVALUATION_BATCH, width]; NULL unless the loss wants a class as a 1 among 0s */
   double loss_sum, loss_weight;
 };
@@ -79,23 +79,10 @@ static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t c
                              .width = evaluation->width,
                              .z = workspace_get_output_z(evaluation->workspace),
                              .a = a,
-                             .target = get_loss_target(evaluation, first, count)};
+                             .target = get_loss_target(evaluation, first, count),
+                             .class_weights = trainer_get_class_weights(run->trainer)};
   loss_of(loss)->evaluate(loss->settings, &batch, &evaluation->loss_sum, &evaluation->loss_weight);
   memcpy(evaluation->outputs + first * evaluation->width, a, count * evaluation->width * sizeof(float));
-}
-
-/* Numbers back in the data's own units. */
-static void restore_units(struct evaluation *evaluation) {
-  const struct preprocessor *preprocessor = &evaluation->run->prepared.preprocessor;
-  const struct train_rows *test = &evaluation->run->prepared.test;
-  size_t width = evaluation->target_width;
-  memcpy(evaluation->targets, test->y, test->count * width * sizeof(float));
-  if (preprocessor->task != TASK_REGRESSION) return;
-  for (size_t i = 0; i < test->count * width; i++) {
-    const struct target *target = &preprocessor->targets[i % width];
-    evaluation->targets[i] = (float)target_restore(target, (double)evaluation->targets[i]);
-    evaluation->outputs[i] = (float)target_restore(target, (double)evaluation->outputs[i]);
-  }
 }
 
 static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_json, struct error *error) {
@@ -107,13 +94,13 @@ static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_j
     size_t rest = row_count - first;
     evaluate_batch(evaluation, first, rest < EVALUATION_BATCH ? rest : EVALUATION_BATCH);
   }
-  restore_units(evaluation);
   struct metric_input input = {.task = preprocessor->task,
                                .rows = row_count,
                                .width = evaluation->width,
                                .class_count = run->prepared.data.class_count,
                                .outputs = evaluation->outputs,
-                               .targets = evaluation->targets};
+                               .targets = run->prepared.test.y,
+                               .scale = run->prepared.data.target_scale};
   double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;
   *out_json = run->jobs->translator->encode_metrics(&input, loss, preprocessor, error);
   if (*out_json != NULL) return ERROR_NONE;
@@ -129,17 +116,15 @@ static enum error_code evaluate_test_part(struct run *run, int64_t deadline_ms, 
   enum error_code code = workspace_create(run->network, EVALUATION_BATCH, false, &evaluation.workspace, error);
   if (code == ERROR_NONE) {
     evaluation.outputs = malloc(row_count * evaluation.width * sizeof(float));
-    evaluation.targets = malloc(row_count * evaluation.target_width * sizeof(float));
     bool has_one_hot = wants_one_hot(&evaluation);
     if (has_one_hot) evaluation.one_hot = malloc(EVALUATION_BATCH * evaluation.width * sizeof(float));
-    if (evaluation.outputs == NULL || evaluation.targets == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
+    if (evaluation.outputs == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
       code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to evaluate %zu test rows", row_count);
     } else {
       code = evaluate_rows(&evaluation, out_json, error);
     }
   }
   free(evaluation.one_hot);
-  free(evaluation.targets);
   free(evaluation.outputs);
   workspace_destroy(evaluation.workspace);
   return code;
@@ -163,6 +148,12 @@ static bool are_finite(const float *values, size_t count) {
   return true;
 }
 
+/* What the preprocessor of a model has besides what was fitted: so that the model's loss on other data is computed as it was here. */
+static bool keep_class_weights(struct run *run) {
+  const double *weights = trainer_get_class_weights(run->trainer);
+  return weights == NULL || target_set_class_weights(&run->prepared.preprocessor.targets[0], weights);
+}
+
 /* The trainer's weights as a model; none if they aren't finite. */
 static enum error_code make_model(struct run *run, struct product *product, struct error *error) {
   const struct job_translator *translator = run->jobs->translator;
@@ -173,6 +164,7 @@ static enum error_code make_model(struct run *run, struct product *product, stru
   memcpy(product->weights, trainer_get_parameters(run->trainer), parameter_count * sizeof(float));
   if (buffer_count > 0) memcpy(product->weights + parameter_count, trainer_get_buffers(run->trainer), buffer_count * sizeof(float));
   if (!are_finite(product->weights, product->weight_count)) return ERROR_NONE;
+  if (!keep_class_weights(run)) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the class weights");
   struct model_row *model = &product->model;
   *model = (struct model_row){.network_json = run->row.network_json,
                               .preprocessing_json = translator->encode_preprocessor(&run->prepared.preprocessor),

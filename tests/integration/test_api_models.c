@@ -120,6 +120,61 @@ START_TEST(sigmoid_with_auto_units_is_one_output_for_two_classes) {
 }
 END_TEST
 
+/* All rows are training, validation and test part at once, so that the three losses must be one, weights or none. */
+START_TEST(a_weighted_loss_is_the_same_wherever_it_is_told) {
+  static const char *const weights[] = {"null", "\"balanced\"", "[1,3,0.25]"};
+  char csv[4096], *at = csv, more[512], name[24], path[64];
+  at += sprintf(at, "x,kind,part\n");
+  for (int part = 0; part < 3; part++) {
+    const char *const parts[] = {"train", "validation", "test"};
+    for (int i = 0; i < 30; i++) at += sprintf(at, "%d,%s,%s\n", i * 7 % 30, i < 20 ? "a" : i < 27 ? "b" : "c", parts[part]);
+  }
+  struct client_request upload = {.method = "POST", .path = "/v1/datasets?name=thrice", .content_type = "text/csv", .body = csv};
+  json_decref(client_expect_json(&server, &upload, 201));
+  double told[3];
+  for (int i = 0; i < 3; i++) {
+    snprintf(name, sizeof name, "weighted-%d", i);
+    snprintf(more, sizeof more,
+             "{\"name\":\"%s\",\"network\":{\"layers\":[%s]},\"dataset\":\"thrice\",\"target\":\"kind\",\"features\":[\"x\"],\"split\":"
+             "{\"column\":\"part\"},\"epochs\":3,\"loss\":{\"type\":\"cross_entropy\",\"class_weights\":%s}}",
+             name, AUTO_LAYER, weights[i]);
+    json_decref(post("/v1/jobs", more, 202));
+    snprintf(path, sizeof path, "/v1/jobs/%s", name);
+    json_t *job = client_wait_for(&server, path, "/state", "succeeded|failed", 60000);
+    told[i] = json_number_at(job, "/metrics/test/loss");
+    ck_assert_double_eq_tol(json_number_at(job, "/metrics/latest/validation_loss"), told[i], 1e-6);
+    json_decref(job);
+    snprintf(path, sizeof path, "/v1/models/%s/evaluate", name);
+    json_t *evaluation = post(path, "{\"dataset\":\"thrice\"}", 200);
+    ck_assert_double_eq_tol(json_number_at(evaluation, "/metrics/loss"), told[i], 1e-6);
+    json_decref(evaluation);
+  }
+  ck_assert_double_gt(fabs(told[1] - told[0]), 1e-3);
+  ck_assert_double_gt(fabs(told[2] - told[0]), 1e-3);
+}
+END_TEST
+
+START_TEST(errors_of_numbers_far_from_zero_keep_their_digits) {
+  char csv[8192], *at = csv;
+  at += sprintf(at, "x,when\n");
+  for (int i = 0; i < 200; i++) at += sprintf(at, "%d,%.1f\n", i % 2, 1700000000 + (i % 4 < 2 ? 0.5 : -0.5));
+  struct client_request upload = {.method = "POST", .path = "/v1/datasets?name=times", .content_type = "text/csv", .body = csv};
+  json_decref(client_expect_json(&server, &upload, 201));
+  json_decref(post("/v1/jobs",
+                   "{\"name\":\"times\",\"network\":{\"layers\":[" AUTO_LAYER "]},\"dataset\":\"times\",\"target\":\"when\",\"task\":"
+                   "\"regression\",\"epochs\":40}",
+                   202));
+  json_t *job = client_wait_for(&server, "/v1/jobs/times", "/state", "succeeded|failed", 60000);
+  /* x says nothing of the target, which is half a unit off its mean: float32 holds such numbers to 128 units. */
+  ck_assert_double_eq_tol(json_number_at(job, "/metrics/test/mae"), 0.5, 0.1);
+  ck_assert_double_eq_tol(json_number_at(job, "/metrics/latest/validation_mae"), 0.5, 0.1);
+  json_decref(job);
+  json_t *evaluation = post("/v1/models/times/evaluate", "{\"dataset\":\"times\"}", 200);
+  ck_assert_double_eq_tol(json_number_at(evaluation, "/metrics/rmse"), 0.5, 0.1);
+  json_decref(evaluation);
+}
+END_TEST
+
 START_TEST(numbers_come_in_the_units_of_the_data) {
   json_t *job = train("price", AUTO_LAYER, "\"target\":\"price\",\"features\":[\"size\",\"color\"]");
   ck_assert_str_eq(json_text_at(job, "/spec/task"), "regression");
@@ -320,6 +375,8 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, a_classification_gives_a_class_and_probabilities_that_sum_to_one);
   tcase_add_test(test_case, one_sigmoid_is_enough_for_two_classes);
+  tcase_add_test(test_case, a_weighted_loss_is_the_same_wherever_it_is_told);
+  tcase_add_test(test_case, errors_of_numbers_far_from_zero_keep_their_digits);
   tcase_add_test(test_case, sigmoid_with_auto_units_is_one_output_for_two_classes);
   tcase_add_test(test_case, numbers_come_in_the_units_of_the_data);
   tcase_add_test(test_case, several_numbers_are_predicted_by_name);

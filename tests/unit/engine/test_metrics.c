@@ -157,6 +157,16 @@ START_TEST(of_numbers) {
 }
 END_TEST
 
+START_TEST(a_scale_gives_differences_in_the_datas_own_units) {
+  static const double scale[] = {1000, 0.5};
+  struct metric_input input = numbers;
+  input.scale = scale;
+  assert_scalar("mae", &input, (1000 * (0.5 + 0.5 + 0 + 1) + 0.5 * (0.5 + 0 + 0 + 1)) / 8);
+  assert_scalar("rmse", &input, (1000 * sqrt(0.375) + 0.5 * sqrt(0.3125)) / 2);
+  assert_scalar("r2", &input, scalar("r2", &numbers));
+}
+END_TEST
+
 START_TEST(r2_of_equal_targets_is_one_if_hit_and_zero_if_not) {
   static const float targets[3] = {0.1f, 0.1f, 0.1f};
   float outputs[3] = {0.1f, 0.1f, 0.1f};
@@ -304,6 +314,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "metrics");
+  tcase_add_test(test_case, a_scale_gives_differences_in_the_datas_own_units);
   tcase_add_test(test_case, of_three_classes);
   tcase_add_test(test_case, top_k_counts_the_right_class_among_the_first_k);
   tcase_add_test(test_case, top_k_is_five_unless_told);

@@ -131,10 +131,10 @@ START_TEST(metrics_have_the_names_of_the_design) {
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) ck_assert_msg(json_object_get(json, names[i]) != NULL, "no %s", names[i]);
   ck_assert_double_eq(json_number_value(json_object_get(json, "accuracy")), 0.75);
   json_t *row = json_array_get(json_object_get(json, "confusion_matrix"), 1);
-  ck_assert_double_eq(json_number_value(json_array_get(row, 0)), 1);
+  ck_assert_int_eq(json_integer_value(json_array_get(row, 0)), 1); /* counts are whole numbers in JSON too */
   json_t *of_y = json_object_get(json_object_get(json, "per_class"), "y");
   ck_assert_double_eq(json_number_value(json_object_get(of_y, "recall")), 0.5);
-  ck_assert_double_eq(json_number_value(json_object_get(of_y, "support")), 2);
+  ck_assert_int_eq(json_integer_value(json_object_get(of_y, "support")), 2);
   json_decref(json);
 }
 END_TEST

@@ -14,7 +14,8 @@ static const char classifier_text[] = "{\"task\":\"classification\",\"input_widt
                                       "{\"name\":\"color\",\"kind\":\"categorical\",\"column\":2,\"offset\":2,\"width\":2,\"has_"
                                       "indicator\":false,\"categories\":[\"blue\",\"7\"],"
                                       "\"seen\":[true,false]}],"
-                                      "\"targets\":[{\"name\":\"kind\",\"column\":1,\"is_class\":true,\"classes\":[\"a\",\"b,c\",\"d\"]}]}";
+                                      "\"targets\":[{\"name\":\"kind\",\"column\":1,\"is_class\":true,\"classes\":[\"a\",\"b,c\",\"d\"],"
+                                      "\"class_weights\":[0.5,2,1]}]}";
 
 static struct preprocessor make(const char *text) {
   struct preprocessor preprocessor;
@@ -37,6 +38,7 @@ START_TEST(a_preprocessor_survives_the_way_to_json_and_back) {
   ck_assert_str_eq(again.features[1].categories[1], "7");
   ck_assert(again.features[1].is_seen[0] && !again.features[1].is_seen[1]);
   ck_assert_str_eq(again.targets[0].classes[1], "b,c");
+  ck_assert_double_eq(again.targets[0].class_weights[1], 2);
   ck_assert_uint_eq(json_object_size(json), json_object_size(given));
   json_decref(json);
   json_decref(given);
