@@ -15,7 +15,7 @@ enum { MONITOR_VALIDATION = 2 }; /* early_stopping_monitors below are of the val
 /* Without early stopping, the best epoch is still told, by the loss. Without a validation part, the training part's values stand in. */
 int trainer_get_monitor(const struct trainer *trainer) {
   int monitor = stopping_of(trainer)->is_enabled ? stopping_of(trainer)->monitor : 0;
-  bool is_missing = monitor < MONITOR_VALIDATION && trainer->data->validation.count == 0;
+  bool is_missing = monitor < MONITOR_VALIDATION && trainer->data.validation.count == 0;
   return is_missing ? monitor + MONITOR_VALIDATION : monitor;
 }
 
@@ -30,6 +30,11 @@ bool trainer_has_better(const struct trainer *trainer, double value) {
   return is_monitor_accuracy(trainer) ? value > best + delta : value < best - delta;
 }
 
+enum {
+  FLOATS_PER_LINE = 16,
+  ARRAYS_MAX = 5 /* that allocate makes of floats */
+};
+
 static bool keeps_best(const struct train_settings *settings) {
   return settings->early_stopping.is_enabled && settings->early_stopping.restore_best;
 }
@@ -37,12 +42,12 @@ static bool keeps_best(const struct train_settings *settings) {
 /* Sizes of everything, from network, settings and data. */
 static void measure(struct trainer *trainer) {
   const struct network *network = trainer->network;
-  const size_t rows = trainer->data->train.count;
+  const size_t rows = trainer->data.train.count;
   const size_t wanted = (size_t)trainer->settings->batch_size;
   trainer->batch_size = rows > 0 && rows < wanted ? rows : wanted;
   trainer->input_size = shape_size(network_get_input_shape(network));
   trainer->output_width = shape_size(network_get_output_shape(network));
-  trainer->row_width = trainer->data->task == TASK_CLASSIFICATION ? 1 : trainer->output_width;
+  trainer->row_width = trainer->data.task == TASK_CLASSIFICATION ? 1 : trainer->output_width;
   trainer->parameter_count = network_parameter_count(network);
   trainer->buffer_count = network_buffer_count(network);
   trainer->layer_count = network_layer_count(network);
@@ -57,11 +62,15 @@ static bool add_product(size_t *sum, size_t count, size_t bytes) {
   return !__builtin_mul_overflow(count, bytes, &product) && !__builtin_add_overflow(*sum, product, sum);
 }
 
+/* Every array of the block, and every other one of floats, starts on a cache line: what vector code reads then never straddles two. */
+static size_t padded(size_t count) { return (count + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE * FLOATS_PER_LINE; }
+
 static bool count_block(const struct trainer *trainer, size_t *out_count) {
   const size_t arrays = 1 + trainer->slot_count + (keeps_best(trainer->settings) ? 1 : 0);
   *out_count = 0;
-  return add_product(out_count, trainer->parameter_count, arrays) && add_product(out_count, trainer->layer_count, LAYER_VALUES) &&
-         add_product(out_count, trainer->buffer_count, keeps_best(trainer->settings) ? 2 : 1);
+  return add_product(out_count, padded(trainer->parameter_count), arrays) &&
+         add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
+         add_product(out_count, padded(trainer->buffer_count), keeps_best(trainer->settings) ? 2 : 1);
 }
 
 static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes, struct error *error) {
@@ -69,16 +78,17 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
   enum error_code code = workspace_measure(trainer->network, trainer->batch_size, true, &workspace, error);
   if (code != ERROR_NONE) return code;
   bool fits = add_product(&bytes, workspace, 1);
-  if (trainer->data->validation.count > 0) {
+  if (trainer->data.validation.count > 0) {
     code = workspace_measure(trainer->network, trainer->batch_size, false, &workspace, error);
     if (code != ERROR_NONE) return code;
     fits = fits && add_product(&bytes, workspace, 1);
   }
   size_t block;
   fits = fits && count_block(trainer, &block) && add_product(&bytes, block, sizeof(float)) &&
-         add_product(&bytes, trainer->parameter_count, 2 * sizeof(float)) &&
+         add_product(&bytes, padded(trainer->parameter_count), 2 * sizeof(float)) &&
          add_product(&bytes, trainer->batch_size, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
-         add_product(&bytes, trainer->data->train.count, sizeof(uint32_t)) &&
+         add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
+         add_product(&bytes, trainer->data.train.count, sizeof(uint32_t)) &&
          add_product(&bytes, trainer->value_max, sizeof(struct train_value)) && add_product(&bytes, report_name_bytes(trainer), 1) &&
          add_product(&bytes, trainer->output_width, sizeof(double));
   if (!fits) return error_set(error, ERROR_OVER_BUDGET, "the memory that this network needs can't be addressed");
@@ -88,7 +98,7 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
 
 enum error_code trainer_measure(const struct network *network, const struct train_settings *settings, const struct train_data *data,
                                 size_t *out_bytes, struct error *error) {
-  struct trainer trainer = {.network = network, .settings = settings, .data = data};
+  struct trainer trainer = {.network = network, .settings = settings, .data = *data};
   measure(&trainer);
   return measure_bytes(&trainer, out_bytes, error);
 }
@@ -99,7 +109,7 @@ static enum error_code resolve_loss(struct trainer *trainer, struct error *error
   settings.loss = (struct spec){0};
   enum error_code code = ERROR_NONE;
   if (trainer->settings->loss.kind != NULL) code = spec_copy(&settings.loss, &trainer->settings->loss, error);
-  if (code == ERROR_NONE) code = train_settings_resolve(&settings, trainer->network, trainer->data->task, error);
+  if (code == ERROR_NONE) code = train_settings_resolve(&settings, trainer->network, trainer->data.task, error);
   trainer->loss = settings.loss;
   if (code != ERROR_NONE) return code;
   trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? 1 : trainer->output_width;
@@ -110,7 +120,7 @@ static enum error_code create_class_weights(struct trainer *trainer, struct erro
   if (loss_class_weights(&trainer->loss) == NULL) return ERROR_NONE;
   trainer->class_weights = calloc(trainer->output_width, sizeof(double));
   if (trainer->class_weights == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for class weights");
-  const struct train_rows *rows = &trainer->data->train;
+  const struct train_rows *rows = &trainer->data.train;
   (void)loss_resolve_class_weights(&trainer->loss, trainer->output_width, rows->count, rows->y, trainer->class_weights);
   return ERROR_NONE;
 }
@@ -118,30 +128,38 @@ static enum error_code create_class_weights(struct trainer *trainer, struct erro
 static void lay_out_block(struct trainer *trainer) {
   float *next = trainer->block;
   trainer->parameters = next;
-  next += trainer->parameter_count;
+  next += padded(trainer->parameter_count);
   trainer->buffers = next;
-  next += trainer->buffer_count;
-  for (size_t i = 0; i < trainer->slot_count; i++, next += trainer->parameter_count) trainer->optimizer.slots[i] = next;
+  next += padded(trainer->buffer_count);
+  for (size_t i = 0; i < trainer->slot_count; i++, next += padded(trainer->parameter_count)) trainer->optimizer.slots[i] = next;
   trainer->layer_values = next;
-  next += trainer->layer_count * LAYER_VALUES;
+  next += padded(trainer->layer_count * LAYER_VALUES);
   trainer->best = keeps_best(trainer->settings) ? next : NULL;
+}
+
+/* `count` zeros on a cache line, at least one. The pages are touched here, so that training finds them there. */
+static float *allocate_floats(size_t count) {
+  const size_t bytes = padded(count + 1) * sizeof(float);
+  float *floats = aligned_alloc(FLOATS_PER_LINE * sizeof(float), bytes);
+  if (floats != NULL) memset(floats, 0, bytes);
+  return floats;
 }
 
 static enum error_code allocate(struct trainer *trainer, struct error *error) {
   if (!count_block(trainer, &trainer->block_count)) return error_set(error, ERROR_OVER_BUDGET, "the network is too large");
-  trainer->block = calloc(trainer->block_count + 1, sizeof(float));
-  trainer->gradients = calloc(trainer->parameter_count + 1, sizeof(float));
-  trainer->before = calloc(trainer->parameter_count + 1, sizeof(float));
-  trainer->batch_x = calloc(trainer->batch_size * trainer->input_size + 1, sizeof(float));
-  trainer->batch_y = calloc(trainer->batch_size * trainer->target_width + 1, sizeof(float));
-  trainer->order = calloc(trainer->data->train.count + 1, sizeof(uint32_t));
+  trainer->block = allocate_floats(trainer->block_count);
+  trainer->gradients = allocate_floats(trainer->parameter_count);
+  trainer->before = allocate_floats(trainer->parameter_count);
+  trainer->batch_x = allocate_floats(trainer->batch_size * trainer->input_size);
+  trainer->batch_y = allocate_floats(trainer->batch_size * trainer->target_width);
+  trainer->order = calloc(trainer->data.train.count + 1, sizeof(uint32_t));
   trainer->values = calloc(trainer->value_max, sizeof(struct train_value));
   trainer->names = calloc(report_name_bytes(trainer) + 1, 1);
   if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->batch_x || !trainer->batch_y || !trainer->order ||
       !trainer->values || !trainer->names)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   enum error_code code = workspace_create(trainer->network, trainer->batch_size, true, &trainer->workspace, error);
-  if (code == ERROR_NONE && trainer->data->validation.count > 0)
+  if (code == ERROR_NONE && trainer->data.validation.count > 0)
     code = workspace_create(trainer->network, trainer->batch_size, false, &trainer->inference, error);
   return code;
 }
@@ -176,7 +194,7 @@ enum error_code trainer_create(const struct network *network, const struct train
   if (trainer == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a trainer");
   trainer->network = network;
   trainer->settings = settings;
-  trainer->data = data;
+  trainer->data = *data;
   trainer->parallel = parallel;
   measure(trainer);
   code = resolve_loss(trainer, error);

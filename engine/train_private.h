@@ -10,7 +10,7 @@ enum layer_value { LAYER_GRADIENT_NORM, LAYER_WEIGHT_NORM, LAYER_UPDATE_RATIO, L
 struct trainer {
   const struct network *network;
   const struct train_settings *settings;
-  const struct train_data *data;
+  struct train_data data; /* the rows and the scale are borrowed */
   const struct parallel *parallel;
   struct spec loss;      /* resolved; owned */
   double *class_weights; /* [width] or NULL; owned */

@@ -38,11 +38,11 @@ size_t report_fill_step(struct trainer *trainer) {
 }
 
 size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch) {
-  const bool is_regression = trainer->data->task == TASK_REGRESSION;
+  const bool is_regression = trainer->data.task == TASK_REGRESSION;
   struct train_value *values = trainer->values;
   values[count++] = (struct train_value){"loss", epoch->loss};
   values[count++] = (struct train_value){is_regression ? "mae" : "accuracy", epoch->hits};
-  if (trainer->data->validation.count > 0) {
+  if (trainer->data.validation.count > 0) {
     values[count++] = (struct train_value){"validation_loss", epoch->validation_loss};
     values[count++] = (struct train_value){is_regression ? "validation_mae" : "validation_accuracy", epoch->validation_hits};
   }
@@ -100,8 +100,8 @@ static bool is_right(const struct trainer *trainer, const float *output, const f
 
 void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count) {
   const size_t width = trainer->output_width;
-  const double *scale = trainer->data->target_scale;
-  switch (trainer->data->task) {
+  const double *scale = trainer->data.target_scale;
+  switch (trainer->data.task) {
   case TASK_CLASSIFICATION:
     for (size_t i = 0; i < rows; i++) *sum += is_right(trainer, outputs + i * width, targets + i * trainer->target_width);
     *count += (double)rows;

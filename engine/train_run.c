@@ -55,7 +55,7 @@ static void copy_target(const struct trainer *trainer, const float *row, float *
 }
 
 static size_t gather_batch(struct trainer *trainer) {
-  const struct train_rows *rows = &trainer->data->train;
+  const struct train_rows *rows = &trainer->data.train;
   if (trainer->order_epoch != trainer->position.epoch) {
     const struct random_stream stream = {
         .seed = (uint64_t)trainer->settings->seed, .purpose = RANDOM_SHUFFLE, .epoch = trainer->position.epoch};
@@ -165,7 +165,7 @@ static enum error_code poll(struct run *run, bool *out_stop) {
 /* ---- the end of an epoch ---- */
 
 static const float *validation_targets(struct trainer *trainer, size_t first, size_t count) {
-  const float *rows = trainer->data->validation.y + first * trainer->row_width;
+  const float *rows = trainer->data.validation.y + first * trainer->row_width;
   if (trainer->row_width == trainer->target_width) return rows;
   for (size_t i = 0; i < count; i++) copy_target(trainer, rows + i * trainer->row_width, trainer->batch_y + i * trainer->target_width);
   return trainer->batch_y;
@@ -175,7 +175,7 @@ static const float *validation_targets(struct trainer *trainer, size_t first, si
  * validation is done again when the run goes on. */
 static enum error_code validate(struct run *run, struct epoch_values *values, bool *out_stop) {
   struct trainer *trainer = run->trainer;
-  const struct train_rows *rows = &trainer->data->validation;
+  const struct train_rows *rows = &trainer->data.validation;
   double loss = 0, weight = 0, hits = 0, count = 0;
   for (size_t first = 0; first < rows->count; first += trainer->batch_size) {
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
@@ -220,7 +220,7 @@ static void check_epoch(struct run *run, const struct epoch_values *values) {
     (void)snprintf(result->detail, sizeof result->detail, "the weights of layer \"%s\" are not finite after step %llu", layer, step);
     return;
   }
-  if (trainer->data->validation.count == 0 || isfinite(values->validation_loss)) return;
+  if (trainer->data.validation.count == 0 || isfinite(values->validation_loss)) return;
   result->outcome = TRAIN_DIVERGED;
   (void)snprintf(result->detail, sizeof result->detail, "the validation loss is not finite after step %llu", step);
 }
@@ -234,7 +234,7 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
                                 .validation_hits = NAN};
   enum error_code code = validate(run, &values, out_stop);
   if (code != ERROR_NONE || *out_stop) return code;
-  const bool has_validation = trainer->data->validation.count > 0;
+  const bool has_validation = trainer->data.validation.count > 0;
   const double monitored[] = {values.validation_loss, values.validation_hits, values.loss, values.hits};
   trainer->learning_rate = trainer_get_learning_rate(trainer, position->step - 1);
   position->epoch++;
