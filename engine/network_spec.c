@@ -147,6 +147,7 @@ static enum error_code check_output(const struct network_spec *spec, const struc
                    target->output_width,
                    target->is_multilabel       ? "labels"
                    : target->is_classification ? "classes"
+                   : target->output_width == 1 ? "number"
                                                : "numbers");
 }
 

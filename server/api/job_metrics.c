@@ -219,9 +219,17 @@ static enum error_code collect_name(struct event_walk *walk, const struct event_
   return ERROR_NONE;
 }
 
+/* An event between two epochs has no line where only values of epochs are asked for. */
+static bool has_column(const struct csv_pass *pass, const json_t *values) {
+  for (size_t i = 0; i < pass->columns.count; i++)
+    if (json_object_get(values, pass->columns.series[i].name) != NULL) return true;
+  return false;
+}
+
 static enum error_code write_event(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
   struct csv_pass *pass = walk->context;
   (void)error;
+  if (!has_column(pass, values)) return ERROR_NONE;
   fprintf(pass->file, "%llu,%llu", (unsigned long long)event->step, (unsigned long long)event->epoch);
   for (size_t i = 0; i < pass->columns.count; i++) {
     const json_t *value = json_object_get(values, pass->columns.series[i].name);

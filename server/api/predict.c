@@ -97,25 +97,37 @@ static bool is_target(const struct preprocessor *preprocessor, const char *name)
   return false;
 }
 
-/* The first line names the columns: inputs in any order, targets are passed over, anything else is an error. */
+static void refuse_column(const struct preprocessor *preprocessor, const char *name, size_t column, struct error *error) {
+  const char *nearest = param_suggest(name, preprocessor->feature_count, get_feature_name, preprocessor);
+  char pointer[ERROR_POINTER_BYTES];
+  error_pointer(pointer, "/header", "%zu", column);
+  error_add(error, pointer, "the model has no input \"%.64s\"%s%s%s; the first line must name the columns", name,
+            nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
+}
+
+static size_t find_feature(const struct preprocessor *preprocessor, const char *name) {
+  for (size_t i = 0; i < preprocessor->feature_count; i++)
+    if (strcmp(preprocessor->features[i].name, name) == 0) return i;
+  return SIZE_MAX;
+}
+
+/* The first line names the columns, in any order. Columns besides the inputs are passed over, so that the file that was trained on can be
+ * predicted on; but where an input is missing, one that is neither input nor target is likely its misspelt name. */
 static enum error_code read_header(struct csv_prediction *prediction, const struct csv_row *row, struct error *error) {
   const struct preprocessor *preprocessor = &prediction->predictor.model->preprocessor;
+  size_t input_count = 0;
   prediction->has_header = true;
   prediction->column_count = row->cell_count;
   prediction->features = calloc(row->cell_count + 1, sizeof *prediction->features);
   prediction->cells = calloc(preprocessor->feature_count + 1, sizeof *prediction->cells);
   if (prediction->features == NULL || prediction->cells == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   for (size_t column = 0; column < row->cell_count; column++) {
+    prediction->features[column] = find_feature(preprocessor, row->cells[column].text);
+    input_count += prediction->features[column] != SIZE_MAX;
+  }
+  for (size_t column = 0; column < row->cell_count && input_count < preprocessor->feature_count; column++) {
     const char *name = row->cells[column].text;
-    size_t feature = 0;
-    while (feature < preprocessor->feature_count && strcmp(preprocessor->features[feature].name, name) != 0) feature++;
-    prediction->features[column] = feature < preprocessor->feature_count ? feature : SIZE_MAX;
-    if (feature < preprocessor->feature_count || is_target(preprocessor, name)) continue;
-    const char *nearest = param_suggest(name, preprocessor->feature_count, get_feature_name, preprocessor);
-    char pointer[ERROR_POINTER_BYTES];
-    error_pointer(pointer, "/header", "%zu", column);
-    error_add(error, pointer, "the model has no input \"%.64s\"%s%s%s; the first line must name the columns", name,
-              nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
+    if (prediction->features[column] == SIZE_MAX && !is_target(preprocessor, name)) refuse_column(preprocessor, name, column, error);
   }
   if (error->code == ERROR_NONE) prediction_write_csv_header(preprocessor, prediction->file);
   return error->code;

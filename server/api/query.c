@@ -110,6 +110,16 @@ enum error_code request_parse_object(const struct request *request, json_t **out
 
 static const char *get_known_key(const void *context, size_t index) { return ((const char *const *)context)[index]; }
 
+static void refuse_key(const char *const *known, size_t known_count, const char *pointer, struct error *error) {
+  char list[ERROR_DETAIL_BYTES] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < known_count && used < sizeof list; i++) {
+    int written = snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", known[i]);
+    used += written > 0 ? (size_t)written : 0;
+  }
+  error_add(error, pointer, "is not a known key. Known: %.200s", list);
+}
+
 void object_check_keys(const json_t *object, const char *const *known, const char *pointer, struct error *error) {
   size_t known_count = 0;
   while (known[known_count] != NULL) known_count++;
@@ -123,9 +133,9 @@ void object_check_keys(const json_t *object, const char *const *known, const cha
     error_pointer(at, pointer, "%s", key);
     const char *nearest = param_suggest(key, known_count, get_known_key, known);
     if (nearest != NULL)
-      error_add(error, at, "unknown key \"%.64s\", did you mean \"%s\"?", key, nearest);
+      error_add(error, at, "is not a known key; did you mean \"%s\"?", nearest);
     else
-      error_add(error, at, "unknown key \"%.64s\", the first known one is \"%s\"", key, known[0]);
+      refuse_key(known, known_count, at, error);
   }
 }
 

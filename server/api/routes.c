@@ -23,7 +23,8 @@ const struct route routes[] = {
 
     {"POST", "/v1/networks", networks_post, "createNetwork", "Check and keep a network; dry_run checks only", POST_JSON, 201, "NetworkSpec",
      "Network", NULL, "dry_run"},
-    {"GET", "/v1/networks", networks_get_list, "listNetworks", "Networks, newest first", 0, 200, NULL, "NetworkList", NULL, "limit cursor"},
+    {"GET", "/v1/networks", networks_get_list, "listNetworks", "Networks, newest first", ROUTE_ETAG, 200, NULL, "NetworkList", NULL,
+     "limit cursor"},
     {"GET", "/v1/networks/{id}", networks_get_one, "getNetwork", "A network with its shapes and sizes", ROUTE_ETAG, 200, NULL, "Network",
      NULL, NULL},
     {"DELETE", "/v1/networks/{id}", networks_delete_one, "deleteNetwork", "Delete a network; jobs keep their own copy", 0, 204, NULL, NULL,
@@ -31,7 +32,8 @@ const struct route routes[] = {
 
     {"POST", "/v1/datasets", datasets_post, "createDataset", "Upload a dataset: the body is the file itself",
      ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name delimiter header"},
-    {"GET", "/v1/datasets", datasets_get_list, "listDatasets", "Datasets, newest first", 0, 200, NULL, "DatasetList", NULL, "limit cursor"},
+    {"GET", "/v1/datasets", datasets_get_list, "listDatasets", "Datasets, newest first", ROUTE_ETAG, 200, NULL, "DatasetList", NULL,
+     "limit cursor"},
     {"GET", "/v1/datasets/{id}", datasets_get_one, "getDataset", "A dataset with its columns and bad rows", ROUTE_ETAG, 200, NULL,
      "Dataset", NULL, NULL},
     {"PATCH", "/v1/datasets/{id}", datasets_patch, "changeDataset", "Rename a dataset, correct the kinds of its columns", ROUTE_JSON_BODY,
@@ -43,7 +45,7 @@ const struct route routes[] = {
 
     {"POST", "/v1/jobs", jobs_post, "createJob", "Queue a training job; dry_run checks only", POST_JSON, 202, "JobSpec", "Job", NULL,
      "dry_run"},
-    {"GET", "/v1/jobs", jobs_get_list, "listJobs", "Jobs, newest first", 0, 200, NULL, "JobList", NULL, "limit cursor state"},
+    {"GET", "/v1/jobs", jobs_get_list, "listJobs", "Jobs, newest first", ROUTE_ETAG, 200, NULL, "JobList", NULL, "limit cursor state"},
     {"GET", "/v1/jobs/{id}", jobs_get_one, "getJob", "A job with its progress right now", ROUTE_ETAG, 200, NULL, "Job", NULL, NULL},
     {"PATCH", "/v1/jobs/{id}", jobs_patch, "changeJob", "Rename a job or change its priority", ROUTE_JSON_BODY, 200, "JobChange", "Job",
      NULL, NULL},
@@ -61,7 +63,7 @@ const struct route routes[] = {
      200, NULL, NULL, "text/event-stream", "after"},
     {"GET", "/v1/jobs/{id}/log", jobs_get_log, "getJobLog", "A job's log, a line an event", 0, 200, NULL, NULL, "text/plain", "after"},
 
-    {"GET", "/v1/models", models_get_list, "listModels", "Models, newest first", 0, 200, NULL, "ModelList", NULL, "limit cursor"},
+    {"GET", "/v1/models", models_get_list, "listModels", "Models, newest first", ROUTE_ETAG, 200, NULL, "ModelList", NULL, "limit cursor"},
     {"GET", "/v1/models/{id}", models_get_one, "getModel", "A model with its inputs, outputs and metrics", ROUTE_ETAG, 200, NULL, "Model",
      NULL, NULL},
     {"DELETE", "/v1/models/{id}", models_delete_one, "deleteModel", "Delete a model", 0, 204, NULL, NULL, NULL, NULL},

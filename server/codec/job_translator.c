@@ -1,5 +1,6 @@
 #include "server/codec/job_translator.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "server/codec/job_json.h"
@@ -44,15 +45,28 @@ static json_t *values_to_json(const struct train_value *values, size_t count) {
   return object;
 }
 
+/* Names of the values that are null because they aren't finite; nothing is put if all are. */
+static void put_non_finite(json_t **object, const struct train_value *values, size_t count) {
+  json_t *names = json_array();
+  for (size_t i = 0; i < count; i++)
+    if (!isfinite(values[i].value)) json_append(&names, json_string(values[i].name));
+  if (names == NULL || json_array_size(names) > 0)
+    json_put(object, "non_finite", names);
+  else
+    json_decref(names);
+}
+
 static char *encode_report(const struct train_report *report) {
-  return write_and_free(json_pack("{s:I, s:I, s:b, s:o}", "step", (json_int_t)report->step, "epoch", (json_int_t)report->epoch,
-                                  "is_epoch_end", (int)report->is_epoch_end, "values",
-                                  values_to_json(report->values, report->value_count)));
+  json_t *object = json_pack("{s:I, s:I, s:b, s:o}", "step", (json_int_t)report->step, "epoch", (json_int_t)report->epoch, "is_epoch_end",
+                             (int)report->is_epoch_end, "values", values_to_json(report->values, report->value_count));
+  put_non_finite(&object, report->values, report->value_count);
+  return write_and_free(object);
 }
 
 static char *encode_values(const struct train_value *values, size_t count, uint64_t epoch) {
   json_t *object = json_pack("{s:I}", "epoch", (json_int_t)epoch);
   for (size_t i = 0; i < count; i++) json_put(&object, values[i].name, json_number(values[i].value));
+  put_non_finite(&object, values, count);
   return write_and_free(object);
 }
 

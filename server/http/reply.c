@@ -33,11 +33,10 @@ static bool has_line(const struct header_lines *lines, const char *name) {
   return false;
 }
 
-static const char *choose_caching(const struct exchange *exchange) {
+/* What has an ETag may be kept by its reader, but must be asked for again. */
+static const char *choose_caching(const struct exchange *exchange, const struct header_lines *lines) {
   if (exchange->response.events.read) return "no-cache";
-  const char *path = exchange->target.path;
-  bool is_static = path && strncmp(path, "/v1", 3) != 0 && exchange->status < 400;
-  return is_static ? "no-cache" : "no-store"; /* the page may be kept, but must be asked for again: ETag */
+  return has_line(lines, "ETag") ? "private, no-cache" : "no-store";
 }
 
 static void list_headers(const struct exchange *exchange, bool closes, struct header_lines *lines) {
@@ -48,7 +47,7 @@ static void list_headers(const struct exchange *exchange, bool closes, struct he
   else if (response->content_type)
     add_line(lines, "Content-Type", response->content_type);
   for (size_t i = 0; i < response->header_count; i++) add_line(lines, response->headers[i].name, response->headers[i].value);
-  if (!has_line(lines, "Cache-Control")) add_line(lines, "Cache-Control", choose_caching(exchange));
+  if (!has_line(lines, "Cache-Control")) add_line(lines, "Cache-Control", choose_caching(exchange, lines));
   if (response->status == 401) add_line(lines, "WWW-Authenticate", "Bearer realm=\"backpropd\"");
   bool is_for_later = response->status == 429 || response->status == 503;
   if (is_for_later && !has_line(lines, "Retry-After")) add_line(lines, "Retry-After", "1");

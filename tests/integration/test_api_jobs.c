@@ -360,6 +360,23 @@ START_TEST(an_etag_spares_the_body_until_something_changes) {
 }
 END_TEST
 
+START_TEST(lists_have_etags_too) {
+  static const char *const paths[] = {"/v1/networks", "/v1/datasets?limit=1", "/v1/jobs", "/v1/models"};
+  for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    struct client_answer answer;
+    client_get(&server, paths[i], &answer);
+    char header[128];
+    ck_assert_str_eq(answer_get_header(&answer, "Cache-Control"), "private, no-cache");
+    snprintf(header, sizeof header, "If-None-Match: W/\"other\", %s", answer_get_header(&answer, "ETag"));
+    answer_deinit(&answer);
+    const char *const headers[] = {header, NULL};
+    client_send(&server, &(struct client_request){.path = paths[i], .headers = headers}, &answer);
+    ck_assert_int_eq(answer.status, 304);
+    answer_deinit(&answer);
+  }
+}
+END_TEST
+
 START_TEST(lists_come_in_pages_newest_first) {
   for (int i = 0; i < 5; i++) {
     char body[256];
@@ -394,6 +411,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, a_key_replays_the_first_answer_and_refuses_another_body);
   tcase_add_test(test_case, a_key_survives_kill_9);
   tcase_add_test(test_case, requests_with_one_key_at_the_same_time_make_one_job);
+  tcase_add_test(test_case, lists_have_etags_too);
   tcase_add_test(test_case, an_etag_spares_the_body_until_something_changes);
   tcase_add_test(test_case, lists_come_in_pages_newest_first);
 }

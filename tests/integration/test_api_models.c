@@ -109,8 +109,8 @@ START_TEST(one_sigmoid_is_enough_for_two_classes) {
 END_TEST
 
 START_TEST(sigmoid_with_auto_units_is_one_output_for_two_classes) {
-  json_t *job =
-      train("auto-one", "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"sigmoid\"}", "\"target\":\"fits\",\"features\":[\"size\"]");
+  json_t *job = train("auto-one", "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"sigmoid\"}",
+                      "\"target\":\"fits\",\"features\":[\"size\"]");
   ck_assert_int_eq((int)json_number_at(job, "/network_spec/layers/1/units"), 1);
   json_decref(job);
   json_t *answer = post("/v1/models/auto-one/predict", "{\"rows\":[[20]]}", 200);
@@ -235,6 +235,16 @@ START_TEST(csv_gives_the_same_predictions_as_json) {
     ck_assert_double_eq_tol(strtod(line, NULL), json_number_at(answer, pointer), 1e-4);
   }
   ck_assert_ptr_null(strtok(NULL, "\n"));
+  answer_deinit(&csv);
+  request.body = "id,color,when,size\n7,red,x,20\n";
+  client_send(&server, &request, &csv);
+  ck_assert_msg(csv.status == 200, "%s", csv.body); /* columns of the dataset that the model doesn't take */
+  ck_assert_double_eq_tol(strtod(strchr(csv.body, '\n'), NULL), json_number_at(answer, "/predictions/0/value"), 1e-4);
+  answer_deinit(&csv);
+  request.body = "id,color,siz\n7,red,20\n";
+  client_send(&server, &request, &csv);
+  ck_assert_int_eq(csv.status, 422);
+  ck_assert_ptr_nonnull(strstr(csv.body, "did you mean \\\"size\\\""));
   answer_deinit(&csv);
   request.body = "color,size\nred,20\nred,wide\nred\n";
   client_send(&server, &request, &csv);

@@ -23,8 +23,11 @@ START_TEST(reports_say_null_where_a_number_is_not_finite) {
   const struct train_report report = {.step = 7, .epoch = 2, .is_epoch_end = true, .value_count = 3, .values = values};
   check_text(
       job_translator.encode_report(&report),
-      "{\"step\":7,\"epoch\":2,\"is_epoch_end\":true,\"values\":{\"loss\":0.5,\"gradient_norm\":null,\"layers.a.update_ratio\":null}}");
-  check_text(job_translator.encode_values(values, 2, 2), "{\"epoch\":2,\"loss\":0.5,\"gradient_norm\":null}");
+      "{\"step\":7,\"epoch\":2,\"is_epoch_end\":true,\"values\":{\"loss\":0.5,\"gradient_norm\":null,\"layers.a.update_ratio\":null},"
+      "\"non_finite\":[\"gradient_norm\",\"layers.a.update_ratio\"]}");
+  check_text(job_translator.encode_values(values, 2, 2),
+             "{\"epoch\":2,\"loss\":0.5,\"gradient_norm\":null,\"non_finite\":[\"gradient_norm\"]}");
+  check_text(job_translator.encode_values(values, 1, 2), "{\"epoch\":2,\"loss\":0.5}");
 }
 END_TEST
 
