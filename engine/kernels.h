@@ -29,6 +29,9 @@ void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width,
 /* sums[width] = Σ over rows of x[rows, width], in float64 inside */
 void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t width, const float *x, float *sums);
 
+/* z[m, n] = x[m, k] · w[n, k]ᵀ + bias[n] (NULL: none), for predictions: a row's bits don't depend on m. On this thread. */
+void kernel_dense_rows(size_t m, size_t n, size_t k, const float *x, const float *w, const float *bias, float *z);
+
 /* Σ x², in float64, fixed order. */
 double kernel_sum_squares(const struct parallel *parallel, size_t count, const float *x);
 

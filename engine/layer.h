@@ -71,6 +71,7 @@ struct layer {
 struct pass {
   size_t batch;
   bool training;                      /* dropout drops, batch norm uses the batch's statistics and updates the running ones */
+  bool row_by_row;                    /* a row's result must not depend on what else is in the batch: kernel_dense_rows */
   uint64_t seed, epoch, step;         /* for random_stream, with lane = layer->index */
   const float *x[LIMIT_LAYER_INPUTS]; /* a of each input */
   float *z;

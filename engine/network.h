@@ -81,6 +81,7 @@ void workspace_destroy(struct workspace *workspace);
 struct pass_options {
   size_t batch; /* ≤ the workspace's */
   bool training;
+  bool row_by_row;                 /* inference: the same bits for a row alone and among others */
   uint64_t seed, epoch, step;      /* of random masks */
   const struct parallel *parallel; /* NULL: this thread only */
 };

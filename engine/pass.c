@@ -50,6 +50,7 @@ static struct pass make_pass(const struct workspace *workspace, const struct pas
   const struct node_memory *memory = &workspace->nodes[index];
   struct pass pass = {.batch = options->batch,
                       .training = options->training,
+                      .row_by_row = options->row_by_row,
                       .seed = options->seed,
                       .epoch = options->epoch,
                       .step = options->step,

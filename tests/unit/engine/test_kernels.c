@@ -117,6 +117,28 @@ START_TEST(place_in_the_matrix_changes_no_bit) {
 }
 END_TEST
 
+/* Row counts that fill blocks and that don't; units likewise; sums shorter than a vector, longer, and no multiple of it. */
+START_TEST(rows_of_a_prediction_are_right_and_have_the_same_bits_alone) {
+  enum { M = 11, N = 13, K_MAX = 300 };
+  static const size_t lengths[] = {1, 5, 16, 40, K_MAX};
+  const size_t k = lengths[_i];
+  float *x = make_array(M * k, 1), *w = make_array(N * k, 2), *bias = make_array(N, 3), together[M * N], alone[N];
+  kernel_dense_rows(M, N, k, x, w, bias, together);
+  for (size_t i = 0; i < M; i++) {
+    kernel_dense_rows(1, N, k, x + i * k, w, bias, alone);
+    ck_assert_mem_eq(alone, together + i * N, sizeof alone);
+    for (size_t j = 0; j < N; j++) {
+      double sum = (double)bias[j];
+      for (size_t p = 0; p < k; p++) sum += (double)x[i * k + p] * (double)w[j * k + p];
+      ck_assert_double_eq_tol((double)alone[j], sum, 1e-6 * (double)(k + 8));
+    }
+  }
+  free(x);
+  free(w);
+  free(bias);
+}
+END_TEST
+
 START_TEST(small_problems_are_one_piece) {
   struct shuffled_parallel state;
   struct parallel parallel = shuffled_parallel(&state);
@@ -182,6 +204,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(test_case, a_sum_of_no_terms_is_0, 0, 3);
   tcase_add_loop_test(test_case, order_of_pieces_changes_no_bit, 0, 3);
   tcase_add_test(test_case, place_in_the_matrix_changes_no_bit);
+  tcase_add_loop_test(test_case, rows_of_a_prediction_are_right_and_have_the_same_bits_alone, 0, 5);
   tcase_add_test(test_case, small_problems_are_one_piece);
   tcase_add_test(test_case, bias_and_column_sums_agree_with_loops);
   tcase_add_test(test_case, sums_of_squares_are_exact_and_the_same_in_any_order);
