@@ -2,6 +2,7 @@
 #ifndef ENGINE_OPTIMIZER_H
 #define ENGINE_OPTIMIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,9 @@ enum { OPTIMIZER_SCALARS = 4 };
 
 /* What an optimizer remembers. Persisted with every checkpoint. */
 struct optimizer_state {
-  uint64_t step;                       /* steps taken so far; 0 before the first */
+  uint64_t step;     /* steps taken so far; 0 before the first */
+  bool has_momentum; /* the schedule sets the next step's momentum, to the value below. Not persisted */
+  double momentum;
   double scalars[OPTIMIZER_SCALARS];   /* kind's own (nadam's product of momenta); 0 before the first step */
   float *slots[LIMIT_OPTIMIZER_SLOTS]; /* slot_count(settings) arrays of `count` floats; 0 before the first step */
 };

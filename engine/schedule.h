@@ -31,6 +31,8 @@ struct schedule_kind {
   const char *formula;
   /* Factor on the base learning rate for this step. */
   double (*factor)(const void *settings, const struct schedule_position *position, const struct schedule_state *state);
+  /* What an optimizer that has momentum is to use in its place at this step; NAN: its own. May be NULL. */
+  double (*momentum)(const void *settings, const struct schedule_position *position);
   /* Called once at each epoch's end with the base rate and the loss (validation if there is a validation part). May be NULL. */
   void (*epoch_end)(const void *settings, double base, double loss, struct schedule_state *state);
 };
@@ -38,6 +40,9 @@ struct schedule_kind {
 extern const struct kind_table schedule_kinds;
 
 static inline const struct schedule_kind *schedule_of(const struct spec *spec) { return (const struct schedule_kind *)spec->kind; }
+
+/* The momentum for the training step `step` (from 0); NAN: the optimizer's own. */
+double schedule_momentum(const struct spec *schedule, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch);
 
 /* base · warm-up · factor for the training step `step` (from 0) of `total_steps`. */
 double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,

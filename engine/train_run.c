@@ -118,6 +118,13 @@ static void report(struct run *run, uint64_t step, bool is_epoch_end, size_t val
   run->sink->report(run->sink->context, &news);
 }
 
+static void set_momentum(struct trainer *trainer) {
+  struct optimizer_state *optimizer = &trainer->optimizer;
+  optimizer->momentum =
+      schedule_momentum(&trainer->settings->schedule, trainer->position.step, trainer->total_steps, trainer->steps_per_epoch);
+  optimizer->has_momentum = !isnan(optimizer->momentum);
+}
+
 /* False if it diverged. */
 static bool take_step(struct run *run) {
   struct trainer *trainer = run->trainer;
@@ -125,6 +132,7 @@ static bool take_step(struct run *run) {
   const bool is_last = trainer_is_at_last_batch(trainer);
   const size_t rows = gather_batch(trainer);
   trainer->learning_rate = trainer_get_learning_rate(trainer, position->step);
+  set_momentum(trainer);
   position->gradient_norm = NAN;
   if (is_last) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
   struct step_cost cost;

@@ -64,7 +64,8 @@ static enum error_code open_api(struct server *server, const struct options *opt
                                     .threads = (size_t)options->threads,
                                     .memory_budget_bytes = jobs_get_memory_budget(server->jobs),
                                     .json_body_bytes_max = (size_t)options->json_body_bytes_max,
-                                    .upload_bytes_max = options->upload_bytes_max};
+                                    .upload_bytes_max = options->upload_bytes_max,
+                                    .connection_max = (size_t)options->connection_max};
   return api_create(server->store, server->jobs, &api_options, &server->api, error);
 }
 

@@ -53,13 +53,13 @@ size_t adam_slot_count(const void *settings) { return ((const struct adam *)sett
 
 void adam_step(const struct adam *adam, bool is_decoupled, double learning_rate, const struct parallel *parallel,
                struct optimizer_work *work, struct optimizer_state *state) {
-  double t = (double)++state->step;
+  double t = (double)++state->step, beta1 = optimizer_momentum(state, adam->beta1);
   struct coefficients coefficients = {.sign = adam->maximize ? -1 : 1,
-                                      .rate = (float)(learning_rate / (1 - pow(adam->beta1, t))),
+                                      .rate = (float)(learning_rate / (1 - pow(beta1, t))),
                                       .decay = is_decoupled ? 0 : (float)adam->weight_decay,
                                       .shrink = is_decoupled ? (float)(1 - learning_rate * adam->weight_decay) : 1,
-                                      .beta1 = (float)adam->beta1,
-                                      .fresh1 = (float)(1 - adam->beta1),
+                                      .beta1 = (float)beta1,
+                                      .fresh1 = (float)(1 - beta1),
                                       .beta2 = (float)adam->beta2,
                                       .fresh2 = (float)(1 - adam->beta2),
                                       .root = (float)(1 / sqrt(1 - pow(adam->beta2, t))),

@@ -50,14 +50,17 @@ static size_t slot_count(const void *settings) {
   return 2;
 }
 
-static double momentum_at(const struct nadam *nadam, double t) { return nadam->beta1 * (1 - 0.5 * pow(0.96, t * nadam->momentum_decay)); }
+static double momentum_at(const struct nadam *nadam, double beta1, double t) {
+  return beta1 * (1 - 0.5 * pow(0.96, t * nadam->momentum_decay));
+}
 
 static void step(const void *settings, double learning_rate, const struct parallel *parallel, size_t count, float *weights,
                  const float *gradients, struct optimizer_state *state) {
   const struct nadam *nadam = settings;
   double product = state->step == 0 ? 1 : state->scalars[MOMENTUM_PRODUCT];
   double t = (double)++state->step;
-  double momentum = momentum_at(nadam, t), next = momentum_at(nadam, t + 1);
+  double beta1 = optimizer_momentum(state, nadam->beta1);
+  double momentum = momentum_at(nadam, beta1, t), next = momentum_at(nadam, beta1, t + 1);
   product *= momentum;
   state->scalars[MOMENTUM_PRODUCT] = product;
   bool is_decoupled = nadam->decoupled_weight_decay;
@@ -66,8 +69,8 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .mean_rate = (float)(learning_rate * next / (1 - product * momentum * next)),
                                       .decay = is_decoupled ? 0 : (float)nadam->weight_decay,
                                       .shrink = is_decoupled ? (float)(1 - learning_rate * nadam->weight_decay) : 1,
-                                      .beta1 = (float)nadam->beta1,
-                                      .fresh1 = (float)(1 - nadam->beta1),
+                                      .beta1 = (float)beta1,
+                                      .fresh1 = (float)(1 - beta1),
                                       .beta2 = (float)nadam->beta2,
                                       .fresh2 = (float)(1 - nadam->beta2),
                                       .root = (float)(1 / sqrt(1 - pow(nadam->beta2, t))),

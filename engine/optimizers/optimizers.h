@@ -44,6 +44,11 @@ struct optimizer_work {
   void (*loop)(const struct optimizer_work *work, size_t begin, size_t end);
 };
 
+/* The momentum of a step: the schedule's, or else the settings'. One that the settings have as 0 stays off: it has no slot. */
+static inline double optimizer_momentum(const struct optimizer_state *state, double own) {
+  return state->has_momentum && own != 0 ? state->momentum : own;
+}
+
 /* Runs work->loop over all pieces. */
 void optimizer_run(const struct parallel *parallel, struct optimizer_work *work);
 

@@ -100,7 +100,7 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .decay = (float)rmsprop->weight_decay,
                                       .keep = (float)rmsprop->decay,
                                       .fresh = (float)(1 - rmsprop->decay),
-                                      .momentum = (float)rmsprop->momentum,
+                                      .momentum = (float)optimizer_momentum(state, rmsprop->momentum),
                                       .epsilon = (float)rmsprop->epsilon};
   struct optimizer_work work = {.coefficients = &coefficients,
                                 .count = count,

@@ -58,7 +58,7 @@ static void step(const void *settings, double learning_rate, const struct parall
   struct coefficients coefficients = {.sign = sgd->maximize ? -1 : 1,
                                       .rate = (float)learning_rate,
                                       .decay = (float)sgd->weight_decay,
-                                      .momentum = (float)sgd->momentum,
+                                      .momentum = (float)optimizer_momentum(state, sgd->momentum),
                                       .fresh = (float)(1 - dampening),
                                       .nesterov = sgd->nesterov};
   struct optimizer_work work = {.coefficients = &coefficients,

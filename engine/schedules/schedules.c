@@ -17,17 +17,29 @@ static const struct kind *schedule_get(size_t index) {
 
 const struct kind_table schedule_kinds = {.sort = "schedule", .count = 6, .get = schedule_get};
 
-double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,
-                              const struct schedule_state *state) {
-  const struct schedule_common *common = schedule->settings;
-  uint64_t warmup = (uint64_t)common->warmup_steps;
-  struct schedule_position position = {.base = base,
-                                       .step = step > warmup ? step - warmup : 0,
+static struct schedule_position locate(const struct spec *schedule, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch) {
+  uint64_t warmup = (uint64_t)((const struct schedule_common *)schedule->settings)->warmup_steps;
+  struct schedule_position position = {.step = step > warmup ? step - warmup : 0,
                                        .total_steps = total_steps > warmup ? total_steps - warmup : 1,
                                        .steps_per_epoch = steps_per_epoch};
   position.epoch = position.step / steps_per_epoch;
+  return position;
+}
+
+double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,
+                              const struct schedule_state *state) {
+  uint64_t warmup = (uint64_t)((const struct schedule_common *)schedule->settings)->warmup_steps;
+  struct schedule_position position = locate(schedule, step, total_steps, steps_per_epoch);
+  position.base = base;
   double warm = step < warmup ? (double)(step + 1) / (double)warmup : 1;
   return base * warm * schedule_of(schedule)->factor(schedule->settings, &position, state);
+}
+
+double schedule_momentum(const struct spec *schedule, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch) {
+  const struct schedule_kind *kind = schedule_of(schedule);
+  if (kind->momentum == NULL) return NAN;
+  struct schedule_position position = locate(schedule, step, total_steps, steps_per_epoch);
+  return kind->momentum(schedule->settings, &position);
 }
 
 void schedule_end_epoch(const struct spec *schedule, double base, double loss, struct schedule_state *state) {

@@ -52,6 +52,7 @@ struct api_options {
   uint64_t memory_budget_bytes;
   size_t json_body_bytes_max;
   uint64_t upload_bytes_max;
+  size_t connection_max; /* only told, in GET /v1 */
 };
 __attribute__((warn_unused_result)) enum error_code api_create(struct store *store, struct jobs *jobs, const struct api_options *options,
                                                                struct api **out_api, struct error *error);

@@ -94,7 +94,7 @@ static json_t *limits_to_json(const struct api *api) {
       {"batch_size", LIMIT_BATCH_SIZE},
       {"epochs", LIMIT_EPOCHS},
       {"report_values", LIMIT_REPORT_VALUES},
-      {"connections", LIMIT_CONNECTIONS},
+      {"connections", api->options.connection_max},
       {"handler_threads", LIMIT_HANDLER_THREADS},
       {"queued_requests", LIMIT_QUEUED_REQUESTS},
       {"uploads", LIMIT_UPLOADS},

@@ -200,6 +200,36 @@ START_TEST(the_learning_rate_given_to_a_step_is_the_one_taken) {
 }
 END_TEST
 
+/* Two steps, so that what a step keeps of the one before counts. */
+static float take_two_steps(const char *text, bool has_momentum, double momentum) {
+  struct spec spec;
+  spec_parse(&spec, &optimizer_kinds, text);
+  float weight = 1, gradients[] = {2, -0.5f}, slots[LIMIT_OPTIMIZER_SLOTS] = {0};
+  struct optimizer_state state = {.has_momentum = has_momentum, .momentum = momentum};
+  for (size_t i = 0; i < optimizer_of(&spec)->slot_count(spec.settings); i++) state.slots[i] = &slots[i];
+  for (size_t i = 0; i < 2; i++) optimizer_of(&spec)->step(spec.settings, 0.25, NULL, 1, &weight, &gradients[i], &state);
+  spec_deinit(&spec);
+  return weight;
+}
+
+START_TEST(a_schedules_momentum_takes_the_place_of_the_settings) {
+  static const char *const pairs[][2] = {{"sgd momentum=0.9", "sgd momentum=0.5"},
+                                         {"sgd momentum=0.9 nesterov=1", "sgd momentum=0.5 nesterov=1"},
+                                         {"rmsprop momentum=0.9", "rmsprop momentum=0.5"},
+                                         {"adam", "adam beta1=0.5"},
+                                         {"adamw", "adamw beta1=0.5"},
+                                         {"nadam", "nadam beta1=0.5"}};
+  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+    float given = take_two_steps(pairs[i][0], true, 0.5);
+    ck_assert_msg(given == take_two_steps(pairs[i][1], false, 0), "%s", pairs[i][0]);
+    ck_assert_msg(given != take_two_steps(pairs[i][0], false, 0), "%s", pairs[i][0]);
+  }
+  static const char *const without[] = {"sgd", "rmsprop", "adagrad", "adadelta"};
+  for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
+    ck_assert_msg(take_two_steps(without[i], true, 0.5) == take_two_steps(without[i], false, 0), "%s", without[i]);
+}
+END_TEST
+
 START_TEST(defaults_are_pytorchs) {
   static const struct {
     const char *name;
@@ -233,6 +263,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(tcase, steps_are_those_of_the_rule, 0, RULE_COUNT);
   tcase_add_loop_test(tcase, the_order_of_pieces_changes_no_bit, 0, RULE_COUNT);
   tcase_add_test(tcase, the_learning_rate_given_to_a_step_is_the_one_taken);
+  tcase_add_test(tcase, a_schedules_momentum_takes_the_place_of_the_settings);
   tcase_add_test(tcase, defaults_are_pytorchs);
   tcase_add_test(tcase, nesterov_without_momentum_is_an_error_at_its_field);
 }

@@ -76,6 +76,40 @@ START_TEST(one_cycle_of_three_phases_falls_as_steeply_as_it_rose) {
 }
 END_TEST
 
+static double momentum_at(const char *text, uint64_t step) {
+  struct spec spec;
+  spec_parse(&spec, &schedule_kinds, text);
+  double momentum = schedule_momentum(&spec, step, 100, 10);
+  spec_deinit(&spec);
+  return momentum;
+}
+
+/* Phases end at 29, 58 and 99 as above. */
+START_TEST(one_cycle_takes_momentum_the_opposite_way) {
+  static const struct {
+    const char *text;
+    uint64_t step;
+    double expected;
+  } cases[] = {
+      {"one_cycle", 0, 0.95},
+      {"one_cycle", 29, 0.85},
+      {"one_cycle", 64, 0.9},
+      {"one_cycle", 99, 0.95},
+      {"one_cycle base_momentum=0.5 max_momentum=0.9 anneal_strategy=linear pct_start=0.11", 5, 0.7},
+      {"one_cycle three_phase=1", 58, 0.95},
+      {"one_cycle three_phase=1", 80, 0.95},
+      {"one_cycle warmup_steps=10", 9, 0.95},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    double momentum = momentum_at(cases[i].text, cases[i].step);
+    ck_assert_msg(fabs(momentum - cases[i].expected) < 1e-12, "%s: the momentum of step %llu is %.15g", cases[i].text,
+                  (unsigned long long)cases[i].step, momentum);
+  }
+  ck_assert(isnan(momentum_at("one_cycle cycle_momentum=0", 5)));
+  ck_assert(isnan(momentum_at("cosine", 5)));
+}
+END_TEST
+
 START_TEST(rates_of_very_short_runs_are_finite) {
   for (size_t kind = 0; kind < schedule_kinds.count; kind++) {
     for (uint64_t total = 1; total <= 5; total++) {
@@ -151,6 +185,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, cosine_ends_at_eta_min);
   tcase_add_test(tcase, one_cycle_rises_and_falls_like_pytorchs);
   tcase_add_test(tcase, one_cycle_of_three_phases_falls_as_steeply_as_it_rose);
+  tcase_add_test(tcase, one_cycle_takes_momentum_the_opposite_way);
   tcase_add_test(tcase, rates_of_very_short_runs_are_finite);
   tcase_add_test(tcase, the_warm_up_rises_to_where_the_schedule_begins);
   tcase_add_test(tcase, reduce_on_plateau_waits_as_long_as_its_patience);
