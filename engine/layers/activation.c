@@ -1,6 +1,5 @@
 /* Activation: a layer that is nothing but its activation. z = x; the network applies a = f(z) as it does for every layer. */
-#include <string.h>
-
+#include "engine/layers/identity.h"
 #include "engine/layers/kinds.h"
 
 struct activation {
@@ -23,18 +22,6 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   return ERROR_NONE;
 }
 
-static void forward(const struct layer *layer, const struct pass *pass) {
-  memcpy(pass->z, pass->x[0], pass->batch * shape_size(&layer->out) * sizeof *pass->z);
-}
-
-static void backward(const struct layer *layer, const struct pass *pass) {
-  if (pass->dx[0] != NULL) memcpy(pass->dx[0], pass->delta, pass->batch * shape_size(&layer->out) * sizeof *pass->delta);
-}
-
-static void forward64(const struct layer *layer, const struct pass64 *pass) {
-  memcpy(pass->z, pass->x[0], pass->batch * shape_size(&layer->out) * sizeof *pass->z);
-}
-
 const struct layer_kind layer_activation = {
     .kind = {.name = "activation",
              .summary = "applies an activation function",
@@ -45,7 +32,7 @@ const struct layer_kind layer_activation = {
     .input_min = 1,
     .input_max = 1,
     .compile = compile,
-    .forward = forward,
-    .backward = backward,
-    .forward64 = forward64,
+    .forward = identity_forward,
+    .backward = identity_backward,
+    .forward64 = identity_forward64,
 };

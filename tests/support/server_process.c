@@ -1,6 +1,7 @@
 #include "tests/support/server_process.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -174,4 +175,16 @@ void server_assert_database_is_whole(const struct server_process *server) {
   assert_pragma_answers(database, "PRAGMA integrity_check", "ok");
   assert_pragma_answers(database, "PRAGMA foreign_key_check", NULL);
   sqlite3_close(database);
+}
+
+size_t server_count_dataset_files(const struct server_process *server) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/datasets", server->data_dir);
+  DIR *folder = opendir(path);
+  if (folder == NULL) return 0;
+  size_t count = 0;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  closedir(folder);
+  return count;
 }

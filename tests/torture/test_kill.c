@@ -5,7 +5,6 @@
  * was acknowledged. A job's POST carries an Idempotency-Key and is repeated in the next round until it is acknowledged: so a lost answer may
  * not start a second job.
  */
-#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -227,18 +226,6 @@ static void check_series(const json_t *series, const json_t *reference, size_t r
   }
 }
 
-static size_t count_files(void) {
-  char path[256];
-  snprintf(path, sizeof path, "%s/datasets", server.data_dir);
-  DIR *folder = opendir(path);
-  ck_assert_ptr_nonnull(folder);
-  size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-  closedir(folder);
-  return count;
-}
-
 static size_t count_items(const char *path) {
   json_t *list = client_get_json(&server, path, 200);
   const size_t count = json_array_size(json_object_get(list, "items"));
@@ -279,7 +266,7 @@ START_TEST(nothing_acknowledged_is_lost_by_kill_9) {
   }
   ck_assert_uint_eq(count_items("/v1/jobs?limit=100"), ROUNDS);
   ck_assert_uint_eq(count_items("/v1/models?limit=100"), ROUNDS);
-  ck_assert_uint_eq(count_items("/v1/datasets?limit=100"), count_files());
+  ck_assert_uint_eq(count_items("/v1/datasets?limit=100"), server_count_dataset_files(&server));
   ck_assert_int_eq(server_stop(&server), 0);
   server_assert_database_is_whole(&server);
   server_cleanup(&server);

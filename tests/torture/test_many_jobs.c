@@ -1,5 +1,4 @@
 /* 20 clients submit 200 jobs in all: all finish, no metric is lost, and after DELETE nothing is left behind: no file, no row, no page. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,18 +73,6 @@ static off_t database_bytes(void) {
   return status.st_size;
 }
 
-static size_t count_files(void) {
-  char path[256];
-  snprintf(path, sizeof path, "%s/datasets", server.data_dir);
-  DIR *folder = opendir(path);
-  if (folder == NULL) return 0;
-  size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-  closedir(folder);
-  return count;
-}
-
 START_TEST(two_hundred_jobs_of_twenty_clients_finish_and_leave_nothing_behind) {
   server_start(&server, NULL);
   /* The size of the empty database, as a stop leaves it. */
@@ -128,7 +115,7 @@ START_TEST(two_hundred_jobs_of_twenty_clients_finish_and_leave_nothing_behind) {
     ck_assert_uint_eq(json_array_size(json_object_get(list, "items")), 0);
     json_decref(list);
   }
-  ck_assert_uint_eq(count_files(), 0);
+  ck_assert_uint_eq(server_count_dataset_files(&server), 0);
   ck_assert_int_eq(server_stop(&server), 0);
   server_assert_database_is_whole(&server);
   /* Free pages went back: the file is as small as the empty one, give or take a few pages of SQLite's own. */

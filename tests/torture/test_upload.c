@@ -1,7 +1,6 @@
 /* A large upload streams through: the server's memory stays bounded, the dataset is whole, and an upload that breaks off or that is refused at its end
  * leaves nothing behind.
  */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,18 +50,6 @@ static size_t produce(void *context, char *buffer, size_t buffer_bytes) {
   return filled;
 }
 
-static size_t count_files(void) {
-  char path[256];
-  snprintf(path, sizeof path, "%s/datasets", server.data_dir);
-  DIR *folder = opendir(path);
-  if (folder == NULL) return 0;
-  size_t count = 0;
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
-    count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-  closedir(folder);
-  return count;
-}
-
 static size_t count_datasets(void) {
   json_t *list = client_get_json(&server, "/v1/datasets", 200);
   const size_t count = json_array_size(json_object_get(list, "items"));
@@ -72,8 +59,8 @@ static size_t count_datasets(void) {
 
 /* The server notices a broken connection when it gets to it. */
 static void wait_for_no_files(void) {
-  for (int tries = 0; tries < 1200 && count_files() > 0; tries++) usleep(100000);
-  ck_assert_uint_eq(count_files(), 0);
+  for (int tries = 0; tries < 1200 && server_count_dataset_files(&server) > 0; tries++) usleep(100000);
+  ck_assert_uint_eq(server_count_dataset_files(&server), 0);
 }
 
 START_TEST(a_gibibyte_streams_through_in_bounded_memory) {
@@ -99,7 +86,7 @@ START_TEST(a_gibibyte_streams_through_in_bounded_memory) {
   client_delete(&server, "/v1/datasets/large", &answer);
   ck_assert_int_eq(answer.status, 204);
   answer_deinit(&answer);
-  ck_assert_uint_eq(count_files(), 0);
+  ck_assert_uint_eq(server_count_dataset_files(&server), 0);
   ck_assert_int_eq(server_stop(&server), 0);
   server_cleanup(&server);
 }
@@ -141,7 +128,7 @@ START_TEST(an_upload_that_is_refused_at_its_end_leaves_nothing_behind) {
   client_post_csv(&server, "/v1/datasets?name=headless", "a,b\n", &answer);
   ck_assert_int_eq(answer.status, 422);
   answer_deinit(&answer);
-  ck_assert_uint_eq(count_files(), 1);
+  ck_assert_uint_eq(server_count_dataset_files(&server), 1);
   ck_assert_uint_eq(count_datasets(), 1);
   ck_assert_int_eq(server_stop(&server), 0);
   server_cleanup(&server);
