@@ -1,8 +1,8 @@
 /* Kernels in plain C with the compiler's vector types.
  *
  * A matrix product holds a tile of c, [TILE_ROWS, up to 2 vectors], in registers and adds to it, term by term of the sum, a column of a
- * times a row of b. Where b's rows lie along c's columns (a · b, aᵀ · b) it is read in place; else (a · bᵀ) and at the last columns, which
- * don't fill a tile, a block of it is first copied to rows of a tile's width. A tile that sticks out over the last row repeats that row and
+ * times a row of b. Where b's rows lie along c's columns (a · b, aᵀ · b) and are short it is read in place; else (a · bᵀ, long rows, and the
+ * last columns, which don't fill a tile) a block of it is first copied to rows of a tile's width. A tile that sticks out over the last row repeats that row and
  * stores what is valid. So each value of c is computed by the same operations wherever it stands, and however the work is cut.
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
@@ -23,6 +23,11 @@ enum { VECTOR_FLOATS = 4, TILE_ROWS = 4 };
 enum {
   TILE_COLUMNS = 2 * VECTOR_FLOATS,
   BLOCK_K = 256,        /* of the sum, taken at a time: what is read of b for a tile's columns stays in cache */
+  BLOCK_ROWS = 256,     /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
+  BLOCK_COLUMNS = 128,  /* of c in a piece, likewise: what is read of a stays in cache for all of them */
+  FAR_FLOATS = 1024,    /* rows of b that are so long lie each on a page of its own, and in few sets of the cache … */
+  COPY_ROWS = 64,       /* … so that copying them pays, from so many rows of c on */
+  AHEAD = 16,           /* rows that a copy has fetched ahead */
   SMALL_PRODUCTS = 512, /* m · n · k up to which nothing beats three loops */
   PRODUCTS_PER_NS = 32  /* multiply-adds, roughly, to decide how much work is worth a piece */
 };
@@ -146,32 +151,56 @@ static void copy_transposed(const float *b, size_t b_column, size_t k, size_t co
     for (size_t j = 0; j < VECTOR_FLOATS; j++) to[p * TILE_COLUMNS + j] = rows[j][rest];
 }
 
-/* `k` terms of the columns of b that don't fill a tile, padded with 0. */
-static void copy_padded(const float *b, size_t b_step, size_t k, size_t columns, float *to) {
+/* `k` terms of the columns of b, whose rows lie along the columns, to rows of TILE_COLUMNS; 0 from `columns` on. */
+static void copy_rows(const float *b, size_t b_step, size_t k, size_t columns, float *to) {
   for (size_t p = 0; p < k; p++, b += b_step, to += TILE_COLUMNS) {
+    if (columns == TILE_COLUMNS) {
+      __builtin_prefetch(b + AHEAD * b_step);
+      __builtin_prefetch(b + AHEAD * b_step + VECTOR_FLOATS);
+      store(to, load(b));
+      store(to + VECTOR_FLOATS, load(b + VECTOR_FLOATS));
+      continue;
+    }
     for (size_t j = 0; j < columns; j++) to[j] = b[j];
     for (size_t j = columns; j < TILE_COLUMNS; j++) to[j] = 0;
   }
 }
 
-/* A tile's columns of a part of c, terms [first, first + k) of the sum. */
-static void multiply_tile_column(const struct product *q, const struct part *part, size_t first, size_t k, size_t column) {
-  float copy[BLOCK_K * TILE_COLUMNS];
-  size_t columns = smaller(part->column_end - column, TILE_COLUMNS), b_step = q->b_step;
+/* The block of b for a tile's columns, terms [first, first + k) of the sum: in place, or copied. *out_step: floats between its rows. */
+static const float *find_b(const struct product *q, size_t first, size_t k, size_t column, size_t columns, float *copy, size_t *out_step) {
   const float *b = q->b + first * q->b_step + column * q->b_column;
+  *out_step = TILE_COLUMNS;
   if (q->b_column != 1) {
     copy_transposed(b, q->b_column, k, smaller(columns, VECTOR_FLOATS), copy);
     if (columns > VECTOR_FLOATS)
       copy_transposed(b + VECTOR_FLOATS * q->b_column, q->b_column, k, columns - VECTOR_FLOATS, copy + VECTOR_FLOATS);
-  } else if (columns < TILE_COLUMNS) {
-    copy_padded(b, b_step, k, columns, copy);
+    return copy;
   }
-  if (q->b_column != 1 || columns < TILE_COLUMNS) {
-    b = copy;
-    b_step = TILE_COLUMNS;
+  if (columns < TILE_COLUMNS || (q->b_step >= FAR_FLOATS && q->m >= COPY_ROWS)) {
+    copy_rows(b, q->b_step, k, columns, copy);
+    return copy;
   }
+  *out_step = q->b_step;
+  return b;
+}
+
+/* Has what a tile will be written to fetched while the tile is computed. */
+static inline void prefetch_tile(const float *c, size_t n, size_t rows) {
+  for (size_t i = 0; i < rows; i++) {
+    __builtin_prefetch(c + i * n, 1);
+    __builtin_prefetch(c + i * n + VECTOR_FLOATS, 1);
+  }
+}
+
+/* A tile's columns of a part of c, terms [first, first + k) of the sum. */
+static void multiply_tile_column(const struct product *q, const struct part *part, size_t first, size_t k, size_t column) {
+  float copy[BLOCK_K * TILE_COLUMNS] __attribute__((aligned(VECTOR_FLOATS * sizeof(float))));
+  size_t columns = smaller(part->column_end - column, TILE_COLUMNS), b_step;
+  const float *b = find_b(q, first, k, column, columns, copy, &b_step);
   for (size_t row = part->row_begin; row < part->row_end; row += TILE_ROWS) {
     size_t rows = smaller(part->row_end - row, TILE_ROWS);
+    float *c = q->c + row * q->n + column;
+    if (q->n >= FAR_FLOATS) prefetch_tile(c, q->n, rows);
     const float *a_rows[TILE_ROWS];
     for (size_t i = 0; i < TILE_ROWS; i++) a_rows[i] = q->a + (row + smaller(i, rows - 1)) * q->a_row + first * q->a_step;
     vector tile[TILE_ROWS][2];
@@ -179,7 +208,7 @@ static void multiply_tile_column(const struct product *q, const struct part *par
       multiply_tile(2, k, a_rows, q->a_step, b, b_step, tile);
     else
       multiply_tile(1, k, a_rows, q->a_step, b, b_step, tile);
-    store_tile(q->c + row * q->n + column, q->n, rows, columns, q->accumulate || first > 0, tile);
+    store_tile(c, q->n, rows, columns, q->accumulate || first > 0, tile);
   }
 }
 
@@ -215,7 +244,9 @@ static void multiply(const struct parallel *parallel, struct product *q) {
   for (int cut = 0; cut < 2; cut++) {
     bool cuts_columns = (cut == 0) == columns_first;
     size_t count = cuts_columns ? q->n : q->m, tile = cuts_columns ? TILE_COLUMNS : TILE_ROWS;
-    size_t per_piece = round_up(parallel_items_per_piece(count, other * q->k / PRODUCTS_PER_NS), tile);
+    size_t per_piece = parallel_items_per_piece(count, other * q->k / PRODUCTS_PER_NS);
+    size_t least = smaller(count, cuts_columns ? BLOCK_COLUMNS : BLOCK_ROWS);
+    per_piece = round_up(per_piece > least ? per_piece : least, tile);
     *(cuts_columns ? &q->columns_per_piece : &q->rows_per_piece) = per_piece;
     other = smaller(per_piece, count);
   }
