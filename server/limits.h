@@ -4,11 +4,22 @@
 #ifndef SERVER_LIMITS_H
 #define SERVER_LIMITS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+/* What whoever runs the server may set, --max-connections and so on. 0: the constant below of that name. */
+struct server_limits {
+  uint64_t json_body_bytes, upload_bytes;
+  uint64_t connections, handler_threads, queued_requests, uploads, event_streams, queued_jobs;
+  uint64_t collected_bodies_bytes, header_timeout_ms, body_idle_timeout_ms, body_bytes_per_second_min;
+};
+
 enum {
-  LIMIT_JSON_BODY_BYTES = 1 << 20, /* default; http_options.json_body_bytes_max */
+  LIMIT_JSON_BODY_BYTES = 1 << 20,
   LIMIT_JSON_DEPTH = 32,
-  LIMIT_CONNECTIONS = 1024,                /* default; http_options.connection_max */
-  LIMIT_HANDLER_THREADS = 8,               /* default; http_options.handler_threads */
+  LIMIT_CONNECTIONS = 1000,
+  LIMIT_HANDLER_THREADS = 8,
+  LIMIT_QUEUED_JOBS = 10000,               /* further ones get 429 */
   LIMIT_QUEUED_REQUESTS = 512,             /* whole requests that wait for a handler thread; further ones get 503 */
   LIMIT_UPLOADS = 8,                       /* at once; further ones get 429 */
   LIMIT_UPLOAD_BUFFER_BYTES = 256 << 10,   /* of one upload between socket and handler */
@@ -21,5 +32,26 @@ enum {
   LIMIT_BODY_BYTES_PER_SECOND_MIN = 1024,  /* over each such time */
   LIMIT_REPLY_IDLE_TIMEOUT_S = 75          /* of a client that doesn't take its response */
 };
+static const uint64_t LIMIT_UPLOAD_BYTES = UINT64_C(16) << 30;
+
+/* Defaults for what is 0. */
+static inline void server_limits_complete(struct server_limits *limits) {
+  const struct {
+    uint64_t *field, value;
+  } defaults[] = {{&limits->json_body_bytes, LIMIT_JSON_BODY_BYTES},
+                  {&limits->upload_bytes, LIMIT_UPLOAD_BYTES},
+                  {&limits->connections, LIMIT_CONNECTIONS},
+                  {&limits->handler_threads, LIMIT_HANDLER_THREADS},
+                  {&limits->queued_requests, LIMIT_QUEUED_REQUESTS},
+                  {&limits->uploads, LIMIT_UPLOADS},
+                  {&limits->event_streams, LIMIT_STREAMS},
+                  {&limits->queued_jobs, LIMIT_QUEUED_JOBS},
+                  {&limits->collected_bodies_bytes, LIMIT_COLLECTED_BODIES_BYTES},
+                  {&limits->header_timeout_ms, LIMIT_HEADER_TIMEOUT_MS},
+                  {&limits->body_idle_timeout_ms, LIMIT_BODY_IDLE_TIMEOUT_MS},
+                  {&limits->body_bytes_per_second_min, LIMIT_BODY_BYTES_PER_SECOND_MIN}};
+  for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
+    if (*defaults[i].field == 0) *defaults[i].field = defaults[i].value;
+}
 
 #endif

@@ -63,9 +63,7 @@ static enum error_code open_api(struct server *server, const struct options *opt
                                     .workers = (size_t)options->workers,
                                     .threads = (size_t)options->threads,
                                     .memory_budget_bytes = jobs_get_memory_budget(server->jobs),
-                                    .json_body_bytes_max = (size_t)options->json_body_bytes_max,
-                                    .upload_bytes_max = options->upload_bytes_max,
-                                    .connection_max = (size_t)options->connection_max};
+                                    .limits = options->limits};
   return api_create(server->store, server->jobs, &api_options, &server->api, error);
 }
 
@@ -76,12 +74,8 @@ static void read_traffic(void *context, struct api_traffic *out_traffic) {
 }
 
 static enum error_code open_http(struct server *server, const struct options *options, struct error *error) {
-  struct http_options http_options = {.listen = options->listen,
-                                      .token_file = options->token_file,
-                                      .allowed_hosts = options->allowed_hosts,
-                                      .connection_max = (size_t)options->connection_max,
-                                      .json_body_bytes_max = (size_t)options->json_body_bytes_max,
-                                      .upload_bytes_max = options->upload_bytes_max};
+  struct http_options http_options = {
+      .listen = options->listen, .token_file = options->token_file, .allowed_hosts = options->allowed_hosts, .limits = options->limits};
   enum error_code code = http_open(server->api, &http_options, &server->http, error);
   if (code == ERROR_NONE) api_set_traffic(server->api, read_traffic, server->http);
   return code;

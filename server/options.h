@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "engine/error.h"
+#include "server/limits.h"
 
 enum options_action { OPTIONS_SERVE, OPTIONS_SHOW_HELP, OPTIONS_SHOW_VERSION };
 
@@ -24,8 +25,7 @@ struct options {
   uint64_t workers, threads; /* 0: one per core */
   uint64_t memory_budget_bytes;
   uint64_t checkpoint_interval_ms;
-  uint64_t json_body_bytes_max, upload_bytes_max;
-  uint64_t connection_max;
+  struct server_limits limits;
 };
 
 /* Defaults, then the environment, then the command line. ERROR_INVALID names the option and says what would be right. */

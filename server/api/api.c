@@ -17,6 +17,7 @@ enum error_code api_create(struct store *store, struct jobs *jobs, const struct 
   api->store = store;
   api->jobs = jobs;
   api->options = *options;
+  server_limits_complete(&api->options.limits);
   api->started_ms = store_now_ms();
   enum error_code code = model_cache_create(store, &api->models, error);
   if (code != ERROR_NONE) {

@@ -6,6 +6,7 @@
 
 #include "server/api/exchange.h"
 #include "server/jobs/jobs.h"
+#include "server/limits.h"
 #include "server/store/store.h"
 
 struct api;
@@ -50,9 +51,7 @@ struct api_options {
   const char *version;
   size_t workers, threads;
   uint64_t memory_budget_bytes;
-  size_t json_body_bytes_max;
-  uint64_t upload_bytes_max;
-  size_t connection_max; /* only told, in GET /v1 */
+  struct server_limits limits; /* most are only told, in GET /v1; 0: default */
 };
 __attribute__((warn_unused_result)) enum error_code api_create(struct store *store, struct jobs *jobs, const struct api_options *options,
                                                                struct api **out_api, struct error *error);

@@ -84,8 +84,8 @@ static enum error_code receive(struct api *api, const struct request *request, c
     bytes = 0;
     code = request->read(request->read_context, part, UPLOAD_PART_BYTES, &bytes, error);
     total_bytes += bytes;
-    if (code == ERROR_NONE && api->options.upload_bytes_max > 0 && total_bytes > api->options.upload_bytes_max) {
-      code = error_set(error, ERROR_TOO_LARGE, "an upload may have %llu bytes", (unsigned long long)api->options.upload_bytes_max);
+    if (code == ERROR_NONE && total_bytes > api->options.limits.upload_bytes) {
+      code = error_set(error, ERROR_TOO_LARGE, "an upload may have %llu bytes", (unsigned long long)api->options.limits.upload_bytes);
     }
     if (code == ERROR_NONE && bytes > 0) code = import_write(import, part, bytes, error);
   }

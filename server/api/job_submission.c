@@ -181,9 +181,10 @@ static enum error_code check_queue(struct api *api, struct error *error) {
   uint64_t counts[JOB_STATE_COUNT] = {0};
   enum error_code code = jobs_count(api->store, counts, error);
   if (code != ERROR_NONE) return code;
-  if (counts[JOB_QUEUED] < QUEUED_JOBS_MAX) return ERROR_NONE;
-  return error_set(error, ERROR_TOO_MANY, "%llu jobs are queued, at most %d may be", (unsigned long long)counts[JOB_QUEUED],
-                   QUEUED_JOBS_MAX);
+  uint64_t limit = api->options.limits.queued_jobs;
+  if (counts[JOB_QUEUED] < limit) return ERROR_NONE;
+  return error_set(error, ERROR_TOO_MANY, "%llu jobs are queued, at most %llu may be", (unsigned long long)counts[JOB_QUEUED],
+                   (unsigned long long)limit);
 }
 
 static bool has_item_at(const struct error *error, const char *pointer) {

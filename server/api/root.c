@@ -68,16 +68,17 @@ struct limit {
 };
 
 static json_t *limits_to_json(const struct api *api) {
+  const struct server_limits *set = &api->options.limits;
   const struct limit limits[] = {
-      {"json_body_bytes", api->options.json_body_bytes_max},
-      {"upload_bytes", api->options.upload_bytes_max},
+      {"json_body_bytes", set->json_body_bytes},
+      {"upload_bytes", set->upload_bytes},
       {"memory_budget_bytes", jobs_get_memory_budget(api->jobs)},
       {"json_depth", JSON_DEPTH_MAX},
       {"json_containers", JSON_CONTAINERS_MAX},
       {"name_bytes", LIMIT_NAME_BYTES},
       {"list_limit", LIST_LIMIT_MAX},
       {"dataset_rows_limit", ROWS_LIMIT_MAX},
-      {"queued_jobs", QUEUED_JOBS_MAX},
+      {"queued_jobs", set->queued_jobs},
       {"idempotency_key_bytes", IDEMPOTENCY_KEY_BYTES_MAX},
       {"cached_model_bytes", MODEL_CACHE_BYTES_MAX},
       {"csv_cell_bytes", CSV_CELL_BYTES_MAX},
@@ -94,16 +95,16 @@ static json_t *limits_to_json(const struct api *api) {
       {"batch_size", LIMIT_BATCH_SIZE},
       {"epochs", LIMIT_EPOCHS},
       {"report_values", LIMIT_REPORT_VALUES},
-      {"connections", api->options.connection_max},
-      {"handler_threads", LIMIT_HANDLER_THREADS},
-      {"queued_requests", LIMIT_QUEUED_REQUESTS},
-      {"uploads", LIMIT_UPLOADS},
-      {"event_streams", LIMIT_STREAMS},
+      {"connections", set->connections},
+      {"handler_threads", set->handler_threads},
+      {"queued_requests", set->queued_requests},
+      {"uploads", set->uploads},
+      {"event_streams", set->event_streams},
       {"request_head_bytes", LIMIT_REQUEST_HEAD_BYTES},
-      {"collected_bodies_bytes", LIMIT_COLLECTED_BODIES_BYTES},
-      {"header_timeout_ms", LIMIT_HEADER_TIMEOUT_MS},
-      {"body_idle_timeout_ms", LIMIT_BODY_IDLE_TIMEOUT_MS},
-      {"body_bytes_per_second_min", LIMIT_BODY_BYTES_PER_SECOND_MIN},
+      {"collected_bodies_bytes", set->collected_bodies_bytes},
+      {"header_timeout_ms", set->header_timeout_ms},
+      {"body_idle_timeout_ms", set->body_idle_timeout_ms},
+      {"body_bytes_per_second_min", set->body_bytes_per_second_min},
   };
   json_t *json = json_object();
   for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) json_put(&json, limits[i].name, json_integer((json_int_t)limits[i].value));

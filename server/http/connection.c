@@ -20,7 +20,7 @@ static struct connection *connection_create(struct http_server *server, struct M
   }
   connection->server = server;
   connection->socket = info->connect_fd;
-  connection->deadline_ms = http_get_clock_ms() + server->header_timeout_ms;
+  connection->deadline_ms = http_get_clock_ms() + (int64_t)server->limits.header_timeout_ms;
   return connection;
 }
 
@@ -65,7 +65,9 @@ static void point_out_end(struct connection *connection) {
 
 int64_t connections_sweep(struct http_server *server, int64_t now_ms) {
   if (!server->connections) return 0;
-  int64_t shortest_ms = server->header_timeout_ms < server->body_idle_timeout_ms ? server->header_timeout_ms : server->body_idle_timeout_ms;
+  const struct server_limits *limits = &server->limits;
+  int64_t shortest_ms =
+      (int64_t)(limits->header_timeout_ms < limits->body_idle_timeout_ms ? limits->header_timeout_ms : limits->body_idle_timeout_ms);
   int64_t pause_ms = shortest_ms / 4 < SWEEP_MS_MIN ? SWEEP_MS_MIN : shortest_ms / 4 > SWEEP_MS_MAX ? SWEEP_MS_MAX : shortest_ms / 4;
   for (struct connection *connection = server->connections; connection; connection = connection->next) {
     if (connection->deadline_ms == 0) continue;

@@ -175,7 +175,7 @@ void streamer_stop(struct http_server *server) {
 
 bool event_stream_open(struct exchange *exchange) {
   struct http_server *server = exchange->server;
-  if (server->stream_count == LIMIT_STREAMS) return false;
+  if (server->stream_count >= server->limits.event_streams) return false;
   exchange->stream = (struct event_stream){.next = server->streams, .is_open = true, .is_woken = true};
   /* A comment first: the client learns at once that the stream stands. */
   (void)append_text(exchange, comment, sizeof comment - 1);

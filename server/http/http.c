@@ -42,10 +42,8 @@ static struct http_server *create_server(struct api *api, const struct http_opti
   if (!server) return NULL;
   server->api = api;
   server->listener.socket = -1;
-  server->json_body_bytes_max = options->json_body_bytes_max ? options->json_body_bytes_max : LIMIT_JSON_BODY_BYTES;
-  server->upload_bytes_max = options->upload_bytes_max ? options->upload_bytes_max : UINT64_MAX;
-  server->header_timeout_ms = options->header_timeout_ms ? options->header_timeout_ms : LIMIT_HEADER_TIMEOUT_MS;
-  server->body_idle_timeout_ms = options->body_idle_timeout_ms ? options->body_idle_timeout_ms : LIMIT_BODY_IDLE_TIMEOUT_MS;
+  server->limits = options->limits;
+  server_limits_complete(&server->limits);
   server->stream_comment_ms = options->stream_comment_ms ? options->stream_comment_ms : 10000;
   if (getrandom(&server->id_seed, sizeof server->id_seed, 0) < 0) server->id_seed = (uint64_t)http_get_clock_ms();
   pthread_mutex_init(&server->lock, NULL);
@@ -101,30 +99,31 @@ __attribute__((format(printf, 2, 0))) static void log_mhd(void *context, const c
 
 /* Not MHD_OPTION_STRICT_FOR_CLIENT 1: what it adds (Host, no spaces in the target) the guards check, and their refusal says why, where
  * libmicrohttpd's own page comes out with its headers sent twice. */
-static enum error_code start_daemon(struct http_server *server, size_t connection_max, struct error *error) {
+static enum error_code start_daemon(struct http_server *server, struct error *error) {
   unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   if (server->listener.is_ipv6) flags |= MHD_USE_IPv6;
   server->daemon = MHD_start_daemon(
       flags, 0, NULL, NULL, serve_answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET,
       server->listener.socket, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_CONNECTION_LIMIT,
-      limit_connections(connection_max ? connection_max : LIMIT_CONNECTIONS), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)LIMIT_REQUEST_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)LIMIT_REPLY_IDLE_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE,
-      (size_t)MHD_STACK_BYTES, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, serve_begin_exchange, server,
+      limit_connections((size_t)server->limits.connections), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_REQUEST_HEAD_BYTES,
+      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)LIMIT_REPLY_IDLE_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)MHD_STACK_BYTES,
+      MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, serve_begin_exchange, server,
       MHD_OPTION_NOTIFY_COMPLETED, serve_end_exchange, server, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, server, MHD_OPTION_END);
   if (!server->daemon) return error_set(error, ERROR_UNAVAILABLE, "can't start the HTTP thread: %s", strerror(errno));
   return ERROR_NONE;
 }
 
-static enum error_code start_threads(struct http_server *server, const struct http_options *options, struct error *error) {
+static enum error_code start_threads(struct http_server *server, struct error *error) {
   /* Signals are the main thread's: all that is started here takes none. */
   sigset_t all, before;
   sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  size_t handler_count = options->handler_threads ? options->handler_threads : LIMIT_HANDLER_THREADS;
-  enum error_code code = handler_pool_start(&server->requests, server, handler_count, LIMIT_QUEUED_REQUESTS, error);
-  if (code == ERROR_NONE) code = handler_pool_start(&server->uploads, server, LIMIT_UPLOADS, 0, error);
+  const struct server_limits *limits = &server->limits;
+  enum error_code code =
+      handler_pool_start(&server->requests, server, (size_t)limits->handler_threads, (size_t)limits->queued_requests, error);
+  if (code == ERROR_NONE) code = handler_pool_start(&server->uploads, server, (size_t)limits->uploads, 0, error);
   if (code == ERROR_NONE) code = streamer_start(server, error);
-  if (code == ERROR_NONE) code = start_daemon(server, options->connection_max, error);
+  if (code == ERROR_NONE) code = start_daemon(server, error);
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   return code;
 }
@@ -147,7 +146,7 @@ enum error_code http_open(struct api *api, const struct http_options *options, s
   if (code == ERROR_NONE) code = listen_open(options->listen, server->tokens.count > 0, &server->listener, error);
   if (code == ERROR_NONE)
     code = host_list_init(&server->hosts, options->allowed_hosts, server->listener.host, server->listener.port, error);
-  if (code == ERROR_NONE) code = start_threads(server, options, error);
+  if (code == ERROR_NONE) code = start_threads(server, error);
   if (code != ERROR_NONE) {
     stop_threads(server);
     destroy_server(server);

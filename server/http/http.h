@@ -10,18 +10,15 @@
 #define SERVER_HTTP_HTTP_H
 
 #include "server/api/api.h"
+#include "server/limits.h"
 
 struct http_options {
-  const char *listen;         /* "127.0.0.1:8080", "[::1]:0", "localhost:8080" */
-  const char *token_file;     /* one token of at least 32 bytes a line; NULL: no token; then only loopback addresses are accepted */
-  const char *allowed_hosts;  /* comma separated further names for Host, each with or without a port, or NULL; loopback names are always
+  const char *listen;        /* "127.0.0.1:8080", "[::1]:0", "localhost:8080" */
+  const char *token_file;    /* one token of at least 32 bytes a line; NULL: no token; then only loopback addresses are accepted */
+  const char *allowed_hosts; /* comma separated further names for Host, each with or without a port, or NULL; loopback names are always
                                           allowed */
-  size_t handler_threads;     /* 0: default */
-  size_t connection_max;      /* 0: default */
-  size_t json_body_bytes_max; /* 0: default */
-  uint64_t upload_bytes_max;  /* 0: no limit */
-  int64_t header_timeout_ms, body_idle_timeout_ms; /* 0: defaults; tests use short ones */
-  int64_t stream_comment_ms;                       /* between two comments of a silent stream; 0: 10 s */
+  struct server_limits limits;
+  int64_t stream_comment_ms; /* between two comments of a silent stream; 0: 10 s */
 };
 
 struct http_server;

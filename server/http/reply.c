@@ -1,6 +1,7 @@
 /* Responses on their way out: plain data into libmicrohttpd's form, with the headers that every response carries. */
 #include "server/http/server.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,8 +101,9 @@ static void open_stream(struct exchange *exchange) {
   unlock_server(exchange->server);
   if (is_open) return;
   struct error error = {0};
-  (void)error_set(&error, ERROR_UNAVAILABLE, "there are already %d event streams, which is as many as there can be; try again later",
-                  LIMIT_STREAMS);
+  (void)error_set(&error, ERROR_UNAVAILABLE,
+                  "there are already %" PRIu64 " event streams, which is as many as there can be; try again later",
+                  exchange->server->limits.event_streams);
   reply_set_error(exchange, &error);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "server/http/server.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ void exchange_resume(struct exchange *exchange) {
   if (!exchange->is_suspended) return;
   exchange->is_suspended = false;
   if (exchange->phase == EXCHANGE_BODY) {
-    connection_set_deadline(exchange->connection, http_get_clock_ms() + exchange->server->body_idle_timeout_ms);
+    connection_set_deadline(exchange->connection, http_get_clock_ms() + (int64_t)exchange->server->limits.body_idle_timeout_ms);
   }
   MHD_resume_connection(exchange->mhd);
 }
@@ -88,7 +89,7 @@ void *serve_begin_exchange(void *context, const char *target, struct MHD_Connect
   exchange->next = server->exchanges;
   if (exchange->next) exchange->next->previous = exchange;
   server->exchanges = exchange;
-  connection_set_deadline(exchange->connection, exchange->started_ms + server->header_timeout_ms);
+  connection_set_deadline(exchange->connection, exchange->started_ms + (int64_t)server->limits.header_timeout_ms);
   unlock_server(server);
   return exchange;
 }
@@ -106,7 +107,7 @@ void serve_end_exchange(void *context, struct MHD_Connection *mhd, void **reques
   exchange->is_gone = true;
   if (!exchange->upload.is_over)
     upload_buffer_fail(&exchange->upload, exchange->connection->is_timed_out ? ERROR_TIMEOUT : ERROR_MALFORMED);
-  connection_set_deadline(exchange->connection, now_ms + server->header_timeout_ms * KEEP_ALIVE_FACTOR);
+  connection_set_deadline(exchange->connection, now_ms + (int64_t)server->limits.header_timeout_ms * KEEP_ALIVE_FACTOR);
   exchange->connection = NULL;
   if (exchange->stream.is_open) pthread_cond_signal(&server->streamer_wanted);
   exchange_release(exchange);
@@ -184,7 +185,8 @@ static enum error_code check_head(struct exchange *exchange, const struct head *
   }
   code = check_media_type(route->flags, head, error);
   if (code != ERROR_NONE) return code;
-  exchange->body_bytes_max = is_upload(route, head->values[HEADER_CONTENT_TYPE]) ? server->upload_bytes_max : server->json_body_bytes_max;
+  exchange->body_bytes_max =
+      is_upload(route, head->values[HEADER_CONTENT_TYPE]) ? server->limits.upload_bytes : server->limits.json_body_bytes;
   if (exchange->body_length > 0 && (uint64_t)exchange->body_length > exchange->body_bytes_max) {
     return error_set(error, ERROR_TOO_LARGE, "the body has %lld bytes; at most %llu are taken", (long long)exchange->body_length,
                      (unsigned long long)exchange->body_bytes_max);
@@ -233,12 +235,13 @@ static enum error_code begin_body(struct exchange *exchange, struct error *error
     exchange->request.read_context = exchange;
     exchange->request.body = NULL;
     if (code == ERROR_NONE && !handler_pool_submit(&server->uploads, exchange)) {
-      code = error_set(error, ERROR_TOO_MANY, "%d uploads are under way, which is as many as there can be; try again later", LIMIT_UPLOADS);
+      code = error_set(error, ERROR_TOO_MANY, "%" PRIu64 " uploads are under way, which is as many as there can be; try again later",
+                       server->limits.uploads);
     }
   }
   if (code == ERROR_NONE) {
     exchange->phase = EXCHANGE_BODY;
-    connection_set_deadline(exchange->connection, http_get_clock_ms() + server->body_idle_timeout_ms);
+    connection_set_deadline(exchange->connection, http_get_clock_ms() + (int64_t)server->limits.body_idle_timeout_ms);
   }
   unlock_server(server);
   return code;
@@ -282,10 +285,10 @@ static bool is_fast_enough(struct exchange *exchange, size_t byte_count) {
   int64_t now_ms = http_get_clock_ms();
   if (exchange->window_started_ms == 0) exchange->window_started_ms = now_ms, exchange->window_bytes = 0;
   exchange->window_bytes += byte_count;
-  connection_set_deadline(exchange->connection, now_ms + exchange->server->body_idle_timeout_ms);
+  connection_set_deadline(exchange->connection, now_ms + (int64_t)exchange->server->limits.body_idle_timeout_ms);
   int64_t elapsed_ms = now_ms - exchange->window_started_ms;
-  if (elapsed_ms < exchange->server->body_idle_timeout_ms) return true;
-  bool is_fast = exchange->window_bytes * 1000 >= (uint64_t)elapsed_ms * LIMIT_BODY_BYTES_PER_SECOND_MIN;
+  if (elapsed_ms < (int64_t)exchange->server->limits.body_idle_timeout_ms) return true;
+  bool is_fast = exchange->window_bytes * 1000 >= (uint64_t)elapsed_ms * exchange->server->limits.body_bytes_per_second_min;
   exchange->window_started_ms = now_ms, exchange->window_bytes = 0;
   if (!is_fast) exchange->connection->is_timed_out = true;
   return is_fast;
@@ -313,7 +316,7 @@ static enum error_code grow_body(struct exchange *exchange, size_t bytes, struct
   if (bytes <= exchange->body_capacity) return ERROR_NONE;
   size_t capacity = exchange->body_capacity * 2 > bytes ? exchange->body_capacity * 2 : bytes;
   size_t added = capacity - exchange->body_capacity;
-  if (added > LIMIT_COLLECTED_BODIES_BYTES - server->collected_bytes) {
+  if (added > server->limits.collected_bodies_bytes - server->collected_bytes) {
     return error_set(error, ERROR_UNAVAILABLE, "too many large requests at once; try again later");
   }
   char *grown = realloc(exchange->body, capacity);

@@ -107,9 +107,8 @@ struct http_server {
   struct listener listener;
   struct tokens tokens;
   struct host_list hosts;
-  size_t json_body_bytes_max;
-  uint64_t upload_bytes_max;
-  int64_t header_timeout_ms, body_idle_timeout_ms, stream_comment_ms;
+  struct server_limits limits; /* complete */
+  int64_t stream_comment_ms;
   struct MHD_Daemon *daemon;
 
   pthread_mutex_t lock;

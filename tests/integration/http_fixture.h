@@ -147,7 +147,7 @@ void api_handle(struct api *api, const struct route *route, const struct request
 static void open_server(struct http_options options) {
   struct error error = {0};
   if (!options.listen) options.listen = "127.0.0.1:0";
-  if (!options.json_body_bytes_max) options.json_body_bytes_max = FIXTURE_JSON_BODY_BYTES;
+  if (!options.limits.json_body_bytes) options.limits.json_body_bytes = FIXTURE_JSON_BODY_BYTES;
   enum error_code code = http_open(NULL, &options, &server, &error);
   ck_assert_msg(code == ERROR_NONE, "%s", error.detail);
   url = http_get_url(server);

@@ -110,7 +110,7 @@ END_TEST
 
 START_TEST(a_full_queue_asks_to_come_later) {
   close_server();
-  open_server((struct http_options){.handler_threads = 1});
+  open_server((struct http_options){.limits.handler_threads = 1});
   atomic_store(&is_handler_held, true);
   static int clients[1 + LIMIT_QUEUED_REQUESTS];
   clients[0] = wire_connect(url);

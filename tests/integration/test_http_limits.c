@@ -10,9 +10,9 @@ static enum error_code handle_events(struct api *api, const struct request *requ
 enum { HEADER_TIMEOUT_MS = 400, BODY_TIMEOUT_MS = 400, PATIENCE_MS = 20000, UPLOAD_BYTES_MAX = 3000000 };
 
 static const struct http_options short_deadlines = {
-    .header_timeout_ms = HEADER_TIMEOUT_MS, .body_idle_timeout_ms = BODY_TIMEOUT_MS, .upload_bytes_max = UPLOAD_BYTES_MAX};
+    .limits = {.header_timeout_ms = HEADER_TIMEOUT_MS, .body_idle_timeout_ms = BODY_TIMEOUT_MS, .upload_bytes = UPLOAD_BYTES_MAX}};
 
-static void set_up(void) { open_server((struct http_options){.upload_bytes_max = UPLOAD_BYTES_MAX}); }
+static void set_up(void) { open_server((struct http_options){.limits.upload_bytes = UPLOAD_BYTES_MAX}); }
 static void set_up_short(void) { open_server(short_deadlines); }
 static void tear_down(void) {
   atomic_store(&is_handler_held, false);

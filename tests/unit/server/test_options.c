@@ -35,8 +35,19 @@ START_TEST(defaults_hold_where_nothing_is_given) {
   ck_assert_str_eq(options.data_dir, "./data");
   ck_assert_ptr_null(options.token_file);
   ck_assert_uint_eq(options.workers, 0);
-  ck_assert_uint_eq(options.json_body_bytes_max, 1 << 20);
-  ck_assert_uint_ge(options.upload_bytes_max, UINT64_C(1) << 30);
+  ck_assert_uint_eq(options.limits.json_body_bytes, 1 << 20);
+  ck_assert_uint_ge(options.limits.upload_bytes, UINT64_C(1) << 30);
+}
+END_TEST
+
+/* The help texts of options.c say them, as texts. */
+START_TEST(defaults_of_limits_are_those_of_limits_h) {
+  struct options options;
+  struct error error;
+  struct server_limits defaults = {0};
+  server_limits_complete(&defaults);
+  ck_assert_int_eq(parse(&options, &error, NULL, NULL), ERROR_NONE);
+  ck_assert_mem_eq(&options.limits, &defaults, sizeof defaults);
 }
 END_TEST
 
@@ -150,6 +161,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "options");
   tcase_add_checked_fixture(test_case, forget_environment, forget_environment);
   tcase_add_test(test_case, defaults_hold_where_nothing_is_given);
+  tcase_add_test(test_case, defaults_of_limits_are_those_of_limits_h);
   tcase_add_test(test_case, a_value_may_follow_a_space_or_an_equals_sign);
   tcase_add_test(test_case, the_environment_counts_and_the_command_line_wins);
   tcase_add_test(test_case, a_bad_environment_variable_is_named);
