@@ -97,6 +97,19 @@ struct kind_table {
   const struct kind *(*get)(size_t index);
 };
 
+/* A folder's kinds are one list, which declares them and makes their table. In the folder's header:
+ *   #define LAYER_KINDS(row) row(layer, dense) row(layer, dropout) …
+ *   LAYER_KINDS(KIND_DECLARE)
+ * and in one of its files:
+ *   KIND_TABLE(layer, LAYER_KINDS)
+ * for records such as `const struct layer_kind layer_dense`, whose first member is `struct kind kind`. */
+#define KIND_DECLARE(sort_, name_) extern const struct sort_##_kind sort_##_##name_;
+#define KIND_ENTRY(sort_, name_) &sort_##_##name_.kind,
+#define KIND_TABLE(sort_, list_)                                                                                                           \
+  static const struct kind *const sort_##_list[] = {list_(KIND_ENTRY)};                                                                    \
+  static const struct kind *sort_##_get(size_t index) { return sort_##_list[index]; }                                                      \
+  const struct kind_table sort_##_kinds = {.sort = #sort_, .count = sizeof sort_##_list / sizeof sort_##_list[0], .get = sort_##_get};
+
 /* A kind with its settings: the resolved form of {"type": …}. Owns `settings` (NULL if the kind has none). */
 struct spec {
   const struct kind *kind; /* NULL: not given, or "auto" */

@@ -4,18 +4,23 @@
 
 #include "engine/activation.h"
 
-extern const struct activation_kind activation_linear;
-extern const struct activation_kind activation_sigmoid;
-extern const struct activation_kind activation_tanh;
-extern const struct activation_kind activation_relu;
-extern const struct activation_kind activation_leaky_relu;
-extern const struct activation_kind activation_elu;
-extern const struct activation_kind activation_selu;
-extern const struct activation_kind activation_gelu;
-extern const struct activation_kind activation_silu;
-extern const struct activation_kind activation_softplus;
-extern const struct activation_kind activation_hard_sigmoid;
-extern const struct activation_kind activation_mish;
-extern const struct activation_kind activation_softmax;
+/* One row a kind, in the order in which they are shown. */
+/* clang-format off */
+#define ACTIVATION_KINDS(row) \
+  row(activation, linear) \
+  row(activation, sigmoid) \
+  row(activation, tanh) \
+  row(activation, relu) \
+  row(activation, leaky_relu) \
+  row(activation, elu) \
+  row(activation, selu) \
+  row(activation, gelu) \
+  row(activation, silu) \
+  row(activation, softplus) \
+  row(activation, hard_sigmoid) \
+  row(activation, mish) \
+  row(activation, softmax)
+/* clang-format on */
+ACTIVATION_KINDS(KIND_DECLARE)
 
 #endif

@@ -20,7 +20,9 @@ struct algorithm_kind {
 /* For kinds that have a gradient: penalties, norm, clipping, learning rate, optimizer. False if the norm is not finite. */
 bool algorithm_descend(struct trainer *trainer);
 
-extern const struct algorithm_kind algorithm_backprop;
+/* One row a kind, in the order in which they are shown. */
+#define ALGORITHM_KINDS(row) row(algorithm, backprop)
+ALGORITHM_KINDS(KIND_DECLARE)
 
 static inline const struct algorithm_kind *algorithm_of(const struct spec *spec) { return (const struct algorithm_kind *)spec->kind; }
 

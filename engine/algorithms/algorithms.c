@@ -4,9 +4,7 @@
 #include "engine/algorithms/algorithm.h"
 #include "engine/kernels.h"
 
-static const struct kind *const kinds[] = {&algorithm_backprop.kind};
-static const struct kind *get(size_t index) { return kinds[index]; }
-const struct kind_table algorithm_kinds = {.sort = "algorithm", .count = sizeof kinds / sizeof kinds[0], .get = get};
+KIND_TABLE(algorithm, ALGORITHM_KINDS)
 
 /* g ← g · clip_norm / (‖g‖ + 1e-6) if that shrinks it, as PyTorch's clip_grad_norm_; then each value into ±clip_value. */
 static void clip(struct trainer *trainer) {

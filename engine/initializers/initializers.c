@@ -1,12 +1,4 @@
-/* The table of initializers. A new one: its file, its line in kinds.h, its row here. */
+/* The table of initializers. A new one: its file and its row in kinds.h. */
 #include "engine/initializers/kinds.h"
 
-static const struct initializer_kind *const initializers[] = {
-    &initializer_glorot_uniform, &initializer_glorot_normal, &initializer_he_uniform, &initializer_he_normal, &initializer_lecun_normal,
-    &initializer_uniform,        &initializer_normal,        &initializer_orthogonal, &initializer_zeros,
-};
-
-static const struct kind *get_initializer(size_t index) { return &initializers[index]->kind; }
-
-const struct kind_table initializer_kinds = {
-    .sort = "initializer", .count = sizeof initializers / sizeof initializers[0], .get = get_initializer};
+KIND_TABLE(initializer, INITIALIZER_KINDS)

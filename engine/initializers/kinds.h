@@ -4,14 +4,19 @@
 
 #include "engine/initializer.h"
 
-extern const struct initializer_kind initializer_glorot_uniform;
-extern const struct initializer_kind initializer_glorot_normal;
-extern const struct initializer_kind initializer_he_uniform;
-extern const struct initializer_kind initializer_he_normal;
-extern const struct initializer_kind initializer_lecun_normal;
-extern const struct initializer_kind initializer_uniform;
-extern const struct initializer_kind initializer_normal;
-extern const struct initializer_kind initializer_orthogonal;
-extern const struct initializer_kind initializer_zeros;
+/* One row a kind, in the order in which they are shown. */
+/* clang-format off */
+#define INITIALIZER_KINDS(row) \
+  row(initializer, glorot_uniform) \
+  row(initializer, glorot_normal) \
+  row(initializer, he_uniform) \
+  row(initializer, he_normal) \
+  row(initializer, lecun_normal) \
+  row(initializer, uniform) \
+  row(initializer, normal) \
+  row(initializer, orthogonal) \
+  row(initializer, zeros)
+/* clang-format on */
+INITIALIZER_KINDS(KIND_DECLARE)
 
 #endif

@@ -4,14 +4,19 @@
 
 #include "engine/layer.h"
 
-extern const struct layer_kind layer_dense;
-extern const struct layer_kind layer_activation;
-extern const struct layer_kind layer_dropout;
-extern const struct layer_kind layer_batch_norm;
-extern const struct layer_kind layer_layer_norm;
-extern const struct layer_kind layer_add;
-extern const struct layer_kind layer_concat;
-extern const struct layer_kind layer_flatten;
-extern const struct layer_kind layer_reshape;
+/* One row a kind, in the order in which they are shown. */
+/* clang-format off */
+#define LAYER_KINDS(row) \
+  row(layer, dense) \
+  row(layer, activation) \
+  row(layer, dropout) \
+  row(layer, batch_norm) \
+  row(layer, layer_norm) \
+  row(layer, add) \
+  row(layer, concat) \
+  row(layer, flatten) \
+  row(layer, reshape)
+/* clang-format on */
+LAYER_KINDS(KIND_DECLARE)
 
 #endif

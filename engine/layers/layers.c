@@ -1,19 +1,12 @@
-/* The table of layers, the parameters that they share, and how a kind declares its tensors. A new kind: its file, its line in kinds.h,
- * its row here. */
+/* The table of layers, the parameters that they share, and how a kind declares its tensors. A new kind: its file and its row
+ * in kinds.h. */
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "engine/layers/kinds.h"
 
-static const struct layer_kind *const layers[] = {
-    &layer_dense, &layer_activation, &layer_dropout, &layer_batch_norm, &layer_layer_norm,
-    &layer_add,   &layer_concat,     &layer_flatten, &layer_reshape,
-};
-
-static const struct kind *get_layer(size_t index) { return &layers[index]->kind; }
-
-const struct kind_table layer_kinds = {.sort = "layer", .count = sizeof layers / sizeof layers[0], .get = get_layer};
+KIND_TABLE(layer, LAYER_KINDS)
 
 const struct param layer_name_params[2] = {
     {.name = "name",

@@ -1,15 +1,7 @@
 /* The table of losses, and what is asked of a loss by its spec. Called by network.c, train.c and whoever walks kinds. */
 #include "engine/losses/losses.h"
 
-static const struct kind *loss_get(size_t index) {
-  static const struct loss_kind *const kinds[] = {
-      &loss_cross_entropy, &loss_binary_cross_entropy, &loss_mean_squared_error, &loss_mean_absolute_error,
-      &loss_huber,         &loss_squared_error,
-  };
-  return &kinds[index]->kind;
-}
-
-const struct kind_table loss_kinds = {.sort = "loss", .count = 6, .get = loss_get};
+KIND_TABLE(loss, LOSS_KINDS)
 
 enum error_code loss_check_width(const struct spec *loss, size_t width, const char *pointer, struct error *error) {
   const struct loss_kind *kind = loss_of(loss);

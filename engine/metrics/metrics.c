@@ -6,15 +6,7 @@
 const char *const task_names[4] = {
     [TASK_CLASSIFICATION] = "classification", [TASK_MULTILABEL] = "multilabel", [TASK_REGRESSION] = "regression", NULL};
 
-static const struct kind *metric_get(size_t index) {
-  static const struct metric_kind *const kinds[] = {
-      &metric_accuracy, &metric_top_k_accuracy, &metric_precision,        &metric_recall, &metric_f1,   &metric_roc_auc,
-      &metric_log_loss, &metric_per_class,      &metric_confusion_matrix, &metric_mae,    &metric_rmse, &metric_r2,
-  };
-  return &kinds[index]->kind;
-}
-
-const struct kind_table metric_kinds = {.sort = "metric", .count = 12, .get = metric_get};
+KIND_TABLE(metric, METRIC_KINDS)
 
 enum error_code metric_value_init_matrix(struct metric_value *value, size_t row_count, size_t column_count, struct error *error) {
   size_t count;

@@ -10,18 +10,23 @@
 
 enum { METRIC_OF_CLASSES = 1u << TASK_CLASSIFICATION, METRIC_OF_LABELS = 1u << TASK_MULTILABEL, METRIC_OF_NUMBERS = 1u << TASK_REGRESSION };
 
-extern const struct metric_kind metric_accuracy;
-extern const struct metric_kind metric_top_k_accuracy;
-extern const struct metric_kind metric_precision;
-extern const struct metric_kind metric_recall;
-extern const struct metric_kind metric_f1;
-extern const struct metric_kind metric_roc_auc;
-extern const struct metric_kind metric_log_loss;
-extern const struct metric_kind metric_per_class;
-extern const struct metric_kind metric_confusion_matrix;
-extern const struct metric_kind metric_mae;
-extern const struct metric_kind metric_rmse;
-extern const struct metric_kind metric_r2;
+/* One row a kind, in the order in which they are shown. */
+/* clang-format off */
+#define METRIC_KINDS(row) \
+  row(metric, accuracy) \
+  row(metric, top_k_accuracy) \
+  row(metric, precision) \
+  row(metric, recall) \
+  row(metric, f1) \
+  row(metric, roc_auc) \
+  row(metric, log_loss) \
+  row(metric, per_class) \
+  row(metric, confusion_matrix) \
+  row(metric, mae) \
+  row(metric, rmse) \
+  row(metric, r2)
+/* clang-format on */
+METRIC_KINDS(KIND_DECLARE)
 
 /* How often one class (or label) was right, said, and true. */
 struct class_tally {

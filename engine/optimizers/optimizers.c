@@ -1,14 +1,7 @@
 /* The table of optimizers, and the cutting of a step into pieces. Called by algorithms/. */
 #include "engine/optimizers/optimizers.h"
 
-static const struct kind *optimizer_get(size_t index) {
-  static const struct optimizer_kind *const kinds[] = {
-      &optimizer_adam, &optimizer_adamw, &optimizer_nadam, &optimizer_sgd, &optimizer_rmsprop, &optimizer_adagrad, &optimizer_adadelta,
-  };
-  return &kinds[index]->kind;
-}
-
-const struct kind_table optimizer_kinds = {.sort = "optimizer", .count = 7, .get = optimizer_get};
+KIND_TABLE(optimizer, OPTIMIZER_KINDS)
 
 static void optimizer_run_piece(void *argument, size_t piece) {
   const struct optimizer_work *work = argument;

@@ -13,13 +13,18 @@
 
 enum { OPTIMIZER_PIECE = 1 << 14 };
 
-extern const struct optimizer_kind optimizer_sgd;
-extern const struct optimizer_kind optimizer_adagrad;
-extern const struct optimizer_kind optimizer_rmsprop;
-extern const struct optimizer_kind optimizer_adadelta;
-extern const struct optimizer_kind optimizer_adam;
-extern const struct optimizer_kind optimizer_adamw;
-extern const struct optimizer_kind optimizer_nadam;
+/* One row a kind, in the order in which they are shown. */
+/* clang-format off */
+#define OPTIMIZER_KINDS(row) \
+  row(optimizer, adam) \
+  row(optimizer, adamw) \
+  row(optimizer, nadam) \
+  row(optimizer, sgd) \
+  row(optimizer, rmsprop) \
+  row(optimizer, adagrad) \
+  row(optimizer, adadelta)
+/* clang-format on */
+OPTIMIZER_KINDS(KIND_DECLARE)
 
 /* The rows that optimizers have in common; `type_`'s first member is a struct optimizer_common named `common`. */
 #define OPTIMIZER_LEARNING_RATE_ROW(type_, default_)                                                                                       \

@@ -8,14 +8,7 @@ const struct param schedule_common_params[1] = {
     PARAM_INTEGER_ROW(struct schedule_common, warmup_steps, 0, 1e9, 0, "steps over which the rate first rises linearly from 0"),
 };
 
-static const struct kind *schedule_get(size_t index) {
-  static const struct schedule_kind *const kinds[] = {
-      &schedule_constant, &schedule_step, &schedule_exponential, &schedule_cosine, &schedule_one_cycle, &schedule_reduce_on_plateau,
-  };
-  return &kinds[index]->kind;
-}
-
-const struct kind_table schedule_kinds = {.sort = "schedule", .count = 6, .get = schedule_get};
+KIND_TABLE(schedule, SCHEDULE_KINDS)
 
 static struct schedule_position locate(const struct spec *schedule, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch) {
   uint64_t warmup = (uint64_t)((const struct schedule_common *)schedule->settings)->warmup_steps;

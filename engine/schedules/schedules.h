@@ -6,12 +6,17 @@
 
 #include "engine/schedule.h"
 
-extern const struct schedule_kind schedule_constant;
-extern const struct schedule_kind schedule_step;
-extern const struct schedule_kind schedule_exponential;
-extern const struct schedule_kind schedule_cosine;
-extern const struct schedule_kind schedule_one_cycle;
-extern const struct schedule_kind schedule_reduce_on_plateau;
+/* One row a kind, in the order in which they are shown. */
+/* clang-format off */
+#define SCHEDULE_KINDS(row) \
+  row(schedule, constant) \
+  row(schedule, step) \
+  row(schedule, exponential) \
+  row(schedule, cosine) \
+  row(schedule, one_cycle) \
+  row(schedule, reduce_on_plateau)
+/* clang-format on */
+SCHEDULE_KINDS(KIND_DECLARE)
 
 static const double schedule_pi = 3.14159265358979323846;
 
