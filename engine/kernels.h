@@ -32,6 +32,8 @@ void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t wid
 /* z[m, n] = x[m, k] · w[n, k]ᵀ + bias[n] (NULL: none), for predictions: a row's bits don't depend on m. On this thread. */
 void kernel_dense_rows(size_t m, size_t n, size_t k, const float *x, const float *w, const float *bias, float *z);
 
+/* Whether no x is NaN or infinite. */
+bool kernel_is_finite(const struct parallel *parallel, size_t count, const float *x);
 /* Σ x², in float64, fixed order. */
 double kernel_sum_squares(const struct parallel *parallel, size_t count, const float *x);
 

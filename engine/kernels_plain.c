@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "engine/kernels.h"
-#include "engine/reduce.h"
 
 #if defined(__AVX512F__)
 enum { VECTOR_FLOATS = 16, TILE_ROWS = 8 };
@@ -330,26 +329,66 @@ void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t wid
   parallel_run(parallel, parallel_piece_count(job.block_count, job.blocks_per_piece), sums_piece, &job);
 }
 
-enum { SQUARES_PIECES_MAX = 64, SQUARES_PER_PIECE = 1 << 17 };
+enum { VALUE_PIECES_MAX = 64, VALUES_PER_PIECE = 1 << 17, SQUARE_LANES = 32 };
 
-struct squares_job {
+/* A pass over all values of an array, in at most VALUE_PIECES_MAX pieces. */
+struct values_job {
   size_t count, per_piece;
   const float *x;
-  double sums[SQUARES_PIECES_MAX];
+  double sums[VALUE_PIECES_MAX]; /* of each piece */
 };
 
+/* Runs `piece` over x; returns the number of pieces. */
+static size_t run_values(const struct parallel *parallel, struct values_job *job, parallel_piece *piece) {
+  job->per_piece = job->count / VALUES_PER_PIECE < VALUE_PIECES_MAX ? VALUES_PER_PIECE : job->count / VALUE_PIECES_MAX + 1;
+  const size_t pieces = parallel_piece_count(job->count, job->per_piece);
+  parallel_run(parallel, pieces, piece, job);
+  return pieces;
+}
+
+/* Value i belongs to partial sum i mod SQUARE_LANES: enough of them that additions need not wait for each other. */
 static void squares_piece(void *argument, size_t piece) {
-  struct squares_job *job = argument;
-  size_t begin = piece * job->per_piece;
-  job->sums[piece] = reduce_product(smaller(job->per_piece, job->count - begin), job->x + begin, 0, job->x + begin, 0);
+  struct values_job *job = argument;
+  const float *x = job->x + piece * job->per_piece;
+  const size_t count = smaller(job->per_piece, job->count - piece * job->per_piece);
+  double lanes[SQUARE_LANES] = {0};
+  size_t i = 0;
+  for (; i + SQUARE_LANES <= count; i += SQUARE_LANES)
+    for (size_t lane = 0; lane < SQUARE_LANES; lane++) lanes[lane] += (double)x[i + lane] * (double)x[i + lane];
+  for (size_t lane = 0; i < count; i++, lane++) lanes[lane] += (double)x[i] * (double)x[i];
+  for (size_t half = SQUARE_LANES / 2; half > 0; half /= 2)
+    for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+  job->sums[piece] = lanes[0];
 }
 
 double kernel_sum_squares(const struct parallel *parallel, size_t count, const float *x) {
-  struct squares_job job = {.count = count, .x = x, .per_piece = SQUARES_PER_PIECE};
-  if (count / SQUARES_PER_PIECE >= SQUARES_PIECES_MAX) job.per_piece = count / SQUARES_PIECES_MAX + 1;
-  size_t pieces = parallel_piece_count(count, job.per_piece);
-  parallel_run(parallel, pieces, squares_piece, &job);
+  struct values_job job = {.count = count, .x = x};
+  const size_t pieces = run_values(parallel, &job, squares_piece);
   double sum = 0;
   for (size_t piece = 0; piece < pieces; piece++) sum += job.sums[piece];
   return sum;
+}
+
+/* 0 times a number is 0, unless the number is not finite: then it is NaN, and so is every sum with it. */
+static void zeros_piece(void *argument, size_t piece) {
+  struct values_job *job = argument;
+  const float *x = job->x + piece * job->per_piece;
+  const size_t count = smaller(job->per_piece, job->count - piece * job->per_piece);
+  vector sums[4] = {0};
+  size_t i = 0;
+  for (; i + 4 * VECTOR_FLOATS <= count; i += 4 * VECTOR_FLOATS)
+    for (size_t v = 0; v < 4; v++) sums[v] += load(x + i + v * VECTOR_FLOATS) * 0.0f;
+  float sum = 0;
+  for (; i < count; i++) sum += x[i] * 0.0f;
+  const vector all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) sum += all[lane];
+  job->sums[piece] = (double)sum;
+}
+
+bool kernel_is_finite(const struct parallel *parallel, size_t count, const float *x) {
+  struct values_job job = {.count = count, .x = x};
+  const size_t pieces = run_values(parallel, &job, zeros_piece);
+  for (size_t piece = 0; piece < pieces; piece++)
+    if (job.sums[piece] != 0) return false;
+  return true;
 }

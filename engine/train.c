@@ -31,6 +31,7 @@ bool trainer_has_better(const struct trainer *trainer, double value) {
 }
 
 enum {
+  REPORTS_PER_RUN = 1000,
   FLOATS_PER_LINE = 16,
   ARRAYS_MAX = 5 /* that allocate makes of floats */
 };
@@ -54,6 +55,7 @@ static void measure(struct trainer *trainer) {
   trainer->slot_count = optimizer_of(&trainer->settings->optimizer)->slot_count(trainer->settings->optimizer.settings);
   trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->batch_size + 1 : 1;
   trainer->total_steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
+  trainer->report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
   trainer->value_max = report_value_count(trainer);
 }
 

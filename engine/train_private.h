@@ -21,6 +21,7 @@ struct trainer {
   size_t target_width;             /* … of one target as the loss wants it */
   size_t parameter_count, buffer_count, slot_count, layer_count;
   uint64_t steps_per_epoch, total_steps;
+  uint64_t report_every; /* steps */
 
   /* The checkpoint block: parameters, buffers, optimizer slots, layer values, then best parameters and buffers if restore_best. Owned. */
   float *block;
@@ -52,6 +53,8 @@ bool trainer_has_better(const struct trainer *trainer, double value);
 
 /* train_run.c */
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
+/* The step under way will be reported. */
+bool trainer_is_at_report(const struct trainer *trainer);
 /* The step under way is its epoch's last. */
 bool trainer_is_at_last_batch(const struct trainer *trainer);
 /* Adds the loss of the outputs that stand in `workspace`. */

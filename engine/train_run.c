@@ -12,7 +12,11 @@
 #include "engine/algorithms/algorithm.h"
 #include "engine/random.h"
 
-enum { REPORTS_PER_RUN = 1000 };
+enum {
+  CACHE_LINE_BYTES = 64,
+  ROWS_AHEAD = 2,        /* fetched while others are copied */
+  SHORT_ROW_FLOATS = 256 /* of rows up to this length a whole batch is fetched ahead */
+};
 
 /* One call of trainer_run. */
 struct run {
@@ -20,7 +24,6 @@ struct run {
   const struct train_sink *sink;
   struct train_result *result;
   struct error *error;
-  uint64_t report_every;
 };
 
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
@@ -43,6 +46,10 @@ void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace
 
 bool trainer_is_at_last_batch(const struct trainer *trainer) { return trainer->position.batch_in_epoch + 1 == trainer->steps_per_epoch; }
 
+bool trainer_is_at_report(const struct trainer *trainer) {
+  return trainer_is_at_last_batch(trainer) || (trainer->position.step + 1) % trainer->report_every == 0;
+}
+
 /* ---- one step ---- */
 
 /* A row's target as the loss wants it: the row itself, or a class as one 1 among 0s. */
@@ -52,6 +59,14 @@ static void copy_target(const struct trainer *trainer, const float *row, float *
     return;
   }
   for (size_t j = 0; j < trainer->target_width; j++) target[j] = j == (size_t)row[0] ? 1 : 0;
+}
+
+/* Rows are far apart, so that the processor can't guess which one comes next. */
+static void fetch_row(const struct trainer *trainer, size_t index) {
+  if (index >= trainer->data.train.count) return;
+  const char *row = (const char *)(trainer->data.train.x + trainer->order[index] * trainer->input_size);
+  const size_t bytes = trainer->input_size * sizeof(float);
+  for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) __builtin_prefetch(row + at);
 }
 
 static size_t gather_batch(struct trainer *trainer) {
@@ -64,8 +79,10 @@ static size_t gather_batch(struct trainer *trainer) {
   }
   const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->batch_size;
   const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
+  const size_t ahead = trainer->input_size <= SHORT_ROW_FLOATS ? trainer->batch_size : ROWS_AHEAD;
   for (size_t i = 0; i < count; i++) {
     const size_t row = trainer->order[first + i];
+    fetch_row(trainer, first + i + ahead);
     memcpy(trainer->batch_x + i * trainer->input_size, rows->x + row * trainer->input_size, trainer->input_size * sizeof(float));
     copy_target(trainer, rows->y + row * trainer->row_width, trainer->batch_y + i * trainer->target_width);
   }
@@ -293,7 +310,7 @@ static enum error_code advance(struct run *run, bool *out_stop) {
   enum error_code code = ERROR_NONE;
   if (trainer->position.batch_in_epoch == trainer->steps_per_epoch)
     code = end_epoch(run, &is_stopped);
-  else if (trainer->position.step % run->report_every == 0)
+  else if (trainer->position.step % run->trainer->report_every == 0)
     report(run, trainer->position.step, false, report_fill_step(trainer));
   if (run->result->outcome == TRAIN_DIVERGED) {
     *out_stop = true;
@@ -308,7 +325,6 @@ static enum error_code advance(struct run *run, bool *out_stop) {
 enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink, struct train_result *out_result, struct error *error) {
   *out_result = (struct train_result){0};
   struct run run = {.trainer = trainer, .sink = sink, .result = out_result, .error = error};
-  run.report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
   enum error_code code = ERROR_NONE;
   bool is_stopped = false;
   while (code == ERROR_NONE && !is_stopped && !is_done(trainer)) code = advance(&run, &is_stopped);

@@ -85,6 +85,15 @@ static inline float vector_log1p_unit(float u) {
   return 2.0f * t * p;
 }
 
+/* ln(1 + u) for u ≥ 0: with 1 + u = 2ⁿ (1 + v), n ln 2 + ln(1 + v) */
+static inline float vector_log1p(float u) {
+  uint32_t bits = vector_bits_of_float(1.0f + u);
+  float n = (float)((int32_t)(bits >> 23) - 127);
+  float v = n == 0.0f ? u : vector_float_from_bits((bits & 0x7FFFFFu) | 0x3F800000u) - 1.0f;
+  float log = n * 0.693147181f + vector_log1p_unit(v);
+  return u < INFINITY ? log : u;
+}
+
 /* e^(z²) erfc z for z ≥ 0 as a polynomial in s = (z − 2.55) / (z + 2.55), fitted for z ≤ 11, divided by 1 + z */
 static inline float vector_erfcx(float z) {
   float s = (z - 2.55f) / (z + 2.55f);

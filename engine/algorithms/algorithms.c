@@ -21,11 +21,18 @@ static void clip(struct trainer *trainer) {
   }
 }
 
+/* The norm is computed where somebody wants it: for clipping, for a report. Else a look at the gradient, whether it is finite, is enough. */
+static bool measure_gradient(struct trainer *trainer) {
+  const bool wants_norm = trainer_is_at_report(trainer) || !isnan(trainer->settings->clip_norm);
+  if (!wants_norm && kernel_is_finite(trainer->parallel, trainer->parameter_count, trainer->gradients)) return true;
+  trainer->position.gradient_norm = sqrt(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->gradients));
+  return isfinite(trainer->position.gradient_norm);
+}
+
 bool algorithm_descend(struct trainer *trainer) {
   const struct train_settings *settings = trainer->settings;
   network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
-  trainer->position.gradient_norm = sqrt(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->gradients));
-  if (!isfinite(trainer->position.gradient_norm)) return false;
+  if (!measure_gradient(trainer)) return false;
   if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
   clip(trainer);
   optimizer_of(&settings->optimizer)

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "engine/losses/losses.h"
+#include "engine/vector_math.h"
 
 struct binary_cross_entropy {
   struct numbers pos_weight;
@@ -46,7 +47,10 @@ static void evaluate(const void *settings, const struct loss_batch *batch, doubl
   for (size_t row = 0; row < batch->rows; row++) {
     for (size_t j = 0; j < batch->width; j++) {
       size_t i = row * batch->width + j;
-      total += cost_of((double)batch->z[i], (double)batch->target[i], number_at(&loss->pos_weight, j), number_at(&loss->weight, j));
+      const float z = batch->z[i];
+      double softplus = (double)(vector_log1p_unit(vector_exp(-fabsf(z))) + (z < 0 ? -z : 0));
+      double y = (double)batch->target[i], pos_weight = number_at(&loss->pos_weight, j);
+      total += number_at(&loss->weight, j) * ((1 - y) * (double)z + (1 + (pos_weight - 1) * y) * softplus);
     }
   }
   *sum += total;

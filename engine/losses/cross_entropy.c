@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "engine/losses/losses.h"
+#include "engine/vector_math.h"
 
 struct cross_entropy {
   double label_smoothing;
@@ -49,15 +50,19 @@ static double weight_sum(const struct loss_batch *batch) {
   return sum;
 }
 
-/* log Σ e^z of a row, as the greatest z plus log(1 + the others' share): nothing overflows, and a cost near 0 keeps its digits. */
-static double log_sum_exp(const float *z, size_t width) {
+/* log Σ e^z of a row whose softmax is a: the greatest z plus log(1 + the others' a over the greatest), so that nothing overflows, and a
+ * cost near 0 keeps its digits. */
+static double log_sum_exp(const float *z, const float *a, size_t width) {
   size_t greatest = 0;
-  for (size_t c = 1; c < width; c++)
-    if (z[c] > z[greatest]) greatest = c;
+  float z_greatest = z[0];
+  for (size_t c = 1; c < width; c++) {
+    greatest = z[c] > z_greatest ? c : greatest;
+    z_greatest = z[c] > z_greatest ? z[c] : z_greatest;
+  }
   double others = 0;
-  for (size_t c = 0; c < width; c++)
-    if (c != greatest) others += (double)expf(z[c] - z[greatest]);
-  return (double)z[greatest] + log1p(others);
+  for (size_t c = 0; c < greatest; c++) others += (double)a[c];
+  for (size_t c = greatest + 1; c < width; c++) others += (double)a[c];
+  return (double)z_greatest + (double)vector_log1p((float)(others / (double)a[greatest]));
 }
 
 static double log_sum_exp64(const double *z, size_t width) {
@@ -78,7 +83,7 @@ static void evaluate(const void *settings, const struct loss_batch *batch, doubl
       *sum = NAN;
       continue;
     }
-    double norm = log_sum_exp(z, batch->width), w = weight_at(batch, (size_t)y);
+    double norm = log_sum_exp(z, batch->a + row * batch->width, batch->width), w = weight_at(batch, (size_t)y);
     *sum += (1 - smoothing) * w * (norm - (double)z[y]);
     for (size_t c = 0; smoothing > 0 && c < batch->width; c++) *sum += share * weight_at(batch, c) * (norm - (double)z[c]);
     *weight += w;

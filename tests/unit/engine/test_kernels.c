@@ -194,6 +194,30 @@ START_TEST(sums_of_squares_are_exact_and_the_same_in_any_order) {
 }
 END_TEST
 
+START_TEST(one_value_that_is_not_finite_is_found_anywhere) {
+  static const size_t counts[] = {1, 63, 64, 65, 1000, (1 << 17) + 1, (1 << 23) + 77};
+  static const float strangers[] = {NAN, INFINITY, -INFINITY};
+  struct shuffled_parallel state;
+  struct parallel parallel = shuffled_parallel(&state);
+  ck_assert(kernel_is_finite(&parallel, 0, NULL));
+  for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+    float *x = make_array(counts[c], 1);
+    x[0] = 3e38f; /* large is not infinite, and small is not either */
+    x[counts[c] / 2] = -1e-45f;
+    ck_assert(kernel_is_finite(&parallel, counts[c], x));
+    for (size_t place = 0; place < counts[c]; place += counts[c] / 7 + 1) {
+      const float kept = x[place];
+      x[place] = strangers[place % 3];
+      ck_assert(!kernel_is_finite(&parallel, counts[c], x));
+      x[place] = kept;
+    }
+    x[counts[c] - 1] = NAN;
+    ck_assert(!kernel_is_finite(NULL, counts[c], x));
+    free(x);
+  }
+}
+END_TEST
+
 START_TEST(kernels_have_a_name) { ck_assert_uint_gt(strlen(kernels_name()), 0); }
 END_TEST
 
@@ -208,6 +232,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, small_problems_are_one_piece);
   tcase_add_test(test_case, bias_and_column_sums_agree_with_loops);
   tcase_add_test(test_case, sums_of_squares_are_exact_and_the_same_in_any_order);
+  tcase_add_test(test_case, one_value_that_is_not_finite_is_found_anywhere);
   tcase_add_test(test_case, kernels_have_a_name);
 }
 

@@ -23,7 +23,8 @@ static float exp_of(float x) { return vector_exp(x); }
 static float expm1_of(float x) { return vector_expm1(x); }
 static float tanh_of(float x) { return vector_tanh(x); }
 static float sigmoid_of(float x) { return vector_sigmoid(x); }
-static float log1p_of(float x) { return vector_log1p_unit(x); }
+static float log1p_unit_of(float x) { return vector_log1p_unit(x); }
+static float log1p_of(float x) { return vector_log1p(x); }
 static float erfcx_of(float x) { return vector_erfcx(x); }
 static float distribution_of(float x) {
   float density;
@@ -48,7 +49,9 @@ START_TEST(relative_errors_are_those_of_float32) {
   ck_assert_double_lt(worst_error(tanh_of, tanh, -1, 1, smallest_normal), 3.5e-7);
   ck_assert_double_lt(worst_error(tanh_of, tanh, -20, 20, smallest_normal), 3.5e-7);
   ck_assert_double_lt(worst_error(sigmoid_of, sigmoid64, -87, 30, smallest_normal), 3e-7);
-  ck_assert_double_lt(worst_error(log1p_of, log1p, 0, 1, smallest_normal), 3e-7);
+  ck_assert_double_lt(worst_error(log1p_unit_of, log1p, 0, 1, smallest_normal), 3e-7);
+  ck_assert_double_lt(worst_error(log1p_of, log1p, 0, 4, smallest_normal), 3e-7);
+  ck_assert_double_lt(worst_error(log1p_of, log1p, 0, 1e6, smallest_normal), 3e-7);
   ck_assert_double_lt(worst_error(erfcx_of, erfcx64, 0, 10, smallest_normal), 5e-7);
   ck_assert_double_lt(worst_error(distribution_of, distribution64, -3, 10, smallest_normal), 1e-6);
   ck_assert_double_lt(worst_error(density_of, density64, -3, 3, smallest_normal), 1e-6);
@@ -61,6 +64,7 @@ START_TEST(tiny_arguments_come_through) {
     ck_assert_double_le(fabs((double)vector_expm1(x) / expm1((double)x) - 1), 2e-7);
     ck_assert_double_le(fabs((double)vector_tanh(-x) / tanh(-(double)x) - 1), 2e-7);
     ck_assert_double_le(fabs((double)vector_log1p_unit(x) / log1p((double)x) - 1), 2e-7);
+    ck_assert_double_le(fabs((double)vector_log1p(x) / log1p((double)x) - 1), 2e-7);
   }
 }
 END_TEST
@@ -71,6 +75,7 @@ START_TEST(limits_are_those_of_the_functions) {
   ck_assert(isinf(vector_exp(89.0f)) && vector_exp(-200.0f) == 0.0f);
   ck_assert(vector_expm1(-INFINITY) == -1.0f);
   ck_assert(vector_tanh(INFINITY) == 1.0f && vector_tanh(-INFINITY) == -1.0f);
+  ck_assert(isinf(vector_log1p(INFINITY)) && isnan(vector_log1p(NAN)) && vector_log1p(0.0f) == 0.0f);
   ck_assert(vector_sigmoid(INFINITY) == 1.0f && vector_sigmoid(-INFINITY) == 0.0f);
   ck_assert(vector_normal(INFINITY, &density) == 1.0f && density == 0.0f);
   ck_assert(vector_normal(-INFINITY, &density) == 0.0f && density == 0.0f);
