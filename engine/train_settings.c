@@ -39,13 +39,19 @@ const char *train_get_precision(const struct train_settings *settings) {
   return precisions[0];
 }
 
-static const char *auto_loss(const struct network *network, enum task task) {
-  const struct spec *activation = network_get_output_activation(network);
-  const char *name = activation != NULL && activation->kind != NULL ? activation->kind->name : "linear";
-  if (task == TASK_REGRESSION) return "mean_squared_error";
-  if (strcmp(name, "softmax") == 0 && task == TASK_CLASSIFICATION) return "cross_entropy";
-  if (strcmp(name, "sigmoid") == 0) return "binary_cross_entropy";
-  return "mean_squared_error";
+/* Classes and labels need outputs that are probabilities. Who wants others, a perceptron's say, names the loss. */
+static enum error_code choose_loss(struct train_settings *settings, const struct network *network, enum task task, struct error *error) {
+  const char *activation = network_get_output_activation(network)->kind->name, *loss = NULL;
+  if (task == TASK_REGRESSION) loss = "mean_squared_error";
+  if (task == TASK_CLASSIFICATION && strcmp(activation, "softmax") == 0) loss = "cross_entropy";
+  if (task != TASK_REGRESSION && strcmp(activation, "sigmoid") == 0) loss = "binary_cross_entropy";
+  if (loss != NULL) return spec_init(&settings->loss, kind_table_find(&loss_kinds, loss), error);
+  const char *output = network_get_layer_name(network, network_layer_count(network) - 1);
+  return error_add(error, "/loss",
+                   "does not follow from the output layer \"%s\": the activation \"%s\" gives no probabilities of %s. Give that layer the "
+                   "activation \"auto\" (which is \"%s\"), or name a loss",
+                   output, activation, task == TASK_CLASSIFICATION ? "classes" : "labels",
+                   task == TASK_CLASSIFICATION ? "softmax" : "sigmoid");
 }
 
 static void check_monitor(const struct train_settings *settings, enum task task, struct error *error) {
@@ -58,7 +64,7 @@ static void check_monitor(const struct train_settings *settings, enum task task,
 enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task,
                                        struct error *error) {
   if (settings->loss.kind == NULL) {
-    enum error_code code = spec_init(&settings->loss, kind_table_find(&loss_kinds, auto_loss(network, task)), error);
+    enum error_code code = choose_loss(settings, network, task, error);
     if (code != ERROR_NONE) return code;
   }
   if (network_check_loss(network, &settings->loss, "/loss", error) == ERROR_NONE) {

@@ -42,7 +42,7 @@ static void set_bounds(json_t *object, const struct param *param, const char *ex
 /* The default as JSON, or NULL where there is none. */
 static json_t *default_to_json(const struct param *param) {
   if (has_flag(param, PARAM_REQUIRED) || param->type == PARAM_INLINE) return NULL;
-  if (has_flag(param, PARAM_AUTO)) return json_string("auto");
+  if (has_flag(param, PARAM_AUTO)) return json_string(param->default_name != NULL ? param->default_name : "auto");
   if (has_flag(param, PARAM_OPTIONAL)) return json_null();
   switch (param->type) {
   case PARAM_BOOLEAN: return json_boolean(param->default_value != 0);

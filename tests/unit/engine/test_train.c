@@ -190,7 +190,9 @@ START_TEST(an_auto_loss_follows_from_output_and_task) {
   } cases[] = {
       {"dense units=3 activation=softmax", TASK_CLASSIFICATION, "cross_entropy"},
       {"dense units=1 activation=sigmoid", TASK_CLASSIFICATION, "binary_cross_entropy"},
-      {"dense units=3 activation=tanh", TASK_CLASSIFICATION, "mean_squared_error"},
+      {"dense units=3 activation=tanh", TASK_CLASSIFICATION, NULL},
+      {"dense units=3 name=out", TASK_CLASSIFICATION, NULL},
+      {"dense units=3 activation=softmax", TASK_MULTILABEL, NULL},
       {"dense units=3 activation=sigmoid", TASK_MULTILABEL, "binary_cross_entropy"},
       {"dense units=3 activation=sigmoid", TASK_REGRESSION, "mean_squared_error"},
       {"dense units=3 activation=softmax", TASK_REGRESSION, "mean_squared_error"},
@@ -198,8 +200,16 @@ START_TEST(an_auto_loss_follows_from_output_and_task) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct scene *scene = scene_create(cases[i].layers, cases[i].task, 3);
-    require(train_settings_resolve(&scene->settings, scene->network, cases[i].task, &error));
-    ck_assert_str_eq(scene->settings.loss.kind->name, cases[i].loss);
+    struct error found = {0};
+    enum error_code code = train_settings_resolve(&scene->settings, scene->network, cases[i].task, &found);
+    if (cases[i].loss == NULL) {
+      ck_assert_int_eq(code, ERROR_INVALID);
+      ck_assert_str_eq(found.items[0].pointer, "/loss");
+      ck_assert_ptr_nonnull(strstr(found.items[0].detail, "activation \"auto\""));
+    } else {
+      ck_assert_msg(code == ERROR_NONE, "%s", found.detail);
+      ck_assert_str_eq(scene->settings.loss.kind->name, cases[i].loss);
+    }
     scene_destroy(scene);
   }
 }

@@ -418,6 +418,37 @@ START_TEST(the_json_schema_says_what_is_accepted) {
 }
 END_TEST
 
+/* What a client is told is what it gets: every default, of every kind that has any, is written for settings where it was left out. */
+static void check_told_defaults(const struct kind_table *table) {
+  json_t *described = kind_table_to_json(table);
+  for (size_t i = 0; i < table->count; i++) {
+    const struct kind *kind = table->get(i);
+    if (kind->settings_bytes == 0) continue;
+    struct spec spec;
+    ck_assert_int_eq(spec_init(&spec, kind, &error), ERROR_NONE);
+    json_t *written = settings_to_json(spec.settings, kind->params, kind->param_count);
+    json_t *parameters = json_object_get(json_array_get(described, i), "parameters"), *parameter;
+    size_t index;
+    json_array_foreach(parameters, index, parameter) {
+      const char *name = json_string_value(json_object_get(parameter, "name"));
+      json_t *standard = json_object_get(parameter, "default"), *value = json_object_get(written, name);
+      if (standard == NULL) continue;
+      if (json_is_object(value) && json_is_string(standard)) value = json_object_get(value, "type");
+      ck_assert_msg(json_equal(standard, value), "%s's %s", kind->name, name);
+    }
+    json_decref(written);
+    spec_deinit(&spec);
+  }
+  json_decref(described);
+}
+
+START_TEST(defaults_told_are_those_that_hold) {
+  const struct kind_table *const tables[] = {&layer_kinds, &activation_kinds, &initializer_kinds,
+                                             &loss_kinds,  &optimizer_kinds,  &schedule_kinds};
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) check_told_defaults(tables[i]);
+}
+END_TEST
+
 START_TEST(every_kind_is_described_with_all_its_parameters) {
   json_t *optimizers = kind_table_to_json(&optimizer_kinds);
   ck_assert_uint_eq(json_array_size(optimizers), optimizer_kinds.count);
@@ -462,6 +493,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, activations_without_parameters_are_plain_words);
   tcase_add_test(tcase, short_memory_is_an_error_and_leaks_nothing);
   tcase_add_test(tcase, the_json_schema_says_what_is_accepted);
+  tcase_add_test(tcase, defaults_told_are_those_that_hold);
   tcase_add_test(tcase, every_kind_is_described_with_all_its_parameters);
   tcase_add_test(tcase, numbers_that_are_not_finite_become_null);
 }
