@@ -75,12 +75,13 @@ job=$(jq -r .id "$dir/job")
 say "6. Watch it"
 bar() {
   jq -r 'def pad(n): tostring | . + (" " * ([n - length, 0] | max));
-    (.progress.fraction // 0) as $f | ($f * 30 | floor) as $n |
+    def round4: if . == null then "-" else . * 10000 | round / 10000 end;
+    .progress as $p | .metrics.latest as $m | (($p.fraction // 0) * 30 | floor) as $n |
     "\r[" + ("#" * $n) + ("." * (30 - $n)) + "] " +
-    ("epoch \(.progress.epoch)/\(.progress.epochs)" | pad(14)) + "  " +
-    ("loss \((.metrics.latest.loss // 0) * 10000 | round / 10000)" | pad(12)) + "  " +
-    ("accuracy \((.metrics.latest.validation_accuracy // 0) * 10000 | round / 10000)" | pad(16)) + "  " +
-    ("ETA \((.progress.eta_seconds // 0) * 10 | round / 10) s" | pad(10))' | tr -d '\n'
+    ("epoch \($p.epoch)/\($p.epochs)" | pad(14)) + "  " +
+    ("loss \($m.loss | round4)" | pad(12)) + "  " +
+    ("accuracy \($m.validation_accuracy | round4)" | pad(16)) + "  " +
+    (if $p.eta_seconds == null then "" else "ETA \($p.eta_seconds * 10 | round / 10) s" end | pad(10))' | tr -d '\n'
 }
 tries=0
 while :; do
