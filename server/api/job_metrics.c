@@ -157,6 +157,12 @@ static enum error_code respond_series(struct collection *collection, uint64_t la
   return respond_json(response, 200, json_pack("{s:o, s:s, s:b}", "series", all, "next", next, "more", (int)has_more), error);
 }
 
+static void write_real(FILE *file, double value) {
+  char text[JSON_REAL_BYTES];
+  json_format_real(value, text);
+  fputs(text, file);
+}
+
 /* Thinned series side by side: a line for each event that any of them kept. */
 static enum error_code respond_series_csv(struct api *api, struct collection *collection, struct response *response, struct error *error) {
   FILE *file;
@@ -190,7 +196,7 @@ static enum error_code respond_series_csv(struct api *api, struct collection *co
       if (isnan(value))
         fputs("NaN", file);
       else
-        fprintf(file, "%.17g", value);
+        write_real(file, value);
     }
   }
   fputc('\n', file);
@@ -237,7 +243,7 @@ static enum error_code write_event(struct event_walk *walk, const struct event_r
     if (json_is_null(value))
       fputs("NaN", pass->file);
     else if (value != NULL)
-      fprintf(pass->file, "%.17g", json_number_value(value));
+      write_real(pass->file, json_number_value(value));
   }
   fputc('\n', pass->file);
   return ERROR_NONE;

@@ -1,8 +1,11 @@
 #include "server/codec/json_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { REAL_DIGITS_MIN = 15, REAL_DIGITS_MAX = 17 }; /* any number of 15 digits survives as a double; 17 tell any double */
 
 /* What the scan before parsing keeps: jansson's parser recurses and allocates, this doesn't. */
 struct scan {
@@ -67,7 +70,68 @@ enum error_code json_parse(const char *text, size_t bytes, json_t **out_json, st
   return ERROR_NONE;
 }
 
-char *json_write(const json_t *json) { return json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY); }
+/* "1e-09" and "1e+30" as "1e-9" and "1e30": as short as JSON may have it. */
+static void trim_exponent(char *text) {
+  char *exponent = strchr(text, 'e');
+  if (exponent == NULL) return;
+  const char *digits = exponent + 1;
+  char *end = exponent + 1;
+  if (*digits == '-') *end++ = '-';
+  digits += strspn(digits, "+-");
+  digits += strspn(digits, "0");
+  memmove(end, digits, strlen(digits) + 1);
+}
+
+void json_format_real(double number, char out_text[JSON_REAL_BYTES]) {
+  for (int digits = REAL_DIGITS_MIN; digits <= REAL_DIGITS_MAX; digits++) {
+    snprintf(out_text, JSON_REAL_BYTES, "%.*g", digits, number);
+    if (strtod(out_text, NULL) == number) break;
+  }
+  trim_exponent(out_text);
+}
+
+/* Digits from the first that isn't 0, up to the exponent. */
+static size_t count_significant_digits(const char *number, size_t length) {
+  size_t count = 0;
+  for (size_t i = 0; i < length && number[i] != 'e' && number[i] != 'E'; i++)
+    if (number[i] >= (count == 0 ? '1' : '0') && number[i] <= '9') count++;
+  return count;
+}
+
+/* jansson writes 0.15 as 0.14999999999999999. A shorter text of the same number never needs more room. */
+static void shorten_reals(char *text) {
+  char *to = text, shorter[JSON_REAL_BYTES];
+  bool is_in_string = false;
+  for (const char *from = text; *from != '\0';) {
+    size_t length = is_in_string ? 0 : strspn(from, "0123456789+-.eE");
+    if (length == 0 || (*from != '-' && (*from < '0' || *from > '9'))) {
+      if (*from == '"') is_in_string = !is_in_string;
+      if (is_in_string && *from == '\\') *to++ = *from++;
+      *to++ = *from++;
+      continue;
+    }
+    const char *number = from;
+    size_t shorter_length = length;
+    bool is_real = memchr(from, '.', length) != NULL || memchr(from, 'e', length) != NULL;
+    if (is_real && count_significant_digits(from, length) > REAL_DIGITS_MIN) {
+      json_format_real(strtod(from, NULL), shorter);
+      if (strlen(shorter) < length && strpbrk(shorter, ".e") != NULL) { /* a real stays a real */
+        number = shorter;
+        shorter_length = strlen(shorter);
+      }
+    }
+    memmove(to, number, shorter_length);
+    to += shorter_length;
+    from += length;
+  }
+  *to = '\0';
+}
+
+char *json_write(const json_t *json) {
+  char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+  if (text != NULL) shorten_reals(text);
+  return text;
+}
 
 char *json_write_float(const json_t *json) {
   return json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));

@@ -12,14 +12,18 @@
 enum {
   JSON_DEPTH_MAX = LIMIT_JSON_DEPTH, /* arrays and objects within each other */
   JSON_CONTAINERS_MAX = 65536,       /* arrays and objects in one text */
-  JSON_TIME_BYTES = 32
+  JSON_TIME_BYTES = 32,
+  JSON_REAL_BYTES = 32
 };
 
 /* Parses a JSON text: at most JSON_DEPTH_MAX deep and JSON_CONTAINERS_MAX arrays and objects (both found before anything is built), no
  * duplicate keys, nothing after it. ERROR_MALFORMED with line and column. */
 __attribute__((warn_unused_result)) enum error_code json_parse(const char *text, size_t bytes, json_t **out_json, struct error *error);
 
-/* Compact text, malloc'd; NULL if `json` is NULL or memory is short. Numbers keep every digit. */
+/* The shortest text that reads back as the same number; `number` is finite. */
+void json_format_real(double number, char out_text[JSON_REAL_BYTES]);
+
+/* Compact text, malloc'd; NULL if `json` is NULL or memory is short. Numbers read back as the same, and are written as short as that takes. */
 char *json_write(const json_t *json);
 /* Numbers with nine digits: enough for float32, back and forth. */
 char *json_write_float(const json_t *json);

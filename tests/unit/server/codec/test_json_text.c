@@ -52,6 +52,48 @@ START_TEST(too_many_containers_are_refused_before_any_is_built) {
 }
 END_TEST
 
+START_TEST(reals_are_written_as_short_as_they_can_be) {
+  static const char *const pairs[][2] = {
+      {"[0.15,0.1,-0.3,1e-9,4e-9,1e30,0.001]", "[0.15,0.1,-0.3,1e-9,4e-9,1e30,0.001]"},
+      {"[0.1000000000000000055511151231257827,1.0,-0.0,3]", "[0.1,1.0,-0.0,3]"},
+      {"[0.30000000000000004,0.72767246234048721]", "[0.30000000000000004,0.7276724623404872]"},
+      {"[12345678901234567000.0,9007199254740993]", "[1.2345678901234567e19,9007199254740993]"},
+      {"{\"0.14999999999999999 \\\"0.14999999999999999\":\"0.14999999999999999\\\\\",\"a\":true,\"b\":[null,0.85]}",
+       "{\"0.14999999999999999 \\\"0.14999999999999999\":\"0.14999999999999999\\\\\",\"a\":true,\"b\":[null,0.85]}"}};
+  for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+    json_t *json = json_loads(pairs[i][0], 0, NULL);
+    ck_assert_ptr_nonnull(json);
+    char *text = json_write(json);
+    ck_assert_str_eq(text, pairs[i][1]);
+    json_t *again = json_loads(text, 0, NULL);
+    ck_assert(json_equal(json, again));
+    free(text);
+    json_decref(json);
+    json_decref(again);
+  }
+}
+END_TEST
+
+/* Every bit pattern there may be, by chance. */
+START_TEST(reals_read_back_as_the_same) {
+  uint64_t bits = 88172645463325252u;
+  for (int i = 0; i < 20000; i++) {
+    bits ^= bits << 13, bits ^= bits >> 7, bits ^= bits << 17;
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    if (!isfinite(number)) continue;
+    char text[JSON_REAL_BYTES];
+    json_format_real(number, text);
+    ck_assert_msg(strtod(text, NULL) == number, "%s", text);
+    json_t *json = json_real(number);
+    char *written = json_write(json);
+    ck_assert_msg(strtod(written, NULL) == number, "%s", written);
+    free(written);
+    json_decref(json);
+  }
+}
+END_TEST
+
 START_TEST(malformed_texts_say_where) {
   static const char *const texts[] = {
       "", "{", "{\"a\":}", "{\"a\":1,}", "{\"a\":1,\"a\":2}", "[1] 2", "nul", "NaN", "[1e999]", "\"\\ud800\"", "\"\xff\"", "]", "[[1]"};
@@ -112,6 +154,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, depth_up_to_the_limit_is_taken_and_no_deeper);
   tcase_add_test(test_case, brackets_in_strings_do_not_count);
   tcase_add_test(test_case, too_many_containers_are_refused_before_any_is_built);
+  tcase_add_test(test_case, reals_are_written_as_short_as_they_can_be);
+  tcase_add_test(test_case, reals_read_back_as_the_same);
   tcase_add_test(test_case, malformed_texts_say_where);
   tcase_add_test(test_case, numbers_keep_every_digit);
   tcase_add_test(test_case, appending_nothing_frees_the_array_and_stays_failed);
