@@ -61,6 +61,7 @@ static const struct {
      "\"min\":{\"type\":[\"number\",\"null\"]},\"max\":{\"type\":[\"number\",\"null\"]},\"mean\":{\"type\":[\"number\",\"null\"]},"
      "\"std\":{\"type\":[\"number\",\"null\"]},\"categories\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
      "\"category_counts\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\"}}}}},"
+     "\"bad_row_count\":{\"type\":\"integer\",\"description\":\"in lists, in place of bad_rows\"},"
      "\"bad_rows\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"first\":{\"type\":\"array\",\"items\":{"
      "\"type\":\"object\",\"properties\":{\"line\":{\"type\":\"integer\"},\"reason\":{\"type\":\"string\"}}}}}},"
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},

@@ -82,13 +82,18 @@ static void trim_exponent(char *text) {
   memmove(end, digits, strlen(digits) + 1);
 }
 
-void json_format_real(double number, char out_text[JSON_REAL_BYTES]) {
-  for (int digits = REAL_DIGITS_MIN; digits <= REAL_DIGITS_MAX; digits++) {
-    snprintf(out_text, JSON_REAL_BYTES, "%.*g", digits, number);
-    if (strtod(out_text, NULL) == number) break;
+/* With at most so many digits, if they read back as the same. */
+static bool format_within(double number, size_t digits_max, char out_text[JSON_REAL_BYTES]) {
+  for (size_t digits = REAL_DIGITS_MIN; digits <= digits_max; digits++) {
+    snprintf(out_text, JSON_REAL_BYTES, "%.*g", (int)digits, number);
+    if (strtod(out_text, NULL) != number) continue;
+    trim_exponent(out_text);
+    return true;
   }
-  trim_exponent(out_text);
+  return false;
 }
+
+void json_format_real(double number, char out_text[JSON_REAL_BYTES]) { (void)format_within(number, REAL_DIGITS_MAX, out_text); }
 
 /* Digits from the first that isn't 0, up to the exponent. */
 static size_t count_significant_digits(const char *number, size_t length) {
@@ -113,12 +118,11 @@ static void shorten_reals(char *text) {
     const char *number = from;
     size_t shorter_length = length;
     bool is_real = memchr(from, '.', length) != NULL || memchr(from, 'e', length) != NULL;
-    if (is_real && count_significant_digits(from, length) > REAL_DIGITS_MIN) {
-      json_format_real(strtod(from, NULL), shorter);
-      if (strlen(shorter) < length && strpbrk(shorter, ".e") != NULL) { /* a real stays a real */
-        number = shorter;
-        shorter_length = strlen(shorter);
-      }
+    size_t digits = is_real ? count_significant_digits(from, length) : 0;
+    bool is_shorter = digits > REAL_DIGITS_MIN && format_within(strtod(from, NULL), digits - 1, shorter);
+    if (is_shorter && strlen(shorter) < length && strpbrk(shorter, ".e") != NULL) { /* a real stays a real */
+      number = shorter;
+      shorter_length = strlen(shorter);
     }
     memmove(to, number, shorter_length);
     to += shorter_length;
