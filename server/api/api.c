@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "server/api/context.h"
+#include "server/api/gather.h"
 #include "server/api/model_cache.h"
 #include "server/api/once.h"
 #include "server/log.h"
@@ -20,8 +21,9 @@ enum error_code api_create(struct store *store, struct jobs *jobs, const struct 
   server_limits_complete(&api->options.limits);
   api->started_ms = store_now_ms();
   enum error_code code = model_cache_create(store, &api->models, error);
+  if (code == ERROR_NONE) code = gathering_create(&api->gathering, error);
   if (code != ERROR_NONE) {
-    free(api);
+    api_destroy(api);
     return code;
   }
   *out_api = api;
@@ -30,6 +32,7 @@ enum error_code api_create(struct store *store, struct jobs *jobs, const struct 
 
 void api_destroy(struct api *api) {
   if (api == NULL) return;
+  gathering_destroy(api->gathering);
   model_cache_destroy(api->models);
   free(api);
 }
@@ -83,14 +86,21 @@ static void add_etag(const struct request *request, struct response *response) {
   response->status = 304;
 }
 
-static uint64_t now_us(void) {
+uint64_t api_now_us(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_nsec / 1000u;
 }
 
+void api_count_answer(struct api *api, const struct route *route, const struct response *response, uint64_t started_us) {
+  size_t index = (size_t)(route - routes);
+  if (index >= ROUTES_MAX) return;
+  atomic_fetch_add(&api->answers[index][response->status / 100 % STATUS_CLASSES], 1);
+  atomic_fetch_add(&api->answer_us[index], api_now_us() - started_us);
+}
+
 void api_handle(struct api *api, const struct route *route, const struct request *request, struct response *response) {
-  uint64_t started_us = now_us();
+  uint64_t started_us = api_now_us();
   struct error error;
   error_clear(&error);
   enum error_code code = run_handler(api, route, request, response, &error);
@@ -106,8 +116,5 @@ void api_handle(struct api *api, const struct route *route, const struct request
   } else if ((route->flags & ROUTE_ETAG) != 0) {
     add_etag(request, response);
   }
-  size_t index = (size_t)(route - routes);
-  if (index >= ROUTES_MAX) return;
-  atomic_fetch_add(&api->answers[index][response->status / 100 % STATUS_CLASSES], 1);
-  atomic_fetch_add(&api->answer_us[index], now_us() - started_us);
+  api_count_answer(api, route, response, started_us);
 }

@@ -67,6 +67,11 @@ void api_drain(struct api *api);
 
 /* Answers a request on its matched route; errors become problem+json. Always leaves a complete response. */
 void api_handle(struct api *api, const struct route *route, const struct request *request, struct response *response);
+/* Predictions of few rows by a small model in memory: those that arrive together are computed together, on http's own thread, without the
+ * store and without waiting. True: `response` is complete after the next api_answer_gathered, until when request and response must live.
+ * False: nothing happened, api_handle has to answer it. Both functions are for one thread only. */
+bool api_gather(struct api *api, const struct route *route, const struct request *request, struct response *response);
+void api_answer_gathered(struct api *api);
 /* A problem+json response for an error that http itself found; the HTTP status of the code (one table), `type`, `title`, `errors`. */
 void api_render_error(const struct error *error, const char *request_id, struct response *response);
 int api_get_status(enum error_code code);

@@ -23,12 +23,14 @@ enum {
 };
 
 struct model_cache;
+struct gathering;
 
 struct api {
   struct store *store;
   struct jobs *jobs;
   struct api_options options;
   struct model_cache *models;
+  struct gathering *gathering; /* gather.c */
   atomic_bool is_draining;
   int64_t started_ms;
   /* context is written before the function, and read after it */
@@ -37,6 +39,10 @@ struct api {
   atomic_ullong answers[ROUTES_MAX][STATUS_CLASSES]; /* by route and status class */
   atomic_ullong answer_us[ROUTES_MAX];               /* time spent in handlers */
 };
+
+/* api.c: monotonic; and the counting of an answer that was begun then. */
+uint64_t api_now_us(void);
+void api_count_answer(struct api *api, const struct route *route, const struct response *response, uint64_t started_us);
 
 /* The four sorts of stored resources. */
 enum resource { RESOURCE_NETWORK, RESOURCE_DATASET, RESOURCE_JOB, RESOURCE_MODEL };

@@ -10,6 +10,9 @@
 #include "server/codec/preprocessor_json.h"
 #include "server/store/blobs.h"
 
+enum { WEIGHTS_ALIGNMENT = 64, BATCH_ROWS_MAX = 64, BATCH_BYTES_MAX = 1 << 20 };
+static const double BATCH_ROW_FLOPS_MAX = 2e6; /* a row that takes longer isn't computed on http's thread */
+
 struct model_cache {
   struct store *store;
   pthread_mutex_t mutex; /* guards all below, and user_count, is_cached and next of every model */
@@ -35,6 +38,9 @@ static void model_destroy(struct model *model) {
   preprocessor_deinit(&model->preprocessor);
   model_row_deinit(&model->row);
   free(model->parameters);
+  workspace_destroy(model->batch.workspace);
+  free(model->batch.x);
+  free(model->batch.outputs);
   free(model);
 }
 
@@ -76,11 +82,40 @@ static enum error_code load_weights(struct store *store, struct model *model, st
   if (code != ERROR_NONE) return code;
   if (stored != bytes)
     return error_set(error, ERROR_INTERNAL, "a stored model has %zu bytes of weights, its network needs %zu", stored, bytes);
-  model->parameters = malloc(bytes + sizeof(float));
+  /* on cache lines, as the kernels like it */
+  model->parameters = aligned_alloc(WEIGHTS_ALIGNMENT, (bytes / WEIGHTS_ALIGNMENT + 1) * WEIGHTS_ALIGNMENT);
   if (model->parameters == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "the model's weights take %zu bytes", bytes);
   model->buffers = model->parameters + parameters;
   model->bytes = bytes + sizeof *model;
   return bytes == 0 ? ERROR_NONE : blobs_read(store, model->row.weights_blob, 0, model->parameters, bytes, error);
+}
+
+/* How many rows fit into the work and the memory that gathering may take; none if not even one does. */
+static size_t count_batch_rows(const struct model *model, size_t *out_bytes) {
+  const double flops = network_flops_per_sample(model->network);
+  size_t rows = flops > BATCH_ROW_FLOPS_MAX ? 0 : BATCH_ROWS_MAX;
+  const size_t row_bytes = (model->preprocessor.input_width + model->preprocessor.output_width) * sizeof(float);
+  for (; rows > 0; rows /= 2) {
+    struct error ignored;
+    size_t bytes = 0;
+    error_clear(&ignored);
+    if (workspace_measure(model->network, rows, false, &bytes, &ignored) != ERROR_NONE) continue;
+    *out_bytes = bytes + rows * row_bytes;
+    if (*out_bytes <= BATCH_BYTES_MAX) return rows;
+  }
+  return 0;
+}
+
+static enum error_code make_batch(struct model *model, struct error *error) {
+  struct model_batch *batch = &model->batch;
+  size_t bytes = 0;
+  batch->row_max = count_batch_rows(model, &bytes);
+  if (batch->row_max == 0) return ERROR_NONE;
+  batch->x = calloc(batch->row_max * model->preprocessor.input_width + 1, sizeof *batch->x);
+  batch->outputs = calloc(batch->row_max * model->preprocessor.output_width + 1, sizeof *batch->outputs);
+  if (batch->x == NULL || batch->outputs == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  model->bytes += bytes;
+  return workspace_create(model->network, batch->row_max, false, &batch->workspace, error);
 }
 
 static enum error_code model_load(struct store *store, const char *id, struct model **out_model, struct error *error) {
@@ -89,6 +124,7 @@ static enum error_code model_load(struct store *store, const char *id, struct mo
   enum error_code code = models_get(store, id, &model->row, error);
   if (code == ERROR_NONE) code = load_descriptions(model, error);
   if (code == ERROR_NONE) code = load_weights(store, model, error);
+  if (code == ERROR_NONE) code = make_batch(model, error);
   if (code != ERROR_NONE) {
     model_destroy(model);
     return code;
@@ -169,6 +205,13 @@ enum error_code model_cache_take(struct model_cache *cache, const char *id_or_na
   uint64_t forgotten_before = cache->forgotten_count;
   pthread_mutex_unlock(&cache->mutex);
   return *out_model != NULL ? ERROR_NONE : load_and_take(cache, id_or_name, forgotten_before, out_model, error);
+}
+
+struct model *model_cache_take_cached(struct model_cache *cache, const char *id_or_name) {
+  pthread_mutex_lock(&cache->mutex);
+  struct model *model = take_cached(cache, id_or_name);
+  pthread_mutex_unlock(&cache->mutex);
+  return model;
 }
 
 void model_cache_return(struct model_cache *cache, struct model *model) {

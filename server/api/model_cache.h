@@ -14,6 +14,15 @@
 
 enum { MODEL_CACHE_BYTES_MAX = 256 << 20 }; /* weights held at once; a single larger model is held while it is in use */
 
+/* Room for rows of several requests that are computed together; only the thread that gathers them (gather.c) touches it. */
+struct model_batch {
+  size_t row_max;   /* 0: a row is too much work to be computed between two rounds of http */
+  size_t row_count; /* so far */
+  struct workspace *workspace;
+  float *x;       /* [row_max, input_width] */
+  float *outputs; /* [row_max, output_width] */
+};
+
 struct model {
   struct model_row row; /* with all its texts */
   struct network_spec spec;
@@ -21,6 +30,7 @@ struct model {
   struct preprocessor preprocessor;
   struct job_spec job_spec;    /* how it was trained: its loss */
   float *parameters, *buffers; /* one block; buffers behind parameters */
+  struct model_batch batch;
   size_t bytes;
   /* the cache's own */
   size_t user_count;
@@ -37,6 +47,8 @@ void model_cache_destroy(struct model_cache *cache);
 /* Loads the model unless it is there. Give it back with model_cache_return. */
 __attribute__((warn_unused_result)) enum error_code model_cache_take(struct model_cache *cache, const char *id_or_name,
                                                                      struct model **out_model, struct error *error);
+/* The same, but only if it is there already: reads nothing, waits for nobody. Else NULL. */
+struct model *model_cache_take_cached(struct model_cache *cache, const char *id_or_name);
 void model_cache_return(struct model_cache *cache, struct model *model);
 /* Forgets a deleted model. */
 void model_cache_forget(struct model_cache *cache, const char *id);

@@ -33,12 +33,11 @@ static enum error_code transform_json(struct predictor *predictor, struct row_ce
   return preprocessor_transform(preprocessor, cells->cells, pointer, x, error);
 }
 
-static enum error_code predict_json_rows(struct predictor *predictor, const json_t *rows, json_t **out_predictions, struct error *error) {
-  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+static enum error_code predict_json_rows(struct predictor *predictor, const json_t *rows, struct prediction_text *text,
+                                         struct error *error) {
   struct row_cells cells;
-  enum error_code code = row_cells_init(&cells, preprocessor, error);
+  enum error_code code = row_cells_init(&cells, &predictor->model->preprocessor, error);
   if (code != ERROR_NONE) return code;
-  json_t *predictions = json_array();
   size_t count = json_array_size(rows);
   for (size_t first = 0; first < count; first += predictor->batch) {
     size_t portion = count - first < predictor->batch ? count - first : predictor->batch;
@@ -48,27 +47,24 @@ static enum error_code predict_json_rows(struct predictor *predictor, const json
     }
     if (code != ERROR_NONE) continue;
     predictor_run(predictor, portion);
-    for (size_t i = 0; i < portion; i++) {
-      json_append(&predictions, prediction_to_json(preprocessor, predictor->outputs + i * predictor->output_width));
-    }
+    predictor_write(predictor->model, predictor->outputs, portion, text);
   }
   row_cells_deinit(&cells);
-  *out_predictions = predictions;
   return code;
 }
 
 static enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  json_t *body = NULL, *rows = NULL, *predictions = NULL;
+  json_t *body = NULL, *rows = NULL;
   struct predictor predictor = {0};
+  struct prediction_text text = {0};
   enum error_code code = request_parse_object(request, &body, error);
   if (code == ERROR_NONE) code = find_rows(body, &rows, error);
   if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
-  if (code == ERROR_NONE) code = predict_json_rows(&predictor, rows, &predictions, error);
-  if (code == ERROR_NONE) {
-    json_t *json = json_pack("{s:s, s:O}", "model", predictor.model->row.id, "predictions", predictions);
-    code = respond_json_float(response, 200, json, error);
-  }
-  json_decref(predictions);
+  if (code == ERROR_NONE) code = predict_json_rows(&predictor, rows, &text, error);
+  if (code == ERROR_NONE)
+    code = predictor_respond(&text, response, error);
+  else
+    free(text.bytes);
   predictor_deinit(&predictor);
   json_decref(body);
   return code;

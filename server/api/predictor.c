@@ -47,3 +47,26 @@ void predictor_run(struct predictor *predictor, size_t count) {
   predict_rows(model->network, predictor->workspace, predictor->batch, NULL, model->parameters, model->buffers, predictor->x, count,
                predictor->outputs);
 }
+
+void predictor_write(const struct model *model, const float *outputs, size_t count, struct prediction_text *text) {
+  const size_t width = model->preprocessor.output_width;
+  for (size_t i = 0; i < count; i++) {
+    if (text->count == 0) {
+      prediction_text_append(text, "{\"model\":", 9);
+      prediction_text_append_string(text, model->row.id);
+      prediction_text_append(text, ",\"predictions\":[", 16);
+    } else {
+      prediction_text_append(text, ",", 1);
+    }
+    prediction_write_json(&model->preprocessor, outputs + i * width, text);
+  }
+}
+
+enum error_code predictor_respond(struct prediction_text *text, struct response *response, struct error *error) {
+  prediction_text_append(text, "]}", 3); /* with its NUL */
+  if (text->lacks_memory) {
+    free(text->bytes);
+    text->bytes = NULL;
+  }
+  return respond_text(response, 200, "application/json", text->bytes, error);
+}

@@ -7,6 +7,7 @@
 
 #include "server/api/context.h"
 #include "server/api/model_cache.h"
+#include "server/codec/prediction_json.h"
 
 enum { PREDICT_BATCH = 256, PREDICT_WORKSPACE_BYTES_MAX = 64 << 20 };
 
@@ -26,5 +27,11 @@ __attribute__((warn_unused_result)) enum error_code predictor_init(struct predic
 void predictor_deinit(struct predictor *predictor);
 /* x[count, input_width] → outputs; count ≤ batch. */
 void predictor_run(struct predictor *predictor, size_t count);
+
+/* Appends {"model": …, "predictions": [… to an empty text, and each output's prediction; predictor_respond closes it and makes it the answer,
+ * whatever the outcome taking over the text. */
+void predictor_write(const struct model *model, const float *outputs, size_t count, struct prediction_text *text);
+__attribute__((warn_unused_result)) enum error_code predictor_respond(struct prediction_text *text, struct response *response,
+                                                                      struct error *error);
 
 #endif

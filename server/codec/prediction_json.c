@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/param.h"
-#include "server/codec/json_text.h"
+#include "server/codec/number_text.h"
 #include "server/codec/settings_json.h"
 #include "server/data/csv.h"
 
@@ -155,44 +155,115 @@ static long find_class(const struct preprocessor *preprocessor, const float *out
   return best;
 }
 
-static json_t *classification_to_json(const struct preprocessor *preprocessor, const float *outputs) {
+/* Room for so many bytes, or NULL. */
+static char *reserve(struct prediction_text *text, size_t bytes) {
+  if (text->lacks_memory) return NULL;
+  if (text->capacity - text->count < bytes) {
+    const size_t capacity = text->capacity * 2 > text->count + bytes + 512 ? text->capacity * 2 : text->count + bytes + 512;
+    char *grown = realloc(text->bytes, capacity);
+    text->lacks_memory = grown == NULL;
+    if (grown == NULL) return NULL;
+    text->bytes = grown;
+    text->capacity = capacity;
+  }
+  return text->bytes + text->count;
+}
+
+void prediction_text_append(struct prediction_text *text, const char *bytes, size_t count) {
+  char *to = reserve(text, count);
+  if (to == NULL) return;
+  memcpy(to, bytes, count);
+  text->count += count;
+}
+
+static void append(struct prediction_text *text, const char *string) { prediction_text_append(text, string, strlen(string)); }
+
+static char *write_escaped(char *to, unsigned char character) {
+  static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+  const char *place = strchr(named, character);
+  *to++ = '\\';
+  if (place == NULL) return to + sprintf(to, "u%04X", character);
+  *to++ = names[place - named];
+  return to;
+}
+
+void prediction_text_append_string(struct prediction_text *text, const char *string) {
+  enum { ESCAPED_BYTES = 7 }; /* \u001F and a NUL */
+  char *start = reserve(text, strlen(string) * ESCAPED_BYTES + 2), *to = start;
+  if (to == NULL) return;
+  *to++ = '"';
+  for (const unsigned char *at = (const unsigned char *)string; *at != '\0'; at++) {
+    if (*at < 0x20 || *at == '"' || *at == '\\')
+      to = write_escaped(to, *at);
+    else
+      *to++ = (char)*at;
+  }
+  *to++ = '"';
+  text->count += (size_t)(to - start);
+}
+
+static void append_number(struct prediction_text *text, double number) {
+  char *to = reserve(text, NUMBER_TEXT_BYTES);
+  if (to != NULL) text->count += (size_t)(number_write(to, number) - to);
+}
+
+/* ,"name": — without the comma for the first. */
+static void append_key(struct prediction_text *text, size_t index, const char *name) {
+  if (index > 0) append(text, ",");
+  prediction_text_append_string(text, name);
+  append(text, ":");
+}
+
+static void write_classification(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
   const struct target *target = &preprocessor->targets[0];
-  json_t *probabilities = json_object();
+  const long found = find_class(preprocessor, outputs);
+  append(text, "\"class\":");
+  if (found < 0)
+    append(text, "null");
+  else
+    prediction_text_append_string(text, target->classes[found]);
+  append(text, ",\"probabilities\":{");
   for (size_t i = 0; i < target->class_count; i++) {
-    json_put(&probabilities, target->classes[i], json_number(get_probability(preprocessor, outputs, i)));
+    append_key(text, i, target->classes[i]);
+    append_number(text, get_probability(preprocessor, outputs, i));
   }
-  long found = find_class(preprocessor, outputs);
-  return json_pack("{s:o, s:o}", "class", found < 0 ? json_null() : json_string(target->classes[found]), "probabilities", probabilities);
+  append(text, "}");
 }
 
-static json_t *labels_to_json(const struct preprocessor *preprocessor, const float *outputs) {
-  json_t *labels = json_object(), *probabilities = json_object();
+static void write_labels(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+  append(text, "\"labels\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
-    json_put(&labels, preprocessor->targets[i].name, json_boolean(outputs[i] > 0.5f));
-    json_put(&probabilities, preprocessor->targets[i].name, json_number((double)outputs[i]));
+    append_key(text, i, preprocessor->targets[i].name);
+    append(text, outputs[i] > 0.5f ? "true" : "false");
   }
-  return json_pack("{s:o, s:o}", "labels", labels, "probabilities", probabilities);
-}
-
-static json_t *values_to_json(const struct preprocessor *preprocessor, const float *outputs) {
-  if (preprocessor->target_count == 1) {
-    return json_pack("{s:o}", "value", json_number(target_restore(&preprocessor->targets[0], (double)outputs[0])));
-  }
-  json_t *values = json_object();
+  append(text, "},\"probabilities\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
-    json_put(&values, preprocessor->targets[i].name, json_number(target_restore(&preprocessor->targets[i], (double)outputs[i])));
+    append_key(text, i, preprocessor->targets[i].name);
+    append_number(text, (double)outputs[i]);
   }
-  return json_pack("{s:o}", "values", values);
+  append(text, "}");
 }
 
-json_t *prediction_to_json(const struct preprocessor *preprocessor, const float *outputs) {
-  json_t *json = preprocessor->task == TASK_CLASSIFICATION ? classification_to_json(preprocessor, outputs)
-                 : preprocessor->task == TASK_MULTILABEL   ? labels_to_json(preprocessor, outputs)
-                                                           : values_to_json(preprocessor, outputs);
+static void write_values(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+  const bool is_one = preprocessor->target_count == 1;
+  append(text, is_one ? "\"value\":" : "\"values\":{");
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    if (!is_one) append_key(text, i, preprocessor->targets[i].name);
+    append_number(text, target_restore(&preprocessor->targets[i], (double)outputs[i]));
+  }
+  if (!is_one) append(text, "}");
+}
+
+void prediction_write_json(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+  append(text, "{");
+  switch (preprocessor->task) {
+  case TASK_CLASSIFICATION: write_classification(preprocessor, outputs, text); break;
+  case TASK_MULTILABEL: write_labels(preprocessor, outputs, text); break;
+  case TASK_REGRESSION: write_values(preprocessor, outputs, text); break;
+  }
   bool is_finite = true;
   for (size_t i = 0; i < preprocessor->output_width; i++) is_finite = is_finite && isfinite(outputs[i]);
-  if (!is_finite) json_put(&json, "non_finite", json_true());
-  return json;
+  append(text, is_finite ? "}" : ",\"non_finite\":true}");
 }
 
 void csv_write_cell(FILE *file, const char *text) {

@@ -23,12 +23,22 @@ void row_cells_deinit(struct row_cells *cells);
 __attribute__((warn_unused_result)) enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor,
                                                                         const json_t *row, const char *pointer, struct error *error);
 
-/* One prediction from the network's outputs[output_width]. New reference, or NULL if memory is short.
+/* A text that grows; its memory is the caller's to free. */
+struct prediction_text {
+  char *bytes;
+  size_t count, capacity;
+  bool lacks_memory; /* then what follows is not appended */
+};
+void prediction_text_append(struct prediction_text *text, const char *bytes, size_t count);
+/* As a JSON string. */
+void prediction_text_append_string(struct prediction_text *text, const char *string);
+
+/* Appends one prediction from the network's outputs[output_width], as compact JSON.
  *   classification  {"class": "3", "probabilities": {"0": …}}
  *   multilabel      {"labels": {"spam": true, …}, "probabilities": {"spam": …}}
  *   regression      {"value": …} or, of several targets, {"values": {"price": …}}
  * A number that isn't finite is null, and then there is "non_finite": true. */
-json_t *prediction_to_json(const struct preprocessor *preprocessor, const float *outputs);
+void prediction_write_json(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text);
 
 /* The same as lines of CSV, under these headings: class, probability_<class> …; <label>, probability_<label> …; value, or <target> …. */
 void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file);

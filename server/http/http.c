@@ -16,8 +16,7 @@
 
 enum {
   DESCRIPTORS_SPARE = 128, /* for databases, datasets, threads */
-  LAST_RESPONSES_MS = 250, /* for libmicrohttpd to send what handlers finished while the server closes */
-  MHD_STACK_BYTES = 512 << 10
+  LAST_RESPONSES_MS = 250  /* for libmicrohttpd to send what handlers finished while the server closes */
 };
 
 int64_t http_get_clock_ms(void) {
@@ -42,6 +41,7 @@ static struct http_server *create_server(struct api *api, const struct http_opti
   if (!server) return NULL;
   server->api = api;
   server->listener.socket = -1;
+  server->loop.wake = -1;
   server->limits = options->limits;
   server_limits_complete(&server->limits);
   server->stream_comment_ms = options->stream_comment_ms ? options->stream_comment_ms : 10000;
@@ -100,16 +100,16 @@ __attribute__((format(printf, 2, 0))) static void log_mhd(void *context, const c
 /* Not MHD_OPTION_STRICT_FOR_CLIENT 1: what it adds (Host, no spaces in the target) the guards check, and their refusal says why, where
  * libmicrohttpd's own page comes out with its headers sent twice. */
 static enum error_code start_daemon(struct http_server *server, struct error *error) {
-  unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   if (server->listener.is_ipv6) flags |= MHD_USE_IPv6;
-  server->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, serve_answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_LISTEN_SOCKET,
-      server->listener.socket, MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_CONNECTION_LIMIT,
-      limit_connections((size_t)server->limits.connections), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_REQUEST_HEAD_BYTES,
-      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)LIMIT_REPLY_IDLE_TIMEOUT_S, MHD_OPTION_THREAD_STACK_SIZE, (size_t)MHD_STACK_BYTES,
-      MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, serve_begin_exchange, server,
-      MHD_OPTION_NOTIFY_COMPLETED, serve_end_exchange, server, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, server, MHD_OPTION_END);
-  if (!server->daemon) return error_set(error, ERROR_UNAVAILABLE, "can't start the HTTP thread: %s", strerror(errno));
+  server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, serve_answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
+                                    MHD_OPTION_LISTEN_SOCKET, server->listener.socket, MHD_OPTION_STRICT_FOR_CLIENT, 0,
+                                    MHD_OPTION_CONNECTION_LIMIT, limit_connections((size_t)server->limits.connections),
+                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_REQUEST_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+                                    (unsigned)LIMIT_REPLY_IDLE_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+                                    MHD_OPTION_URI_LOG_CALLBACK, serve_begin_exchange, server, MHD_OPTION_NOTIFY_COMPLETED,
+                                    serve_end_exchange, server, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, server, MHD_OPTION_END);
+  if (!server->daemon) return error_set(error, ERROR_UNAVAILABLE, "can't start the HTTP daemon: %s", strerror(errno));
   return ERROR_NONE;
 }
 
@@ -124,6 +124,7 @@ static enum error_code start_threads(struct http_server *server, struct error *e
   if (code == ERROR_NONE) code = handler_pool_start(&server->uploads, server, (size_t)limits->uploads, 0, error);
   if (code == ERROR_NONE) code = streamer_start(server, error);
   if (code == ERROR_NONE) code = start_daemon(server, error);
+  if (code == ERROR_NONE) code = loop_start(server, error);
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   return code;
 }
@@ -213,6 +214,7 @@ static void stop_daemon(struct http_server *server, int64_t break_off_ms, int64_
   server->is_aborting = true;
   for (struct exchange *exchange = server->exchanges; exchange; exchange = exchange->next) exchange_resume(exchange);
   unlock_server(server);
+  loop_stop(server);
   MHD_stop_daemon(server->daemon);
   server->daemon = NULL;
 }

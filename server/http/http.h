@@ -1,6 +1,7 @@
 /* HTTP: sockets ⇄ requests and responses, by libmicrohttpd (only here). Guards (host, origin, token, framing, limits), the handler threads, SSE.
  *
  *     MHD thread: moves bytes, runs the guards ──▶ queue ──▶ handler thread: api_handle ──▶ connection resumed, response queued
+ *     predictions of few rows: gathered by the MHD thread, computed together by it at the end of its round (api_gather)
  *     upload:     MHD thread ──bounded buffer──▶ handler thread (request->read); full → the connection is suspended
  *     SSE:        hub wakes the streamer thread ──▶ events.read into the stream's buffer ──▶ connection resumed
  *

@@ -27,6 +27,7 @@ void exchange_resume(struct exchange *exchange) {
     connection_set_deadline(exchange->connection, http_get_clock_ms() + (int64_t)exchange->server->limits.body_idle_timeout_ms);
   }
   MHD_resume_connection(exchange->mhd);
+  loop_wake(exchange->server);
 }
 
 bool exchange_suspend(struct exchange *exchange) {
@@ -369,27 +370,44 @@ static enum MHD_Result take_data(struct exchange *exchange, const char *data, si
   return answer_early(exchange);
 }
 
+/* The body is whole and in memory. True if its answer comes at the end of this round. */
+static bool gather(struct exchange *exchange) {
+  if (exchange->body) exchange->request.body = exchange->body;
+  exchange->request.body_bytes = (size_t)exchange->body_bytes;
+  return api_gather(exchange->server->api, exchange->match.route, &exchange->request, &exchange->response);
+}
+
+/* Under the lock. Who will answer a whole request. */
+static enum error_code hand_over(struct exchange *exchange, bool is_gathered, struct error *error) {
+  struct http_server *server = exchange->server;
+  exchange->phase = EXCHANGE_WAITING;
+  connection_set_deadline(exchange->connection, 0);
+  if (exchange->upload.ring) {
+    exchange->upload.is_over = true;
+    pthread_cond_signal(&exchange->upload.changed);
+  } else if (is_gathered) {
+    exchange->is_gathered = true;
+    exchange->references++;
+    exchange->next_queued = server->gathered;
+    server->gathered = exchange;
+  } else if (!handler_pool_submit(&server->requests, exchange)) {
+    return error_set(error, ERROR_UNAVAILABLE, "too many requests wait; try again later");
+  }
+  return ERROR_NONE;
+}
+
 /* The request is whole, or was resumed: hand it to a handler, wait for it, give its answer. */
 static enum MHD_Result end_body(struct exchange *exchange) {
   struct http_server *server = exchange->server;
-  struct error error = {0};
+  struct error error;
+  error_clear(&error);
   if (exchange->phase == EXCHANGE_DISCARDING) return MHD_NO;
+  bool is_new = exchange->phase == EXCHANGE_BODY;
+  bool is_gathered = is_new && !exchange->upload.ring && gather(exchange);
   lock_server(server);
-  if (exchange->phase == EXCHANGE_BODY) {
-    exchange->phase = EXCHANGE_WAITING;
-    connection_set_deadline(exchange->connection, 0);
-    if (exchange->upload.ring) {
-      exchange->upload.is_over = true;
-      pthread_cond_signal(&exchange->upload.changed);
-    } else {
-      if (exchange->body) exchange->request.body = exchange->body;
-      exchange->request.body_bytes = (size_t)exchange->body_bytes;
-      if (!handler_pool_submit(&server->requests, exchange))
-        (void)error_set(&error, ERROR_UNAVAILABLE, "too many requests wait; try again later");
-    }
-  }
+  if (is_new) (void)hand_over(exchange, is_gathered, &error);
   bool is_ready = exchange->is_ready || error.code != ERROR_NONE;
-  bool waits = !is_ready && exchange_suspend(exchange);
+  bool waits = !is_ready && (exchange->is_gathered || exchange_suspend(exchange));
   unlock_server(server);
   if (waits) return MHD_YES;
   if (!is_ready) return MHD_NO;

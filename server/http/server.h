@@ -10,6 +10,7 @@
  *  1. One lock, server->lock, guards everything here that more than one thread touches. It is never held while api functions or event sources
  *     are called; libmicrohttpd's resume is called under it.
  *  2. Only the MHD thread suspends, in serve.c and event_stream.c, and never once is_aborting is set; so http_close can resume all and stop.
+ *     It is our own thread (loop.c), which runs libmicrohttpd round by round and answers between two rounds what api has gathered.
  *  3. An exchange lives as long as someone holds it: libmicrohttpd until serve_end_exchange, a queue or handler, the streamer.
  */
 #ifndef SERVER_HTTP_SERVER_H
@@ -66,8 +67,9 @@ struct exchange {
   int references;
   enum exchange_phase phase;
   bool is_suspended;
-  bool is_ready; /* the handler is through: `response` is complete */
-  bool is_gone;  /* libmicrohttpd has let go of it */
+  bool is_gathered; /* not suspended, but answered at the end of this round; the MHD thread's alone */
+  bool is_ready;    /* the handler is through: `response` is complete */
+  bool is_gone;     /* libmicrohttpd has let go of it */
   bool is_head_request;
   int64_t started_ms;
 
@@ -102,6 +104,14 @@ struct handler_pool {
   pthread_cond_t available;
 };
 
+/* The MHD thread. */
+struct loop {
+  pthread_t thread;
+  bool is_started;
+  int wake; /* an eventfd: something was resumed, or is_over */
+  atomic_bool is_over;
+};
+
 struct http_server {
   struct api *api;
   struct listener listener;
@@ -120,6 +130,8 @@ struct http_server {
   uint64_t collected_bytes; /* capacity of all bodies being collected */
   bool is_quiesced, is_closing, is_aborting, is_stopping;
   struct handler_pool requests, uploads;
+  struct exchange *gathered; /* by api_gather in this round, linked by next_queued; the MHD thread's alone */
+  struct loop loop;
   pthread_t streamer;
   bool has_streamer;
   uint64_t id_seed;
@@ -167,6 +179,14 @@ void upload_buffer_append(struct upload_buffer *upload, const char *bytes, size_
 void upload_buffer_fail(struct upload_buffer *upload, enum error_code failure);
 /* request->read; takes the lock itself. */
 enum error_code upload_buffer_read(void *exchange, void *buffer, size_t buffer_bytes, size_t *out_bytes, struct error *error);
+
+/* loop.c */
+/* Runs server->daemon until loop_stop. */
+enum error_code loop_start(struct http_server *server, struct error *error);
+/* Any thread: a round is to be run, since libmicrohttpd doesn't notice a resumed connection by itself. */
+void loop_wake(struct http_server *server);
+/* Joins the thread after a last round, which sees what was resumed before. Fine if it never started. */
+void loop_stop(struct http_server *server);
 
 /* handler_pool.c */
 enum error_code handler_pool_start(struct handler_pool *pool, struct http_server *server, size_t thread_count, size_t waiting_max,

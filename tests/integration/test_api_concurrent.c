@@ -1,13 +1,16 @@
 /* Many clients at once, on the same things: what each of them sees is always whole. Run under ThreadSanitizer too, where a race in the
  * server makes its exit status non-zero. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/suite.h"
+#include "tests/support/wire.h"
 
 enum { CLIENTS = 8, ROUNDS = 12 };
 
@@ -60,19 +63,37 @@ static void run_clients(void *(*client)(void *number)) {
   for (size_t i = 0; i < CLIENTS; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 }
 
-/* One deletes the model and trains it anew, the others predict: the whole answer or 404, nothing else. */
+/* Ids of the models that are deleted for certain: DELETE has been answered. */
+static char deleted_ids[CLIENTS * ROUNDS][64];
+static _Atomic size_t deleted_count;
+
+static void delete_model(void) {
+  char *body;
+  int status = send("GET", "/v1/models/rose", NULL, &body);
+  json_t *model = json_loads(body, 0, NULL);
+  snprintf(deleted_ids[atomic_load(&deleted_count)], sizeof deleted_ids[0], "\"%s\"", status == 200 ? json_text_at(model, "/id") : "none");
+  json_decref(model);
+  free(body);
+  status = send("DELETE", "/v1/models/rose", NULL, NULL);
+  ck_assert_msg(status == 204 || status == 404, "%d", status);
+  atomic_fetch_add(&deleted_count, 1);
+}
+
+/* One deletes the model and trains it anew, the others predict: the whole answer of a model that is not deleted, or 404, nothing else. */
 static void *predict_or_replace(void *number) {
   for (int round = 0; round < ROUNDS; round++) {
     if (*(size_t *)number == 0) {
-      int status = send("DELETE", "/v1/models/rose", NULL, NULL);
-      ck_assert_msg(status == 204 || status == 404, "%d", status);
+      delete_model();
       ck_assert_int_eq(send("DELETE", "/v1/jobs/rose", NULL, NULL), 204);
       submit("rose", 3);
       json_decref(client_wait_for(&server, "/v1/jobs/rose", "/state", "succeeded", 120000));
       continue;
     }
     char *body;
+    size_t deleted_before = atomic_load(&deleted_count);
     int status = send("POST", "/v1/models/rose/predict", "{\"rows\":[[1,2],[3,5]]}", &body);
+    for (size_t i = 0; i < deleted_before; i++)
+      ck_assert_msg(strstr(body, deleted_ids[i]) == NULL, "answered by a deleted model: %s", body);
     ck_assert_msg(status == 404 || (status == 200 && strstr(body, "predictions") != NULL), "%d %s", status, body);
     free(body);
   }
@@ -83,6 +104,47 @@ START_TEST(models_are_replaced_while_others_predict) {
   submit("rose", 3);
   json_decref(client_wait_for(&server, "/v1/jobs/rose", "/state", "succeeded", 120000));
   run_clients(predict_or_replace);
+}
+END_TEST
+
+enum { ROWS = 40 };
+
+/* {"predictions": … of an answer, without the model before it. */
+static const char *find_predictions(const char *answer) {
+  const char *found = strstr(answer, "\"predictions\"");
+  ck_assert_msg(found != NULL, "%s", answer);
+  return found;
+}
+
+/* Rows of numbers are computed together with those that arrive at the same time; rows as objects are not. */
+START_TEST(rows_that_arrive_together_are_answered_as_alone) {
+  submit("rose", 3);
+  json_decref(client_wait_for(&server, "/v1/jobs/rose", "/state", "succeeded", 120000));
+  char *alone[ROWS], body[128], request[512];
+  int clients[ROWS];
+  for (int i = 0; i < ROWS; i++) {
+    snprintf(body, sizeof body, "{\"rows\":[{\"length\":%d.%d,\"width\":%d}]}", i % 4, i, i % 7);
+    ck_assert_int_eq(send("POST", "/v1/models/rose/predict", body, &alone[i]), 200);
+    clients[i] = wire_connect(server.url);
+  }
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < ROWS; i++) {
+      int body_bytes = snprintf(body, sizeof body, "{\"rows\":[[%d.%d,%d]]}", i % 4, i, i % 7);
+      snprintf(request, sizeof request,
+               "POST /v1/models/rose/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+               body_bytes, body);
+      ck_assert(wire_send(clients[i], request));
+    }
+    for (int i = 0; i < ROWS; i++) {
+      char *answer = wire_receive_until(clients[i], "}}]}", 120000);
+      ck_assert_str_eq(find_predictions(answer), find_predictions(alone[i]));
+      free(answer);
+    }
+  }
+  for (int i = 0; i < ROWS; i++) {
+    close(clients[i]);
+    free(alone[i]);
+  }
 }
 END_TEST
 
@@ -142,6 +204,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "many clients");
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, models_are_replaced_while_others_predict);
+  tcase_add_test(test_case, rows_that_arrive_together_are_answered_as_alone);
   tcase_add_test(test_case, many_hands_push_the_same_jobs_about);
   tcase_add_test(test_case, a_name_is_given_once);
 }

@@ -60,6 +60,14 @@ static void *work(void *context) {
     char *answer = wire_receive_until(client, "}\n", PATIENCE_MS);
     ck_assert_ptr_nonnull(strstr(answer, "\"body\":\"0123456789\""));
     free(answer);
+    for (int i = 0; i < 3; i++) { /* answered on http's own thread, with others */
+      (void)snprintf(path, sizeof path, "%03d-%02d-%d", number, round, i);
+      send_request(client, "POST", "/v1/rows", JSON "Content-Length: 8\r\n", path);
+      answer = wire_receive_until(client, "}\n", PATIENCE_MS);
+      (void)snprintf(expected, sizeof expected, "\"bytes\":8,\"body\":\"%s\"", path);
+      ck_assert_msg(strstr(answer, expected) != NULL, "%s", answer);
+      free(answer);
+    }
     send_request(client, "DELETE", "/v1/nothing", "", "");
     answer = wire_receive_until(client, "}\n", PATIENCE_MS);
     ck_assert_int_eq(wire_get_status(answer), 404);
@@ -73,6 +81,7 @@ static void *work(void *context) {
         free(answer);
       }
     }
+    if (round % 3 == 0) send_request(client, "POST", "/v1/rows", JSON "Content-Length: 8\r\n", "and away");
     close(client);
   }
   return NULL;
@@ -89,10 +98,11 @@ START_TEST(pipelined_requests_are_answered_in_their_order) {
   char requests[20000] = "", expected[64];
   for (int i = 0; i < 50; i++) {
     size_t at = strlen(requests);
-    (void)snprintf(requests + at, sizeof requests - at,
-                   i % 2 ? "GET /v1/things/n%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-                         : "POST /v1/things?a=n%d HTTP/1.1\r\nHost: 127.0.0.1\r\n" JSON "Content-Length: 2\r\n\r\n{}",
-                   i);
+    if (i % 2)
+      (void)snprintf(requests + at, sizeof requests - at, "GET /v1/things/n%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", i);
+    else
+      (void)snprintf(requests + at, sizeof requests - at,
+                     "POST /v1/%s?a=n%d HTTP/1.1\r\nHost: 127.0.0.1\r\n" JSON "Content-Length: 2\r\n\r\n{}", i % 4 ? "things" : "rows", i);
   }
   int client = wire_connect(url);
   ck_assert(wire_send(client, requests));

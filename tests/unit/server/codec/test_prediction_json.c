@@ -130,11 +130,13 @@ END_TEST
 
 static void check_prediction(const char *text, const float *outputs, const char *expected_json, const char *expected_csv) {
   struct preprocessor preprocessor = make(text);
-  json_t *prediction = prediction_to_json(&preprocessor, outputs), *expected = json_loads(expected_json, 0, NULL);
+  struct prediction_text written = {0};
+  prediction_write_json(&preprocessor, outputs, &written);
+  ck_assert(!written.lacks_memory);
+  json_t *prediction = json_loadb(written.bytes, written.count, 0, NULL), *expected = json_loads(expected_json, 0, NULL);
   ck_assert_ptr_nonnull(expected);
-  char *got = json_dumps(prediction, JSON_COMPACT);
-  ck_assert_msg(json_equal(prediction, expected), "%s, expected %s", got, expected_json);
-  free(got);
+  ck_assert_msg(json_equal(prediction, expected), "%.*s, expected %s", (int)written.count, written.bytes, expected_json);
+  free(written.bytes);
   char *csv = NULL;
   size_t bytes = 0;
   FILE *file = open_memstream(&csv, &bytes);
@@ -193,8 +195,25 @@ START_TEST(what_is_not_finite_is_null_and_flagged) {
 }
 END_TEST
 
+START_TEST(strings_are_escaped_as_jansson_escapes_them) {
+  static const char *const strings[] = {"", "a\"b\\c/", "\b\f\n\r\t\x01\x1f\x7f", "\xc3\xa9\xe2\x82\xac"};
+  for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+    struct prediction_text text = {0};
+    prediction_text_append_string(&text, strings[i]);
+    json_t *json = json_string(strings[i]);
+    char *expected = json_dumps(json, JSON_ENCODE_ANY);
+    ck_assert_uint_eq(text.count, strlen(expected));
+    ck_assert_mem_eq(text.bytes, expected, text.count);
+    free(expected);
+    free(text.bytes);
+    json_decref(json);
+  }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "prediction_json");
+  tcase_add_test(test_case, strings_are_escaped_as_jansson_escapes_them);
   tcase_add_test(test_case, a_preprocessor_survives_the_way_to_json_and_back);
   tcase_add_test(test_case, a_damaged_preprocessor_is_refused);
   tcase_add_test(test_case, rows_come_as_objects_or_arrays);
