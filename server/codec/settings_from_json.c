@@ -77,7 +77,10 @@ static void describe(const struct param *param, struct text *text) {
     text_add(text, "an array of %zu to %zu objects {\"type\": the %s's kind, …}", kinds_min(param), kinds_max(param), param->kinds->sort);
     break;
   case PARAM_NUMBERS: text_add(text, "an array of at most %d numbers", LIMIT_CLASS_WEIGHTS); break;
-  case PARAM_NAMES: text_add(text, "a string or an array of strings of at most %d bytes each", NAME_ITEM_BYTES_MAX); break;
+  case PARAM_NAMES:
+    text_add(text, "a string or an array of %sstrings of at most %d bytes each", has_flag(param, PARAM_REQUIRED) ? "one or more " : "",
+             NAME_ITEM_BYTES_MAX);
+    break;
   case PARAM_SHAPE: text_add(text, "an array of 1 to %d integers from 1 to %.0f", LIMIT_RANK, shape_size_max(param)); break;
   case PARAM_OBJECT:
   case PARAM_INLINE: text_add(text, "an object"); break;
@@ -90,7 +93,8 @@ static void describe(const struct param *param, struct text *text) {
 /* The wrong value as it was written, cut short; containers by their kind only. */
 static void describe_given(const json_t *value, struct text *text) {
   if (json_is_object(value) || json_is_array(value)) {
-    text_add(text, json_is_object(value) ? "an object" : "an array");
+    bool is_empty = json_object_size(value) + json_array_size(value) == 0;
+    text_add(text, "an %s%s", is_empty ? "empty " : "", json_is_object(value) ? "object" : "array");
     return;
   }
   char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));

@@ -248,7 +248,7 @@ static const struct ending_row endings[] = {
     [ENDING_EARLY_STOPPED] = {JOB_SUCCEEDED, "early_stopping", 1u << JOB_RUNNING | 1u << JOB_PAUSING, true},
     [ENDING_DIVERGED] = {JOB_FAILED, "diverged", 1u << JOB_RUNNING | 1u << JOB_PAUSING, false},
     [ENDING_ERROR] = {JOB_FAILED, "error", 1u << JOB_RUNNING | 1u << JOB_PAUSING, false},
-    [ENDING_PAUSED] = {JOB_PAUSED, "", 1u << JOB_PAUSING, false},
+    [ENDING_PAUSED] = {JOB_PAUSED, "", 1u << JOB_RUNNING | 1u << JOB_PAUSING, false},
     [ENDING_CANCELLED] = {JOB_CANCELLED, "cancelled", 1u << JOB_CANCELLING, true},
 };
 

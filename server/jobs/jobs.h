@@ -10,8 +10,9 @@
  *               paused◀──stopped── pausing  cancelling ──stopped──▶ cancelled
  *                 └──────────cancel (also from queued)───────────▶ cancelled
  *
- * Two arrows more: a job that ends before it sees the pause goes from pausing to succeeded or failed; and a waiting job that was trained
- * before (it has a checkpoint) is cancelled by way of cancelling, because a thread must still make a model of its weights.
+ * Three arrows more: a job that ends before it sees the pause goes from pausing to succeeded or failed; a waiting job that was trained
+ * before (it has a checkpoint) is cancelled by way of cancelling, because a thread must still make a model of its weights. And a third: a
+ * job that fits the memory budget no longer, because the server was started with a smaller one, goes from running to paused.
  *
  * A worker thread runs a job's training by the engine; the engine reports to the worker, the worker hands events to the committer, which
  * writes those of all jobs in one transaction at most 250 ms after they happened and then tells the hub. A checkpoint takes the events

@@ -184,6 +184,10 @@ static void work(struct run *run) {
     ending = run_is_interrupted(run) ? get_interruption(run) : train(run, line, sizeof line, &error);
   else if (code == ERROR_CONFLICT && run_is_interrupted(run))
     ending = get_interruption(run);
+  if (code == ERROR_OVER_BUDGET) { /* it was admitted by an earlier process, with more memory */
+    ending = ENDING_PAUSED;
+    snprintf(line, sizeof line, "paused: %s", error.detail);
+  }
   run_finish(run, ending, &error, line);
 }
 

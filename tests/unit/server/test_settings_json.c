@@ -184,6 +184,7 @@ static const struct {
     {"{\"units\": null}", "/units", "not null"},
     {"{\"units\": \"auto\"}", "/units", "not \"auto\""},
     {"{\"units\": [3]}", "/units", "not an array"},
+    {"{\"units\": []}", "/units", "not an empty array"},
     {"{\"units\": 9223372036854775807}", "/units", "not 9223372036854775807"},
     {"{\"units\": 1, \"length\": 10}", "/length", "must be an integer from 1 to 9 or \"auto\" or null, not 10"},
     {"{\"units\": 1, \"flag\": 1}", "/flag", "must be true or false, not 1"},

@@ -188,6 +188,31 @@ START_TEST(a_stop_of_the_server_changes_no_bit) {
 }
 END_TEST
 
+START_TEST(a_smaller_memory_budget_pauses_a_job_and_a_larger_one_lets_it_go_on) {
+  char id[STORE_ID_BYTES];
+  submit(ENDLESS_RUN, id);
+  job_scene_wait_for_metrics(&scene, id, 1);
+  job_scene_stop(&scene);
+  job_scene_start(&scene, &(struct jobs_options){.workers = 1, .memory_budget_bytes = 1 << 10});
+  struct job_row row;
+  job_scene_wait(&scene, id, 1u << JOB_PAUSED | OVER, &row);
+  ck_assert_int_eq(row.state, JOB_PAUSED);
+  ck_assert_int_ne(row.checkpoint_blob, 0);
+  ck_assert_int_eq(row.finished_ms, 0);
+  job_row_deinit(&row);
+  ck_assert(job_scene_has_log(&scene, id, "memory budget is 1024 bytes"));
+  job_scene_stop(&scene);
+  job_scene_start(&scene, &(struct jobs_options){.workers = 1, .memory_budget_bytes = 1 << 30});
+  OK(jobs_resume(scene.jobs, id, error));
+  job_scene_wait(&scene, id, 1u << JOB_RUNNING, &row);
+  job_row_deinit(&row);
+  OK(jobs_cancel(scene.jobs, id, error));
+  job_scene_wait(&scene, id, OVER, &row);
+  ck_assert_int_eq(row.state, JOB_CANCELLED);
+  job_row_deinit(&row);
+}
+END_TEST
+
 START_TEST(a_cancelled_job_leaves_a_model_of_its_weights) {
   char id[STORE_ID_BYTES];
   submit(ENDLESS_RUN, id);
@@ -452,6 +477,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, the_number_of_threads_changes_no_bit);
   tcase_add_test(test_case, pausing_changes_no_bit_and_repeats_no_point);
   tcase_add_test(test_case, a_stop_of_the_server_changes_no_bit);
+  tcase_add_test(test_case, a_smaller_memory_budget_pauses_a_job_and_a_larger_one_lets_it_go_on);
   tcase_add_test(test_case, a_cancelled_job_leaves_a_model_of_its_weights);
   tcase_add_test(test_case, a_paused_job_that_is_cancelled_leaves_a_model_too);
   tcase_add_test(test_case, a_pause_may_become_a_cancel);
