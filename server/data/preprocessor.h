@@ -37,7 +37,7 @@ struct target {
   size_t class_count;
   char **classes;        /* of classification: the output's order; of a multilabel column: {negative, positive} */
   double *class_weights; /* [class_count] that the loss was computed with; NULL: all 1 */
-  double center, scale; /* regression: standardized for training */
+  double center, scale;  /* regression: standardized for training */
 };
 
 struct preprocessor {
