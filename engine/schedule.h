@@ -2,12 +2,24 @@
 #ifndef ENGINE_SCHEDULE_H
 #define ENGINE_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "engine/param.h"
 
 enum { SCHEDULE_SCALARS = 4 };
+
+/* Reported values that schedules and early stopping may monitor: losses, which should fall, and accuracies, which should rise. */
+enum { MONITOR_VALIDATION_LOSS, MONITOR_VALIDATION_ACCURACY, MONITOR_LOSS, MONITOR_ACCURACY, MONITOR_COUNT };
+extern const char *const monitor_names[MONITOR_COUNT + 1]; /* NULL at the end */
+
+static inline bool monitor_is_accuracy(int monitor) { return monitor == MONITOR_VALIDATION_ACCURACY || monitor == MONITOR_ACCURACY; }
+static inline bool monitor_is_of_validation(int monitor) { return monitor <= MONITOR_VALIDATION_ACCURACY; }
+/* The same of the training part. */
+static inline int monitor_of_training(int monitor) {
+  return monitor_is_of_validation(monitor) ? monitor + MONITOR_LOSS - MONITOR_VALIDATION_LOSS : monitor;
+}
 
 /* Every schedule's settings start with this; its table includes schedule_common_params by a PARAM_INLINE row. */
 struct schedule_common {
@@ -33,8 +45,10 @@ struct schedule_kind {
   double (*factor)(const void *settings, const struct schedule_position *position, const struct schedule_state *state);
   /* What an optimizer that has momentum is to use in its place at this step; NAN: its own. May be NULL. */
   double (*momentum)(const void *settings, const struct schedule_position *position);
-  /* Called once at each epoch's end with the base rate and the loss (validation if there is a validation part). May be NULL. */
-  void (*epoch_end)(const void *settings, double base, double loss, struct schedule_state *state);
+  /* Index into monitor_names of what epoch_end looks at. NULL where epoch_end is. */
+  int (*monitor)(const void *settings);
+  /* Called once at each epoch's end with the base rate and the monitored value. May be NULL. */
+  void (*epoch_end)(const void *settings, double base, double value, struct schedule_state *state);
 };
 
 extern const struct kind_table schedule_kinds;
@@ -48,7 +62,8 @@ double schedule_momentum(const struct spec *schedule, uint64_t step, uint64_t to
 double schedule_learning_rate(const struct spec *schedule, double base, uint64_t step, uint64_t total_steps, uint64_t steps_per_epoch,
                               const struct schedule_state *state);
 
-/* Tells the schedule that an epoch is over; `loss` is the validation loss, or the training loss if there is no validation part. */
-void schedule_end_epoch(const struct spec *schedule, double base, double loss, struct schedule_state *state);
+/* Tells the schedule that an epoch is over, with its values in the order of monitor_names; those of the validation part are NAN if there is
+ * none, and then the training part's stand in. */
+void schedule_end_epoch(const struct spec *schedule, double base, const double values[MONITOR_COUNT], struct schedule_state *state);
 
 #endif

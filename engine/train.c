@@ -10,16 +10,11 @@
 
 static const struct early_stopping *stopping_of(const struct trainer *trainer) { return &trainer->settings->early_stopping; }
 
-enum { MONITOR_VALIDATION = 2 }; /* early_stopping_monitors below are of the validation part, the next two the same of the training part */
-
 /* Without early stopping, the best epoch is still told, by the loss. Without a validation part, the training part's values stand in. */
 int trainer_get_monitor(const struct trainer *trainer) {
   int monitor = stopping_of(trainer)->is_enabled ? stopping_of(trainer)->monitor : 0;
-  bool is_missing = monitor < MONITOR_VALIDATION && trainer->data.validation.count == 0;
-  return is_missing ? monitor + MONITOR_VALIDATION : monitor;
+  return trainer->data.validation.count == 0 ? monitor_of_training(monitor) : monitor;
 }
-
-static bool is_monitor_accuracy(const struct trainer *trainer) { return trainer_get_monitor(trainer) % 2 == 1; }
 
 /* Is `value` of the monitored quantity better than the best so far? */
 bool trainer_has_better(const struct trainer *trainer, double value) {
@@ -27,7 +22,7 @@ bool trainer_has_better(const struct trainer *trainer, double value) {
   const double best = trainer->position.best_monitored;
   if (!isfinite(value)) return false;
   if (trainer->position.best_epoch == 0) return true;
-  return is_monitor_accuracy(trainer) ? value > best + delta : value < best - delta;
+  return monitor_is_accuracy(trainer_get_monitor(trainer)) ? value > best + delta : value < best - delta;
 }
 
 enum {

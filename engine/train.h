@@ -23,7 +23,7 @@
 
 struct early_stopping {
   bool is_enabled;  /* set where the object was given */
-  int monitor;      /* index into early_stopping_monitors: validation_loss, validation_accuracy, loss, accuracy */
+  int monitor;      /* index into monitor_names */
   int64_t patience; /* epochs without improvement */
   double min_delta;
   bool restore_best; /* end with the best epoch's weights, not the last's */
@@ -39,7 +39,6 @@ struct train_settings {
   struct early_stopping early_stopping;
 };
 extern const struct param train_params[11];
-extern const char *const early_stopping_monitors[5]; /* names of reported values, NULL at the end */
 extern const size_t train_param_count;
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */

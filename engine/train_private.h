@@ -47,7 +47,7 @@ struct trainer {
   float *before; /* parameters before the last step of an epoch, for update_ratio */
 };
 
-/* train.c: the monitored quantity, as index into early_stopping_monitors. */
+/* train.c: the monitored quantity, as index into monitor_names. */
 int trainer_get_monitor(const struct trainer *trainer);
 bool trainer_has_better(const struct trainer *trainer, double value);
 

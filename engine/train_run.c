@@ -259,15 +259,14 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
                                 .validation_hits = NAN};
   enum error_code code = validate(run, &values, out_stop);
   if (code != ERROR_NONE || *out_stop) return code;
-  const bool has_validation = trainer->data.validation.count > 0;
-  const double monitored[] = {values.validation_loss, values.validation_hits, values.loss, values.hits};
+  const double monitored[MONITOR_COUNT] = {values.validation_loss, values.validation_hits, values.loss, values.hits};
   trainer->learning_rate = trainer_get_learning_rate(trainer, position->step - 1);
   position->epoch++;
   position->batch_in_epoch = 0;
   position->loss_sum = position->loss_weight = position->correct_sum = position->correct_count = 0;
   keep_if_best(trainer, monitored[trainer_get_monitor(trainer)]);
   const double base = ((const struct optimizer_common *)trainer->settings->optimizer.settings)->learning_rate;
-  schedule_end_epoch(&trainer->settings->schedule, base, has_validation ? values.validation_loss : values.loss, &position->schedule);
+  schedule_end_epoch(&trainer->settings->schedule, base, monitored, &position->schedule);
   report(run, position->step, true, report_fill_epoch(trainer, report_fill_step(trainer), &values));
   check_epoch(run, &values);
   return ERROR_NONE;

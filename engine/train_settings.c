@@ -4,11 +4,10 @@
 
 #include "engine/train.h"
 
-const char *const early_stopping_monitors[5] = {"validation_loss", "validation_accuracy", "loss", "accuracy", NULL};
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
 
 static const struct param early_stopping_params[] = {
-    PARAM_CHOICE_ROW(struct early_stopping, monitor, early_stopping_monitors, 0, "value that must improve"),
+    PARAM_CHOICE_ROW(struct early_stopping, monitor, monitor_names, 0, "value that must improve"),
     PARAM_INTEGER_ROW(struct early_stopping, patience, 1, LIMIT_EPOCHS, 5, "epochs without improvement before training stops"),
     PARAM_NUMBER_ROW(struct early_stopping, min_delta, 0, INFINITY, 0, "smallest change that counts as an improvement"),
     PARAM_BOOLEAN_ROW(struct early_stopping, restore_best, true, "end with the weights of the best epoch, not of the last"),
@@ -54,11 +53,16 @@ static enum error_code choose_loss(struct train_settings *settings, const struct
                    task == TASK_CLASSIFICATION ? "softmax" : "sigmoid");
 }
 
-static void check_monitor(const struct train_settings *settings, enum task task, struct error *error) {
-  if (!settings->early_stopping.is_enabled) return;
-  const char *monitor = early_stopping_monitors[settings->early_stopping.monitor];
-  if (task == TASK_REGRESSION && strstr(monitor, "accuracy") != NULL)
-    error_add(error, "/early_stopping/monitor", "\"%s\" is not measured for a regression; use \"validation_loss\" or \"loss\"", monitor);
+static void check_monitor(int monitor, const char *pointer, struct error *error) {
+  if (monitor_is_accuracy(monitor))
+    error_add(error, pointer, "\"%s\" is not measured for a regression; use \"validation_loss\" or \"loss\"", monitor_names[monitor]);
+}
+
+static void check_monitors(const struct train_settings *settings, enum task task, struct error *error) {
+  if (task != TASK_REGRESSION) return;
+  const struct schedule_kind *schedule = schedule_of(&settings->schedule);
+  if (settings->early_stopping.is_enabled) check_monitor(settings->early_stopping.monitor, "/early_stopping/monitor", error);
+  if (schedule->monitor != NULL) check_monitor(schedule->monitor(settings->schedule.settings), "/schedule/monitor", error);
 }
 
 enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task,
@@ -74,6 +78,6 @@ enum error_code train_settings_resolve(struct train_settings *settings, const st
   if (task != TASK_CLASSIFICATION && loss_of(&settings->loss)->target_form == TARGET_CLASS)
     error_add(error, "/loss", "%s needs one class per row, but the task is %s; use %s", settings->loss.kind->name, task_names[task],
               task == TASK_MULTILABEL ? "\"binary_cross_entropy\"" : "\"mean_squared_error\", \"mean_absolute_error\" or \"huber\"");
-  check_monitor(settings, task, error);
+  check_monitors(settings, task, error);
   return error->code;
 }

@@ -4,6 +4,8 @@
  */
 #include "engine/schedules/schedules.h"
 
+const char *const monitor_names[MONITOR_COUNT + 1] = {"validation_loss", "validation_accuracy", "loss", "accuracy", NULL};
+
 const struct param schedule_common_params[1] = {
     PARAM_INTEGER_ROW(struct schedule_common, warmup_steps, 0, 1e9, 0, "steps over which the rate first rises linearly from 0"),
 };
@@ -35,7 +37,10 @@ double schedule_momentum(const struct spec *schedule, uint64_t step, uint64_t to
   return kind->momentum(schedule->settings, &position);
 }
 
-void schedule_end_epoch(const struct spec *schedule, double base, double loss, struct schedule_state *state) {
+void schedule_end_epoch(const struct spec *schedule, double base, const double values[MONITOR_COUNT], struct schedule_state *state) {
   const struct schedule_kind *kind = schedule_of(schedule);
-  if (kind->epoch_end != NULL) kind->epoch_end(schedule->settings, base, loss, state);
+  if (kind->epoch_end == NULL) return;
+  int monitor = kind->monitor(schedule->settings);
+  if (isnan(values[MONITOR_VALIDATION_LOSS])) monitor = monitor_of_training(monitor);
+  kind->epoch_end(schedule->settings, base, values[monitor], state);
 }

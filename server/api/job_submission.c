@@ -160,7 +160,7 @@ static enum error_code resolve_network(struct submission *submission, struct err
 static void check_monitor(const struct submission *submission, struct error *error) {
   const struct early_stopping *stopping = &submission->spec.train.early_stopping;
   if (!stopping->is_enabled || submission->plan.has_validation) return;
-  const char *monitor = early_stopping_monitors[stopping->monitor];
+  const char *monitor = monitor_names[stopping->monitor];
   if (strncmp(monitor, "validation", strlen("validation")) != 0) return;
   error_add(error, "/early_stopping/monitor", "\"%s\" needs a validation part: give split.validation a share, or monitor \"loss\"",
             monitor);

@@ -67,7 +67,7 @@ static const struct train_value *find_value(const struct train_report *report, c
 /* Is this epoch the best so far, by what early stopping monitors, or else by the validation (or training) loss? */
 static bool is_best(struct run *run, const struct train_report *report) {
   const struct early_stopping *stopping = &run->spec.train.early_stopping;
-  const char *name = stopping->is_enabled ? early_stopping_monitors[stopping->monitor] : "validation_loss";
+  const char *name = stopping->is_enabled ? monitor_names[stopping->monitor] : "validation_loss";
   const struct train_value *value = find_value(report, name);
   if (value == NULL && !stopping->is_enabled) value = find_value(report, "loss");
   if (value == NULL || !isfinite(value->value)) return false;

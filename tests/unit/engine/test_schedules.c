@@ -143,18 +143,25 @@ START_TEST(the_warm_up_rises_to_where_the_schedule_begins) {
 }
 END_TEST
 
-/* Feeds one loss an epoch and compares the rate after each. */
-static void check_plateau(const char *text, size_t count, const double *losses, const double *factors) {
+/* Feeds one value an epoch to what is monitored, and compares the rate after each. */
+static void check_plateau_of(int monitor, const char *text, size_t count, const double *fed, const double *factors) {
   struct spec spec;
   struct schedule_state state = {0};
   spec_parse(&spec, &schedule_kinds, text);
   for (size_t i = 0; i < count; i++) {
-    schedule_end_epoch(&spec, base, losses[i], &state);
+    double values[MONITOR_COUNT] = {-1, -2, -3, -4};
+    if (!monitor_is_of_validation(monitor)) values[MONITOR_VALIDATION_LOSS] = values[MONITOR_VALIDATION_ACCURACY] = NAN;
+    values[monitor] = fed[i];
+    schedule_end_epoch(&spec, base, values, &state);
     double rate = schedule_learning_rate(&spec, base, 10 * (i + 1), 1000, 10, &state);
     ck_assert_msg(fabs(rate - base * factors[i]) < 1e-12, "%s: after epoch %zu the rate is %g, not %g", text, i + 1, rate,
                   base * factors[i]);
   }
   spec_deinit(&spec);
+}
+
+static void check_plateau(const char *text, size_t count, const double *losses, const double *factors) {
+  check_plateau_of(MONITOR_VALIDATION_LOSS, text, count, losses, factors);
 }
 
 START_TEST(reduce_on_plateau_waits_as_long_as_its_patience) {
@@ -167,6 +174,33 @@ START_TEST(reduce_on_plateau_counts_only_what_passes_its_threshold) {
   const double losses[] = {1, 0.95, 0.95}, relative[] = {1, 0.5, 0.25}, absolute[] = {1, 1, 0.5};
   check_plateau("reduce_on_plateau factor=0.5 patience=0 threshold=0.1", 3, losses, relative);
   check_plateau("reduce_on_plateau factor=0.5 patience=0 threshold=0.04 threshold_mode=abs", 3, losses, absolute);
+}
+END_TEST
+
+START_TEST(reduce_on_plateau_looks_at_what_it_is_told_to) {
+  const double accuracies[] = {0.5, 0.6, 0.6, 0.7, 0.7}, factors[] = {1, 1, 0.5, 0.5, 0.25};
+  check_plateau_of(MONITOR_VALIDATION_ACCURACY, "reduce_on_plateau factor=0.5 patience=0 monitor=validation_accuracy mode=max", 5,
+                   accuracies, factors);
+  check_plateau_of(MONITOR_ACCURACY, "reduce_on_plateau factor=0.5 patience=0 monitor=validation_accuracy mode=max", 5, accuracies,
+                   factors);                                                     /* no validation part */
+  const double rising[] = {1, 1.1, 1.21, 1.3}, relative[] = {1, 0.5, 0.5, 0.25}; /* 1.1 is no more than a tenth above 1 */
+  check_plateau_of(MONITOR_ACCURACY, "reduce_on_plateau factor=0.5 patience=0 threshold=0.11 monitor=accuracy mode=max", 4, rising,
+                   relative);
+  const double losses[] = {1, 0.9, 0.9}, of_losses[] = {1, 1, 0.5};
+  check_plateau_of(MONITOR_LOSS, "reduce_on_plateau factor=0.5 patience=0", 3, losses, of_losses);
+}
+END_TEST
+
+START_TEST(a_mode_against_its_monitor_is_an_error_at_its_field) {
+  static const char *const texts[] = {"reduce_on_plateau mode=max", "reduce_on_plateau monitor=accuracy"};
+  for (size_t i = 0; i < 2; i++) {
+    struct spec spec;
+    struct error error = {0};
+    spec_parse(&spec, &schedule_kinds, texts[i]);
+    ck_assert_int_eq(spec.kind->check(spec.settings, "/schedule", &error), ERROR_INVALID);
+    ck_assert_str_eq(error.items[0].pointer, "/schedule/mode");
+    spec_deinit(&spec);
+  }
 }
 END_TEST
 
@@ -190,6 +224,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, the_warm_up_rises_to_where_the_schedule_begins);
   tcase_add_test(tcase, reduce_on_plateau_waits_as_long_as_its_patience);
   tcase_add_test(tcase, reduce_on_plateau_counts_only_what_passes_its_threshold);
+  tcase_add_test(tcase, reduce_on_plateau_looks_at_what_it_is_told_to);
+  tcase_add_test(tcase, a_mode_against_its_monitor_is_an_error_at_its_field);
   tcase_add_test(tcase, reduce_on_plateau_rests_after_a_drop_and_stops_at_its_floor);
 }
 

@@ -244,6 +244,16 @@ START_TEST(settings_that_do_not_fit_are_told_at_their_fields) {
 }
 END_TEST
 
+START_TEST(a_schedule_can_not_monitor_what_a_regression_does_not_measure) {
+  struct scene *scene = scene_create("dense units=3", TASK_REGRESSION, 3);
+  set_kind(&scene->settings.schedule, &schedule_kinds, "reduce_on_plateau monitor=accuracy mode=max");
+  ck_assert_int_eq(train_settings_resolve(&scene->settings, scene->network, TASK_REGRESSION, &error), ERROR_INVALID);
+  ck_assert_str_eq(error.items[0].pointer, "/schedule/monitor");
+  error_clear(&error);
+  scene_destroy(scene);
+}
+END_TEST
+
 START_TEST(targets_that_are_no_class_are_refused_with_their_row) {
   static const float wrong[] = {3, -1, 0.5f, NAN, 1e30f};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -556,6 +566,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tasks, a_class_is_one_1_among_0s_for_losses_of_numbers);
   tcase_add_test(tasks, an_auto_loss_follows_from_output_and_task);
   tcase_add_test(tasks, settings_that_do_not_fit_are_told_at_their_fields);
+  tcase_add_test(tasks, a_schedule_can_not_monitor_what_a_regression_does_not_measure);
   tcase_add_test(tasks, targets_that_are_no_class_are_refused_with_their_row);
   tcase_add_test(tasks, data_that_do_not_fit_the_network_are_refused);
   TCase *reports = suite_add_case(suite, "reports");
