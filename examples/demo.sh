@@ -25,6 +25,7 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
+: >"$dir/out"
 build/backpropd --listen 127.0.0.1:0 --data-dir "$dir/data" --log-level warn >"$dir/out" &
 server=$!
 tries=0

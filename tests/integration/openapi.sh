@@ -16,6 +16,7 @@ stop() {
   rm -rf "$dir"
 }
 trap stop EXIT
+: >"$dir/out"
 "$root/$build/backpropd" --listen 127.0.0.1:0 --data-dir "$dir/data" --log-level warn >"$dir/out" &
 server=$!
 tries=0
