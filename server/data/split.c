@@ -12,7 +12,9 @@
 uint64_t split_size(double share, uint64_t rows) { return (uint64_t)floor(share * (double)rows + 0.5); }
 
 uint64_t split_rows_needed(double share) {
-  uint64_t rows = (uint64_t)floor(0.5 / share);
+  const double wanted = floor(0.5 / share);
+  if (!(wanted < UINT32_MAX)) return UINT32_MAX;
+  uint64_t rows = (uint64_t)wanted;
   while (split_size(share, rows) == 0) rows++;
   return rows;
 }

@@ -11,7 +11,7 @@ enum split_part { PART_TRAIN, PART_VALIDATION, PART_TEST, PART_COUNT };
 
 /* Rows of a part: share · rows, rounded to the nearest. */
 uint64_t split_size(double share, uint64_t rows);
-/* The fewest rows of which a share makes at least one. */
+/* The fewest rows of which a share > 0 makes at least one; at most UINT32_MAX, which is as many as a job can use. */
 uint64_t split_rows_needed(double share);
 
 /* The part that a cell of a split column names (train, training, validation, valid, val, test, testing; any case, spaces around it

@@ -25,6 +25,8 @@ START_TEST(the_rows_that_a_share_needs_are_the_fewest) {
     ck_assert_uint_eq(needed == 0 ? 0 : split_size(shares[i], needed - 1), 0);
   }
   ck_assert_uint_eq(split_rows_needed(0.15), 4);
+  ck_assert_uint_eq(split_rows_needed(1e-300), UINT32_MAX);
+  ck_assert_uint_eq(split_rows_needed(5e-324), UINT32_MAX);
 }
 END_TEST
 
