@@ -56,10 +56,7 @@ static enum error_code check_name(struct api *api, const struct request *request
   const char *name = request_get_query(request, "name");
   if (name == NULL) return ERROR_NONE;
   if (!store_is_name(name)) {
-    return error_set(
-        error, ERROR_INVALID,
-        "query parameter \"name\" must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
-        LIMIT_NAME_BYTES);
+    return error_set(error, ERROR_INVALID, "query parameter \"name\" must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
   }
   if (request->idempotency_key != NULL) return ERROR_NONE;
   struct dataset_row row = {0};
@@ -263,8 +260,7 @@ static enum error_code read_change(const json_t *body, struct change *change, st
   const json_t *name = json_object_get(body, "name"), *columns = json_object_get(body, "columns");
   change->name = json_string_value(name);
   if (name != NULL && (change->name == NULL || !store_is_name(change->name))) {
-    error_add(error, "/name", "must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
-              LIMIT_NAME_BYTES);
+    error_add(error, "/name", "must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
   }
   change->changes = calloc(change->row->column_count + 1, sizeof *change->changes);
   if (change->changes == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");

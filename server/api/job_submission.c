@@ -101,8 +101,7 @@ static enum error_code read_body(struct submission *submission, json_t *body, st
   if (code != ERROR_NONE && code != ERROR_INVALID) return code;
   struct job_spec *spec = &submission->spec;
   if (spec->name[0] != '\0' && !store_is_name(spec->name)) {
-    error_add(error, "/name", "must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
-              LIMIT_NAME_BYTES);
+    error_add(error, "/name", "must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
   }
   if (submission->inline_network != NULL)
     load_inline_network(submission, error);

@@ -86,8 +86,7 @@ static void read_change(const json_t *body, const char **out_name, int64_t *out_
   const json_t *name = json_object_get(body, "name"), *priority = json_object_get(body, "priority");
   *out_name = json_string_value(name);
   if (name != NULL && (*out_name == NULL || !store_is_name(*out_name))) {
-    error_add(error, "/name", "must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
-              LIMIT_NAME_BYTES);
+    error_add(error, "/name", "must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
   }
   *out_has_priority = priority != NULL;
   *out_priority = json_integer_value(priority);

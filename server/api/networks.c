@@ -34,8 +34,7 @@ static enum error_code check_network(struct api *api, const json_t *body, struct
   enum error_code code = network_spec_from_json(body, "", &out_checked->spec, error);
   if (code != ERROR_NONE) return code;
   if (out_checked->spec.name[0] != '\0' && !store_is_name(out_checked->spec.name)) {
-    code = error_add(error, "/name", "must be 1 to %d bytes without '/', control characters or space at its ends, and not look like an id",
-                     LIMIT_NAME_BYTES);
+    code = error_add(error, "/name", "must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
   }
   if (code == ERROR_NONE) code = network_spec_resolve(&out_checked->spec, NULL, error);
   if (code == ERROR_NONE) code = compile(api, out_checked, error);

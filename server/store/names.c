@@ -78,10 +78,12 @@ bool store_is_name(const char *name) {
   size_t length = strnlen(name, LIMIT_NAME_BYTES + 1);
   if (length < 1 || length > LIMIT_NAME_BYTES) return false;
   if (name[0] == ' ' || name[length - 1] == ' ' || looks_like_id(name)) return false;
+  /* What no path can hold could never be asked for. */
+  if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) return false;
   for (size_t i = 0; i < length;) {
     uint32_t point;
     size_t step = read_code_point((const unsigned char *)name + i, &point);
-    if (step == 0 || point < 0x20 || (point >= 0x7f && point <= 0x9f) || point == '/') return false;
+    if (step == 0 || point < 0x20 || (point >= 0x7f && point <= 0x9f) || point == '/' || point == '\\') return false;
     i += step;
   }
   return true;
@@ -111,11 +113,7 @@ enum error_code resource_find(struct connection *connection, const struct resour
 
 enum error_code resource_check_name(struct connection *connection, const struct resource *resource, const char *name, int64_t own_number,
                                     struct error *error) {
-  if (!store_is_name(name))
-    return error_set(
-        error, ERROR_INVALID,
-        "a name is 1 to %d bytes of UTF-8 without control characters, '/' or a space at either end, and doesn't look like an id",
-        LIMIT_NAME_BYTES);
+  if (!store_is_name(name)) return error_set(error, ERROR_INVALID, "a name must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
   int64_t number;
   enum error_code code = find_number(connection, resource->find_by_name, name, &number, error);
   if (code != ERROR_NONE) return code;

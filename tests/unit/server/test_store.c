@@ -230,11 +230,14 @@ END_TEST
 
 START_TEST(names_are_short_clean_utf8) {
   static const char *const good[] = {
-      "a", "digits-mlp", "a b", "Größe", "日本", "😀", "job_12", "job_3f9a3f9a3f9a3f9", "x_0123456789abcdefg"};
+      "a", "digits-mlp", "a b", "Größe", "日本", "😀", "...", ".a", "job_12", "job_3f9a3f9a3f9a3f9", "x_0123456789abcdefg"};
   static const char *const bad[] = {"",
                                     " a",
                                     "a ",
                                     "a/b",
+                                    "a\\b",
+                                    ".",
+                                    "..",
                                     "a\nb",
                                     "a\x7f",
                                     "\xc2\x85",
