@@ -16,6 +16,7 @@ static const char *const header_names[HEADER_COUNT] = {
     [HEADER_CONTENT_LENGTH] = "Content-Length",
     [HEADER_TRANSFER_ENCODING] = "Transfer-Encoding",
     [HEADER_CONTENT_TYPE] = "Content-Type",
+    [HEADER_CONTENT_ENCODING] = "Content-Encoding",
     [HEADER_EXPECT] = "Expect",
     [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
     [HEADER_LAST_EVENT_ID] = "Last-Event-ID",
