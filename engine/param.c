@@ -52,6 +52,8 @@ const char *param_suggest(const char *name, size_t count, const char *(*name_at)
     const char *known = name_at(context, i);
     size_t known_length = strnlen(known, SUGGEST_BYTES_MAX + 1);
     if (known_length > SUGGEST_BYTES_MAX) continue;
+    size_t difference = length > known_length ? length - known_length : known_length - length;
+    if (difference >= nearest_distance) continue; /* each edit makes up for one byte of it at most */
     size_t distance = edit_distance(name, length, known, known_length);
     if (distance < nearest_distance) {
       nearest_distance = distance;

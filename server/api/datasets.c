@@ -229,6 +229,7 @@ static void read_columns(struct change *change, const json_t *columns, struct er
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)columns, key, value) {
+      if (!error_has_room(error)) return;
       error_pointer(pointer, "/columns", "%s", key);
       add_change(change, key, value, pointer, error);
     }
@@ -239,7 +240,7 @@ static void read_columns(struct change *change, const json_t *columns, struct er
     return;
   }
   static const char *const known[] = {"name", "kind", NULL};
-  for (size_t i = 0; i < json_array_size(columns); i++) {
+  for (size_t i = 0; i < json_array_size(columns) && error_has_room(error); i++) {
     const json_t *item = json_array_get(columns, i);
     error_pointer(pointer, "/columns", "%zu", i);
     const char *name = json_string_value(json_object_get(item, "name"));

@@ -7,6 +7,8 @@
 #include "server/api/predictor.h"
 #include "server/codec/prediction_json.h"
 #include "server/data/csv.h"
+#include "server/data/header.h"
+#include "server/data/lookup.h"
 
 enum { READ_PART_BYTES = 64 << 10 };
 
@@ -41,7 +43,7 @@ static enum error_code predict_json_rows(struct predictor *predictor, const json
   size_t count = json_array_size(rows);
   for (size_t first = 0; first < count; first += predictor->batch) {
     size_t portion = count - first < predictor->batch ? count - first : predictor->batch;
-    for (size_t i = 0; i < portion; i++) {
+    for (size_t i = 0; i < portion && error_has_room(error); i++) {
       enum error_code row_code = transform_json(predictor, &cells, json_array_get(rows, first + i), first + i, error);
       if (row_code != ERROR_NONE) code = row_code;
     }
@@ -74,7 +76,7 @@ static enum error_code predict_json(struct api *api, const struct request *reque
 struct csv_prediction {
   struct predictor predictor;
   FILE *file;
-  bool has_header;
+  bool has_columns; /* what is below is known */
   size_t column_count;
   size_t *features;   /* per column: index of its feature, or SIZE_MAX: not looked at */
   struct cell *cells; /* per feature */
@@ -93,6 +95,7 @@ static bool is_target(const struct preprocessor *preprocessor, const char *name)
   return false;
 }
 
+/* A column that is neither input nor target where an input is missing: likely that one's misspelt name. */
 static void refuse_column(const struct preprocessor *preprocessor, const char *name, size_t column, struct error *error) {
   const char *nearest = param_suggest(name, preprocessor->feature_count, get_feature_name, preprocessor);
   char pointer[ERROR_POINTER_BYTES];
@@ -101,32 +104,77 @@ static void refuse_column(const struct preprocessor *preprocessor, const char *n
             nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
 }
 
-static size_t find_feature(const struct preprocessor *preprocessor, const char *name) {
-  for (size_t i = 0; i < preprocessor->feature_count; i++)
-    if (strcmp(preprocessor->features[i].name, name) == 0) return i;
-  return SIZE_MAX;
+static enum error_code map_names(struct csv_prediction *prediction, char *const *names, struct error *error) {
+  const struct preprocessor *preprocessor = &prediction->predictor.model->preprocessor;
+  struct lookup lookup;
+  enum error_code code = lookup_init(&lookup, names, prediction->column_count, error);
+  if (code != ERROR_NONE) return code;
+  size_t input_count = 0;
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    size_t column = lookup_find(&lookup, preprocessor->features[i].name);
+    if (column == LOOKUP_NONE) continue;
+    prediction->features[column] = i;
+    input_count++;
+  }
+  lookup_deinit(&lookup);
+  for (size_t column = 0; column < prediction->column_count && input_count < preprocessor->feature_count && error_has_room(error);
+       column++) {
+    if (prediction->features[column] == SIZE_MAX && !is_target(preprocessor, names[column]))
+      refuse_column(preprocessor, names[column], column, error);
+  }
+  if (input_count == 0) error_add(error, "/header", "the first line names none of the model's inputs; it must name the columns");
+  return error->code;
 }
 
-/* The first line names the columns, in any order. Columns besides the inputs are passed over, so that the file that was trained on can be
- * predicted on; but where an input is missing, one that is neither input nor target is likely its misspelt name. */
-static enum error_code read_header(struct csv_prediction *prediction, const struct csv_row *row, struct error *error) {
+/* Was the model trained on a file without a header, and has this one none either? */
+static bool lacks_header(const struct preprocessor *preprocessor, const struct csv_row *row) {
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    if (!header_is_made_name(preprocessor->features[i].name)) return false;
+  }
+  for (size_t column = 0; column < row->cell_count; column++) {
+    if (header_is_made_name(row->cells[column].text)) return false;
+  }
+  return true;
+}
+
+/* Without names: the inputs alone in their order, or all columns as they stood in the file that was trained on. */
+static enum error_code map_positions(struct csv_prediction *prediction, struct error *error) {
   const struct preprocessor *preprocessor = &prediction->predictor.model->preprocessor;
-  size_t input_count = 0;
-  prediction->has_header = true;
+  bool is_inputs_alone = prediction->column_count == preprocessor->feature_count;
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    size_t column = is_inputs_alone ? i : preprocessor->features[i].column;
+    if (column >= prediction->column_count) {
+      return error_add(error, "/lines/1", "has %zu cells; the model takes %zu, or as many as the file that it was trained on",
+                       prediction->column_count, preprocessor->feature_count);
+    }
+    prediction->features[column] = i;
+  }
+  return ERROR_NONE;
+}
+
+/* The first line names the columns as in an upload, in any order. Columns besides the inputs are passed over if all inputs are there, so that
+ * the file that was trained on can be predicted on. */
+static enum error_code read_first_line(struct csv_prediction *prediction, const struct csv_row *row, bool *out_is_data,
+                                       struct error *error) {
+  const struct preprocessor *preprocessor = &prediction->predictor.model->preprocessor;
+  prediction->has_columns = true;
   prediction->column_count = row->cell_count;
   prediction->features = calloc(row->cell_count + 1, sizeof *prediction->features);
   prediction->cells = calloc(preprocessor->feature_count + 1, sizeof *prediction->cells);
   if (prediction->features == NULL || prediction->cells == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-  for (size_t column = 0; column < row->cell_count; column++) {
-    prediction->features[column] = find_feature(preprocessor, row->cells[column].text);
-    input_count += prediction->features[column] != SIZE_MAX;
+  for (size_t column = 0; column < row->cell_count; column++) prediction->features[column] = SIZE_MAX;
+  char **names = NULL;
+  enum error_code code = ERROR_NONE;
+  *out_is_data = lacks_header(preprocessor, row);
+  if (*out_is_data) {
+    code = map_positions(prediction, error);
+  } else {
+    code = header_make_names(row, true, &names, error);
+    if (code == ERROR_NONE) code = map_names(prediction, names, error);
+    header_free_names(names, row->cell_count);
   }
-  for (size_t column = 0; column < row->cell_count && input_count < preprocessor->feature_count; column++) {
-    const char *name = row->cells[column].text;
-    if (prediction->features[column] == SIZE_MAX && !is_target(preprocessor, name)) refuse_column(preprocessor, name, column, error);
-  }
-  if (error->code == ERROR_NONE) prediction_write_csv_header(preprocessor, prediction->file);
-  return error->code;
+  if (code == ERROR_NONE) prediction_write_csv_header(preprocessor, prediction->file);
+  return code;
 }
 
 static void flush_batch(struct csv_prediction *prediction) {
@@ -145,7 +193,11 @@ static enum error_code take_csv_row(void *context, const struct csv_row *row, st
   char pointer[ERROR_POINTER_BYTES];
   error_pointer(pointer, "/lines", "%llu", (unsigned long long)row->line);
   if (row->defect != NULL) return error_add(error, pointer, "%s", row->defect);
-  if (!prediction->has_header) return read_header(prediction, row, error);
+  if (!prediction->has_columns) {
+    bool is_data = false;
+    enum error_code code = read_first_line(prediction, row, &is_data, error);
+    if (code != ERROR_NONE || !is_data) return code;
+  }
   if (row->cell_count == 1 && prediction->column_count > 1 && row->cells[0].bytes == 0) return ERROR_NONE;
   if (row->cell_count != prediction->column_count) {
     return error_add(error, pointer, "has %zu cells, the first line has %zu", row->cell_count, prediction->column_count);

@@ -95,10 +95,12 @@ static void read_object(struct row_cells *cells, const struct preprocessor *prep
     error_pointer(at, pointer, "%s", preprocessor->features[i].name);
     read_cell(cells, i, value, at, error);
   }
-  if (used_count == json_object_size(row)) return;
+  /* Rows may carry more than the inputs; but where an input is missing, what is neither input nor target is likely its misspelt name. */
+  if (used_count == json_object_size(row) || used_count == cells->count) return;
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)row, key, value) {
+    if (!error_has_room(error)) return;
     bool is_feature = false;
     for (size_t i = 0; i < cells->count && !is_feature; i++) is_feature = strcmp(preprocessor->features[i].name, key) == 0;
     if (is_feature) continue;

@@ -13,7 +13,7 @@
 
 enum {
   GIVEN_BYTES_MAX = 40,       /* of a wrong value, in a message */
-  NAMES_MAX = 4096,           /* entries of a NAMES field */
+  NAMES_MAX = 16384,          /* entries of a NAMES field: as many as a dataset has columns */
   NAME_ITEM_BYTES_MAX = 1024, /* bytes of each: columns of data may have longer names than layers */
   KEYS_MAX = 128              /* parameters on one level, inline ones included */
 };
@@ -78,7 +78,7 @@ static void describe(const struct param *param, struct text *text) {
     break;
   case PARAM_NUMBERS: text_add(text, "an array of at most %d numbers", LIMIT_CLASS_WEIGHTS); break;
   case PARAM_NAMES:
-    text_add(text, "a string or an array of %sstrings of at most %d bytes each", has_flag(param, PARAM_REQUIRED) ? "one or more " : "",
+    text_add(text, "a string or an array of %d to %d strings of at most %d bytes each", has_flag(param, PARAM_REQUIRED) ? 1 : 0, NAMES_MAX,
              NAME_ITEM_BYTES_MAX);
     break;
   case PARAM_SHAPE: text_add(text, "an array of 1 to %d integers from 1 to %.0f", LIMIT_RANK, shape_size_max(param)); break;

@@ -123,10 +123,18 @@ static enum error_code check_distinct(char **names, size_t count, uint64_t line,
   return code;
 }
 
+static const char made_prefix[] = "column_";
+
 static char *make_name(size_t position) {
   char name[32];
-  snprintf(name, sizeof name, "column_%zu", position + 1);
+  snprintf(name, sizeof name, "%s%zu", made_prefix, position + 1);
   return strdup(name);
+}
+
+bool header_is_made_name(const char *name) {
+  const size_t prefix_bytes = sizeof made_prefix - 1;
+  if (strncmp(name, made_prefix, prefix_bytes) != 0 || name[prefix_bytes] == '\0') return false;
+  return name[prefix_bytes + strspn(name + prefix_bytes, "0123456789")] == '\0';
 }
 
 enum error_code header_make_names(const struct csv_row *row, bool is_header, char ***out_names, struct error *error) {

@@ -13,6 +13,8 @@ bool header_find(const char *bytes, size_t byte_count, char delimiter);
  * positions, if two are the same. Free with header_free_names. */
 __attribute__((warn_unused_result)) enum error_code header_make_names(const struct csv_row *row, bool is_header, char ***out_names,
                                                                       struct error *error);
+/* Is it such a name as a column without one gets? */
+bool header_is_made_name(const char *name);
 void header_free_names(char **names, size_t count);
 
 #endif

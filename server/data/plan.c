@@ -88,7 +88,7 @@ static void find_split_column(struct planner *planner, struct error *error) {
 static void find_targets(struct planner *planner, struct error *error) {
   const struct names *names = &planner->settings->target;
   if (names->count == 0) (void)error_add(error, "/target", "name the column to predict");
-  for (size_t i = 0; i < names->count; i++) {
+  for (size_t i = 0; i < names->count && error_has_room(error); i++) {
     char pointer[POINTER_BYTES];
     point_at("target", i, names->count, pointer);
     size_t column = find_column(planner->dataset, names->items[i], pointer, error);
@@ -221,7 +221,7 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
 static void choose_features(struct planner *planner, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
   const struct names *names = &planner->settings->features;
-  for (size_t i = 0; i < names->count; i++) {
+  for (size_t i = 0; i < names->count && error_has_room(error); i++) {
     char pointer[POINTER_BYTES];
     point_at("features", i, names->count, pointer);
     size_t column = find_column(dataset, names->items[i], pointer, error);

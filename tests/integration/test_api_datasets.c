@@ -126,6 +126,26 @@ START_TEST(kinds_are_corrected_by_patch_in_either_form) {
 }
 END_TEST
 
+START_TEST(more_unknown_columns_than_are_worth_finding_are_refused_soon) {
+  enum { COLUMNS = 12000, UNKNOWN = 30000 };
+  char *csv = malloc(COLUMNS * 16), *at = csv;
+  for (int i = 0; i < COLUMNS; i++) at += sprintf(at, "%ccolumn%07d", i == 0 ? ' ' : ',', i);
+  *at++ = '\n';
+  for (int i = 0; i < COLUMNS; i++) at += sprintf(at, "%s%d", i == 0 ? "" : ",", i % 10);
+  json_decref(upload("/v1/datasets?name=wide", csv));
+  free(csv);
+  char *body = malloc(UNKNOWN * 32);
+  at = body + sprintf(body, "{\"columns\":{\"x\":\"text\"");
+  for (int i = 0; i < UNKNOWN; i++) at += sprintf(at, ",\"colunm%07d\":\"text\"", i);
+  sprintf(at, "}}");
+  json_t *problem = patch("/v1/datasets/wide", body, 422);
+  ck_assert_uint_eq(json_array_size(json_at(problem, "/errors")), 16);
+  ck_assert_ptr_nonnull(strstr(json_text_at(problem, "/errors/1/detail"), "did you mean \"column0000000\""));
+  json_decref(problem);
+  free(body);
+}
+END_TEST
+
 START_TEST(deleting_everything_gives_the_space_back) {
   char *csv = malloc(4 << 20), *at = csv;
   at += sprintf(at, "n,word\n");
@@ -161,6 +181,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, bad_rows_are_reported_with_their_lines);
   tcase_add_test(test_case, rows_come_from_anywhere_in_the_file);
   tcase_add_test(test_case, kinds_are_corrected_by_patch_in_either_form);
+  tcase_add_test(test_case, more_unknown_columns_than_are_worth_finding_are_refused_soon);
   tcase_add_test(test_case, deleting_everything_gives_the_space_back);
 }
 

@@ -255,6 +255,56 @@ START_TEST(csv_gives_the_same_predictions_as_json) {
 }
 END_TEST
 
+static struct client_answer predict_csv(const char *model, const char *csv) {
+  char path[64];
+  snprintf(path, sizeof path, "/v1/models/%s/predict", model);
+  struct client_answer answer;
+  client_send(&server, &(struct client_request){.method = "POST", .path = path, .content_type = "text/csv", .body = csv}, &answer);
+  return answer;
+}
+
+static void expect_same_predictions(const char *model, const char *csv, const char *other_csv) {
+  struct client_answer answer = predict_csv(model, csv), other = predict_csv(model, other_csv);
+  ck_assert_msg(answer.status == 200 && other.status == 200, "%s %s", answer.body, other.body);
+  ck_assert_str_eq(answer.body, other.body);
+  answer_deinit(&answer);
+  answer_deinit(&other);
+}
+
+static void expect_refusal(const char *model, const char *csv, const char *what) {
+  struct client_answer answer = predict_csv(model, csv);
+  ck_assert_int_eq(answer.status, 422);
+  ck_assert_msg(strstr(answer.body, what) != NULL, "%s", answer.body);
+  answer_deinit(&answer);
+}
+
+/* y = 2 a, uploaded with `head` before the rows "a,y,". */
+static void train_doubling(const char *name, const char *head) {
+  char csv[4096], path[64], body[512], *at = csv;
+  at += sprintf(at, "%s", head);
+  for (int i = 0; i < 60; i++) at += sprintf(at, "%d,%d.5,\n", i, 2 * i);
+  snprintf(path, sizeof path, "/v1/datasets?name=%s", name);
+  struct client_request request = {.method = "POST", .path = path, .content_type = "text/csv", .body = csv};
+  json_t *dataset = client_expect_json(&server, &request, 201);
+  snprintf(body, sizeof body, "{\"name\":\"%s\",\"network\":{\"layers\":[" AUTO_LAYER "]},\"dataset\":\"%s\",\"target\":\"%s\"}", name,
+           name, json_text_at(dataset, "/columns/1/name"));
+  json_decref(dataset);
+  json_decref(post("/v1/jobs", body, 202));
+  snprintf(path, sizeof path, "/v1/jobs/%s", name);
+  json_decref(client_wait_for(&server, path, "/state", "succeeded", 120000));
+}
+
+START_TEST(the_file_that_was_trained_on_can_be_predicted_on) {
+  train_doubling("named", " a , y,\n");
+  expect_same_predictions("named", " a , y,\n1,2,\n7,14,\n", "a\n1\n7\n");
+  expect_refusal("named", "y\n1\n", "none of the model's inputs");
+  expect_refusal("named", "a,a\n1,2\n", "both named");
+  train_doubling("nameless", "");
+  expect_same_predictions("nameless", "1,2,\n7,14,\n", "column_1\n1\n7\n");
+  expect_same_predictions("nameless", "1\n7\n", "column_2,column_1\n0,1\n0,7\n");
+}
+END_TEST
+
 /* Rows made up as they are sent. */
 struct flood {
   size_t sent, count;
@@ -392,6 +442,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, several_numbers_are_predicted_by_name);
   tcase_add_test(test_case, several_labels_are_predicted_at_once);
   tcase_add_test(test_case, csv_gives_the_same_predictions_as_json);
+  tcase_add_test(test_case, the_file_that_was_trained_on_can_be_predicted_on);
   tcase_add_test(test_case, a_million_rows_of_csv_take_little_memory);
   tcase_add_test(test_case, safetensors_hold_every_tensor_one_behind_the_other);
   tcase_add_test(test_case, predictions_are_answered_while_jobs_train);

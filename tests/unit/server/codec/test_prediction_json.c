@@ -96,6 +96,11 @@ START_TEST(rows_come_as_objects_or_arrays) {
   ck_assert_int_eq(cells.cells[0].kind, CELL_MISSING);
   ck_assert_str_eq(cells.cells[1].text, "true");
   json_decref(row);
+  /* More than the inputs is passed over where all of them are there. */
+  row = json_pack("{s:s, s:f, s:i}", "color", "7", "size", 1.25, "when", 9);
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
+  ck_assert_str_eq(cells.cells[1].text, "7");
+  json_decref(row);
   row = json_object();
   ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
   ck_assert_int_eq(cells.cells[0].kind, CELL_MISSING);
@@ -118,6 +123,16 @@ START_TEST(bad_rows_name_every_place) {
   ck_assert_str_eq(error.items[1].pointer, "/rows/0/colour");
   ck_assert_ptr_nonnull(strstr(error.items[1].detail, "\"color\""));
   ck_assert_str_eq(error.items[2].pointer, "/rows/0/x~1y");
+  json_decref(row);
+  row = json_object();
+  for (int i = 0; i < 20000; i++) {
+    char key[16];
+    snprintf(key, sizeof key, "siz%d", i);
+    json_object_set_new(row, key, json_true());
+  }
+  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
+  ck_assert_uint_eq(error.item_count, ERROR_ITEM_MAX);
+  ck_assert_uint_eq(error.items_dropped, 0); /* it stopped to look */
   json_decref(row);
   row = json_integer(3);
   ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
