@@ -5,6 +5,8 @@
 BUILD    ?= build
 PREFIX   ?= /usr/local
 MARCH    ?= native
+# onednn, or plain: no library, our own kernels for all. Both have the same results to rounding; bfloat16 is computed by oneDNN only.
+KERNELS  ?= onednn
 SANITIZE ?=
 CC       ?= cc
 VERSION  := $(shell cat VERSION)
@@ -28,11 +30,19 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANITIZE_FLAGS)
 
 # Looked up late: `make demo` and `make test` may have to install them first.
 LIB_CFLAGS  = $(shell pkg-config --cflags $(LIBS))
-LIB_LDLIBS  = $(shell pkg-config --libs $(LIBS)) -lm -lpthread
+LIB_LDLIBS  = $(shell pkg-config --libs $(LIBS)) $(KERNELS_LDLIBS) -lm -lpthread
 TEST_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(TEST_LIBS))
 TEST_LDLIBS = $(shell pkg-config --libs $(TEST_LIBS)) $(LIB_LDLIBS)
 
-ENGINE_C := $(wildcard engine/*.c engine/*/*.c)
+ifeq ($(KERNELS),onednn)
+  KERNELS_LDLIBS := -ldnnl
+  KERNELS_OUT    := engine/kernels_no_library.c
+else ifeq ($(KERNELS),plain)
+  KERNELS_OUT    := engine/kernels_onednn.c
+else
+  $(error KERNELS is onednn or plain, not "$(KERNELS)")
+endif
+ENGINE_C := $(filter-out $(KERNELS_OUT),$(wildcard engine/*.c engine/*/*.c))
 SERVER_C := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 UNIT_C   := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c tests/integration/test_*.c tests/torture/test_*.c tests/fuzz/test_*.c)
 SUPPORT_C := $(wildcard tests/support/*.c)
@@ -55,8 +65,11 @@ all: $(BUILD)/backpropd ## build the server
 $(BUILD)/backpropd: $(BUILD)/server/main.o $(BUILD)/libserver.a $(BUILD)/libengine.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
 
-$(BUILD)/libengine.a: $(ENGINE_O)
-	rm -f $@ && ar rcs $@ $^
+$(BUILD)/libengine.a: $(ENGINE_O) $(BUILD)/kernels.$(KERNELS)
+	rm -f $@ && ar rcs $@ $(ENGINE_O)
+# Which kernels the folder was built with, so that it is linked anew when they are others.
+$(BUILD)/kernels.$(KERNELS):
+	@mkdir -p $(@D) && rm -f $(BUILD)/kernels.* && touch $@
 $(BUILD)/libserver.a: $(SERVER_O)
 	rm -f $@ && ar rcs $@ $^
 

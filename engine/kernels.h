@@ -8,11 +8,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/parallel.h"
 
-/* "plain 1", "onednn 2.6.0": recorded with every job. */
+/* "plain 2", "plain 2, onednn 2.6.0": recorded with every job. */
 const char *kernels_name(void);
+/* Whether the products by kernel_half_… below are worth their while on this processor. */
+bool kernels_can_half(void);
 
 /* c[m, n] = a[m, k] · b[n, k]ᵀ           (z = x Wᵀ) */
 void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
@@ -23,6 +26,16 @@ void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_
 /* c[m, n] = a[k, m]ᵀ · b[k, n]           (∂C/∂W = δᵀ x) */
 void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate);
+
+/* The same three with a and b rounded to bfloat16 and sums in float32, where the product is large enough to gain by it; else in float32.
+ * `half` has room for both, m · k + k · n + KERNEL_HALF_SPARE values. */
+enum { KERNEL_HALF_SPARE = 32 };
+void kernel_half_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                           uint16_t *half);
+void kernel_half_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                           uint16_t *half);
+void kernel_half_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                           uint16_t *half);
 
 /* y[rows, width] += bias[width] in each row */
 void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y);

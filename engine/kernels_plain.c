@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/kernels.h"
+#include "engine/kernels_private.h"
 
 #if defined(__AVX512F__)
 enum { VECTOR_FLOATS = 16, TILE_ROWS = 8 };
@@ -21,14 +22,17 @@ enum { VECTOR_FLOATS = 4, TILE_ROWS = 4 };
 #endif
 enum {
   TILE_COLUMNS = 2 * VECTOR_FLOATS,
-  BLOCK_K = 256,        /* of the sum, taken at a time: what is read of b for a tile's columns stays in cache */
-  BLOCK_ROWS = 256,     /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
-  BLOCK_COLUMNS = 128,  /* of c in a piece, likewise: what is read of a stays in cache for all of them */
-  FAR_FLOATS = 1024,    /* rows of b that are so long lie each on a page of its own, and in few sets of the cache … */
-  COPY_ROWS = 64,       /* … so that copying them pays, from so many rows of c on */
-  AHEAD = 16,           /* rows that a copy has fetched ahead */
-  SMALL_PRODUCTS = 512, /* m · n · k up to which nothing beats three loops */
-  PRODUCTS_PER_NS = 32  /* multiply-adds, roughly, to decide how much work is worth a piece */
+  BLOCK_K = 256,       /* of the sum, taken at a time: what is read of b for a tile's columns stays in cache */
+  BLOCK_ROWS = 256,    /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
+  BLOCK_COLUMNS = 128, /* of c in a piece, likewise: what is read of a stays in cache for all of them */
+  FAR_FLOATS = 1024,   /* rows of b that are so long lie each on a page of its own, and in few sets of the cache … */
+  COPY_ROWS = 64,      /* … so that copying them pays, from so many rows of c on */
+  AHEAD = 16,          /* rows that a copy has fetched ahead */
+  LIBRARY_ROWS = 1024, /* of c in a library's piece */
+  LIBRARY_COLUMNS = 1024,
+  HALF_PRODUCTS = 1 << 20, /* m · n · k from which on bfloat16 is worth the rounding */
+  SMALL_PRODUCTS = 512,    /* m · n · k up to which nothing beats three loops */
+  PRODUCTS_PER_NS = 32     /* multiply-adds, roughly, to decide how much work is worth a piece */
 };
 
 typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
@@ -41,8 +45,6 @@ static inline vector load(const float *from) {
 }
 static inline void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
 
-const char *kernels_name(void) { return "plain 1"; }
-
 /* A product, with operands as strides: a(i, p) = a[i · a_row + p · a_step], b(p, j) = b[p · b_step + j · b_column]. */
 struct product {
   size_t m, n, k;
@@ -50,7 +52,6 @@ struct product {
   float *c; /* [m, n] */
   size_t a_row, a_step, b_step, b_column;
   bool accumulate;
-  size_t row_pieces, rows_per_piece, columns_per_piece;
 };
 
 /* Part of c: rows [row_begin, row_end), columns likewise. */
@@ -219,59 +220,201 @@ static void multiply_part(const struct product *q, const struct part *part) {
 
 /* Cutting */
 
-static void product_piece(void *argument, size_t piece) {
-  const struct product *q = argument;
-  size_t row = piece % q->row_pieces * q->rows_per_piece, column = piece / q->row_pieces * q->columns_per_piece;
-  struct part part = {.row_begin = row, .row_end = smaller(row + q->rows_per_piece, q->m)};
+/* A product cut into pieces. `plain` or, for a library, `block`. */
+struct cut {
+  const struct product *plain; /* what float32 pieces are computed by if there is no library, or it can't */
+  const struct kernel_block *block;
+  size_t row_pieces, rows_per_piece, columns_per_piece;
+};
+
+static struct part find_part(const struct cut *cut, size_t m, size_t n, size_t piece) {
+  size_t row = piece % cut->row_pieces * cut->rows_per_piece, column = piece / cut->row_pieces * cut->columns_per_piece;
+  struct part part = {.row_begin = row, .row_end = smaller(row + cut->rows_per_piece, m)};
   part.column_begin = column;
-  part.column_end = smaller(column + q->columns_per_piece, q->n);
-  multiply_part(q, &part);
+  part.column_end = smaller(column + cut->columns_per_piece, n);
+  return part;
+}
+
+static void plain_piece(void *argument, size_t piece) {
+  const struct cut *cut = argument;
+  struct part part = find_part(cut, cut->plain->m, cut->plain->n, piece);
+  multiply_part(cut->plain, &part);
+}
+
+static float float_of_half(uint16_t half) {
+  const uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* Slow, for the case that the library fails where it worked before. */
+static void multiply_half_block(const struct kernel_block *block) {
+  const uint16_t *a = block->a, *b = block->b;
+  for (size_t i = 0; i < block->m; i++) {
+    for (size_t j = 0; j < block->n; j++) {
+      float sum = 0;
+      for (size_t p = 0; p < block->k; p++)
+        sum += float_of_half(a[block->is_a_transposed ? p * block->a_row + i : i * block->a_row + p]) *
+               float_of_half(b[block->is_b_transposed ? j * block->b_row + p : p * block->b_row + j]);
+      block->c[i * block->c_row + j] = sum;
+    }
+  }
+}
+
+static void library_piece(void *argument, size_t piece) {
+  const struct cut *cut = argument;
+  struct kernel_block block = *cut->block;
+  const struct part part = find_part(cut, block.m, block.n, piece);
+  const size_t value_bytes = block.is_half ? sizeof(uint16_t) : sizeof(float);
+  block.a = (const char *)block.a + part.row_begin * (block.is_a_transposed ? 1 : block.a_row) * value_bytes;
+  block.b = (const char *)block.b + part.column_begin * (block.is_b_transposed ? block.b_row : 1) * value_bytes;
+  block.c += part.row_begin * block.c_row + part.column_begin;
+  block.m = part.row_end - part.row_begin;
+  block.n = part.column_end - part.column_begin;
+  if (kernels_library_multiply(&block)) return;
+  if (block.is_half)
+    multiply_half_block(&block);
+  else
+    multiply_part(cut->plain, &part);
 }
 
 static size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/* Cuts c into pieces of whole tiles. Rows are cut first, and columns if that is not enough; the other way round where b must be copied,
- * so that no two pieces copy the same. */
-static void multiply(const struct parallel *parallel, struct product *q) {
-  if (q->m == 0 || q->n == 0) return;
-  if (q->m * q->n * q->k <= SMALL_PRODUCTS) {
-    multiply_small(q);
-    return;
-  }
+/* Whole tiles. Rows are cut first, and columns if that is not enough; the other way round where b must be copied, so that no two pieces
+ * copy the same. */
+static void cut_plain(const struct product *q, struct cut *cut) {
   bool columns_first = q->b_column != 1;
   size_t other = columns_first ? q->m : q->n; /* values of c in a column, or a row */
-  for (int cut = 0; cut < 2; cut++) {
-    bool cuts_columns = (cut == 0) == columns_first;
+  for (int turn = 0; turn < 2; turn++) {
+    bool cuts_columns = (turn == 0) == columns_first;
     size_t count = cuts_columns ? q->n : q->m, tile = cuts_columns ? TILE_COLUMNS : TILE_ROWS;
     size_t per_piece = parallel_items_per_piece(count, other * q->k / PRODUCTS_PER_NS);
     size_t least = smaller(count, cuts_columns ? BLOCK_COLUMNS : BLOCK_ROWS);
     per_piece = round_up(per_piece > least ? per_piece : least, tile);
-    *(cuts_columns ? &q->columns_per_piece : &q->rows_per_piece) = per_piece;
+    *(cuts_columns ? &cut->columns_per_piece : &cut->rows_per_piece) = per_piece;
     other = smaller(per_piece, count);
   }
-  q->row_pieces = parallel_piece_count(q->m, q->rows_per_piece);
-  parallel_run(parallel, q->row_pieces * parallel_piece_count(q->n, q->columns_per_piece), product_piece, q);
+}
+
+/* A library copies and arranges each piece's operands, so its pieces are larger. */
+static void run_library(const struct parallel *parallel, const struct kernel_block *block, const struct product *plain) {
+  struct cut cut = {.plain = plain, .block = block, .rows_per_piece = LIBRARY_ROWS, .columns_per_piece = LIBRARY_COLUMNS};
+  cut.row_pieces = parallel_piece_count(block->m, cut.rows_per_piece);
+  parallel_run(parallel, cut.row_pieces * parallel_piece_count(block->n, cut.columns_per_piece), library_piece, &cut);
+}
+
+static void run_plain(const struct parallel *parallel, const struct product *q) {
+  struct cut cut = {.plain = q};
+  cut_plain(q, &cut);
+  cut.row_pieces = parallel_piece_count(q->m, cut.rows_per_piece);
+  parallel_run(parallel, cut.row_pieces * parallel_piece_count(q->n, cut.columns_per_piece), plain_piece, &cut);
+}
+
+static void multiply(const struct parallel *parallel, const struct kernel_block *whole) {
+  struct product q = {.m = whole->m, .n = whole->n, .k = whole->k, .a = whole->a, .b = whole->b, .c = whole->c};
+  q.accumulate = whole->accumulate;
+  q.a_row = whole->is_a_transposed ? 1 : whole->a_row;
+  q.a_step = whole->is_a_transposed ? whole->a_row : 1;
+  q.b_step = whole->is_b_transposed ? 1 : whole->b_row;
+  q.b_column = whole->is_b_transposed ? whole->b_row : 1;
+  if (q.m == 0 || q.n == 0) return;
+  if (q.m * q.n * q.k <= SMALL_PRODUCTS)
+    multiply_small(&q);
+  else if (kernels_library_takes(whole))
+    run_library(parallel, whole, &q);
+  else
+    run_plain(parallel, &q);
+}
+
+/* The dimensions of the three products; a and b to be filled in. */
+static struct kernel_block block_nt(size_t m, size_t n, size_t k, float *c) {
+  return (struct kernel_block){.m = m, .n = n, .k = k, .c = c, .a_row = k, .b_row = k, .c_row = n, .is_b_transposed = true};
+}
+static struct kernel_block block_nn(size_t m, size_t n, size_t k, float *c) {
+  return (struct kernel_block){.m = m, .n = n, .k = k, .c = c, .a_row = k, .b_row = n, .c_row = n};
+}
+static struct kernel_block block_tn(size_t m, size_t n, size_t k, float *c) {
+  return (struct kernel_block){.m = m, .n = n, .k = k, .c = c, .a_row = m, .b_row = n, .c_row = n, .is_a_transposed = true};
+}
+
+static void multiply_float(const struct parallel *parallel, struct kernel_block block, const float *a, const float *b, bool accumulate) {
+  block.a = a;
+  block.b = b;
+  block.accumulate = accumulate;
+  multiply(parallel, &block);
 }
 
 void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate) {
-  struct product q = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .a_row = k, .a_step = 1, .b_step = 1, .b_column = k};
-  q.accumulate = accumulate;
-  multiply(parallel, &q);
+  multiply_float(parallel, block_nt(m, n, k, c), a, b, accumulate);
 }
-
 void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate) {
-  struct product q = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .a_row = k, .a_step = 1, .b_step = n, .b_column = 1};
-  q.accumulate = accumulate;
-  multiply(parallel, &q);
+  multiply_float(parallel, block_nn(m, n, k, c), a, b, accumulate);
 }
-
 void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate) {
-  struct product q = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .a_row = 1, .a_step = m, .b_step = n, .b_column = 1};
-  q.accumulate = accumulate;
-  multiply(parallel, &q);
+  multiply_float(parallel, block_tn(m, n, k, c), a, b, accumulate);
+}
+
+/* bfloat16 */
+
+enum { HALVES_PER_PIECE = 1 << 16 };
+
+struct rounding {
+  size_t count;
+  const float *from;
+  uint16_t *to;
+};
+
+/* To the nearest, ties to even: adding just less than half of what is cut off, or exactly half to odd, carries into what is kept. NaN stays
+ * NaN. */
+static void rounding_piece(void *argument, size_t piece) {
+  const struct rounding *rounding = argument;
+  const size_t begin = piece * HALVES_PER_PIECE, count = smaller(HALVES_PER_PIECE, rounding->count - begin);
+  const float *restrict from = rounding->from + begin;
+  uint16_t *restrict to = rounding->to + begin;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, &from[i], sizeof bits);
+    const uint32_t rounded = (bits + 0x7FFFu + (bits >> 16 & 1)) >> 16;
+    to[i] = (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FC0u : rounded);
+  }
+}
+
+static void round_to_half(const struct parallel *parallel, size_t count, const float *from, uint16_t *to) {
+  struct rounding rounding = {.count = count, .from = from, .to = to};
+  parallel_run(parallel, parallel_piece_count(count, HALVES_PER_PIECE), rounding_piece, &rounding);
+}
+
+static void multiply_half(const struct parallel *parallel, struct kernel_block block, const float *a, const float *b, uint16_t *half) {
+  if (block.m * block.n * block.k < HALF_PRODUCTS || !kernels_library_can_half()) {
+    multiply_float(parallel, block, a, b, false);
+    return;
+  }
+  uint16_t *half_b = half + round_up(block.m * block.k, KERNEL_HALF_SPARE);
+  round_to_half(parallel, block.m * block.k, a, half);
+  round_to_half(parallel, block.k * block.n, b, half_b);
+  block.a = half;
+  block.b = half_b;
+  block.is_half = true;
+  run_library(parallel, &block, NULL);
+}
+
+bool kernels_can_half(void) { return kernels_library_can_half(); }
+
+void kernel_half_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                           uint16_t *half) {
+  multiply_half(parallel, block_nt(m, n, k, c), a, b, half);
+}
+void kernel_half_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                           uint16_t *half) {
+  multiply_half(parallel, block_nn(m, n, k, c), a, b, half);
+}
+void kernel_half_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                           uint16_t *half) {
+  multiply_half(parallel, block_tn(m, n, k, c), a, b, half);
 }
 
 /* Loops over rows */

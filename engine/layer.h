@@ -64,6 +64,7 @@ struct layer {
   struct layer_tensor buffers[LIMIT_LAYER_TENSORS]; /* not trained: running statistics */
   size_t saved_per_sample;                          /* floats that forward leaves for backward: per sample … */
   size_t saved_fixed;                               /* … and per batch */
+  size_t half_per_sample, half_fixed;               /* bfloat16 values that its products in that precision need room for, likewise */
   double flops_per_sample;                          /* of a forward pass; multiply and add count as two */
 };
 
@@ -83,6 +84,7 @@ struct pass {
   float *gradients;              /* the network's block; a kind overwrites its own tensors' parts */
   float *dx[LIMIT_LAYER_INPUTS]; /* ∂C/∂x, overwritten; NULL where nobody needs it */
   const struct parallel *parallel;
+  uint16_t *half; /* room for bfloat16 operands, which are to be used then; NULL: float32 */
 };
 
 /* The same pass in float64, forward only, with the same random masks: what gradient checks differentiate. */

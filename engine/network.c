@@ -363,6 +363,16 @@ const struct shape *network_get_input_shape(const struct network *network) { ret
 const struct shape *network_get_output_shape(const struct network *network) { return &network->nodes[network->node_count - 1].layer.out; }
 size_t network_parameter_count(const struct network *network) { return network->parameter_count; }
 size_t network_buffer_count(const struct network *network) { return network->buffer_count; }
+
+size_t network_half_count(const struct network *network, size_t batch) {
+  size_t largest = 0;
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct layer *layer = &network->nodes[i].layer;
+    const size_t count = layer->half_per_sample * batch + layer->half_fixed;
+    largest = count > largest ? count : largest;
+  }
+  return largest;
+}
 double network_flops_per_sample(const struct network *network) { return network->flops_per_sample; }
 
 const struct spec *network_get_output_activation(const struct network *network) {

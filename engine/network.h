@@ -62,9 +62,10 @@ const char *network_get_layer_name(const struct network *network, size_t index);
 const struct shape *network_get_input_shape(const struct network *network);
 const struct shape *network_get_output_shape(const struct network *network);
 const struct spec *network_get_output_activation(const struct network *network);
-size_t network_parameter_count(const struct network *network);  /* floats in the parameter block */
-size_t network_buffer_count(const struct network *network);     /* floats in the buffer block */
-double network_flops_per_sample(const struct network *network); /* forward */
+size_t network_parameter_count(const struct network *network);          /* floats in the parameter block */
+size_t network_buffer_count(const struct network *network);             /* floats in the buffer block */
+size_t network_half_count(const struct network *network, size_t batch); /* bfloat16 values that pass_options.half needs room for */
+double network_flops_per_sample(const struct network *network);         /* forward */
 
 /* Start weights by each tensor's initializer, buffers by their fill; a pure function of seed. */
 void network_initialize(const struct network *network, uint64_t seed, float *parameters, float *buffers);
@@ -84,6 +85,7 @@ struct pass_options {
   bool row_by_row;                 /* inference: the same bits for a row alone and among others */
   uint64_t seed, epoch, step;      /* of random masks */
   const struct parallel *parallel; /* NULL: this thread only */
+  uint16_t *half;                  /* network_half_count values on a cache line: matrix products in bfloat16; NULL: in float32 */
 };
 
 /* Forward pass; `x` is [batch, input …]. Buffers are written in training only. */

@@ -58,7 +58,8 @@ static struct pass make_pass(const struct workspace *workspace, const struct pas
                       .parameters = parameters,
                       .saved = memory->saved,
                       .delta = memory->delta,
-                      .parallel = options->parallel};
+                      .parallel = options->parallel,
+                      .half = options->half};
   for (size_t input = 0; input < node->layer.input_count; input++) {
     size_t source = node->sources[input];
     pass.x[input] = source == SOURCE_INPUT ? x : workspace->nodes[source].a;

@@ -44,6 +44,8 @@ static void measure(struct trainer *trainer) {
   trainer->input_size = shape_size(network_get_input_shape(network));
   trainer->output_width = shape_size(network_get_output_shape(network));
   trainer->row_width = trainer->data.task == TASK_CLASSIFICATION ? 1 : trainer->output_width;
+  const bool is_half = strcmp(train_get_precision(trainer->settings), "bfloat16") == 0;
+  trainer->half_count = is_half ? network_half_count(trainer->network, trainer->batch_size) : 0;
   trainer->parameter_count = network_parameter_count(network);
   trainer->buffer_count = network_buffer_count(network);
   trainer->layer_count = network_layer_count(network);
@@ -84,6 +86,7 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
   fits = fits && count_block(trainer, &block) && add_product(&bytes, block, sizeof(float)) &&
          add_product(&bytes, padded(trainer->parameter_count), 2 * sizeof(float)) &&
          add_product(&bytes, trainer->batch_size, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
+         add_product(&bytes, padded(trainer->half_count / 2 + 1), sizeof(float)) &&
          add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
          add_product(&bytes, trainer->data.train.count, sizeof(uint32_t)) &&
          add_product(&bytes, trainer->value_max, sizeof(struct train_value)) && add_product(&bytes, report_name_bytes(trainer), 1) &&
@@ -152,6 +155,8 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->order = calloc(trainer->data.train.count + 1, sizeof(uint32_t));
   trainer->values = calloc(trainer->value_max, sizeof(struct train_value));
   trainer->names = calloc(report_name_bytes(trainer) + 1, 1);
+  if (trainer->half_count > 0) trainer->half = (uint16_t *)(void *)allocate_floats(trainer->half_count / 2 + 1);
+  if (trainer->half_count > 0 && trainer->half == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->batch_x || !trainer->batch_y || !trainer->order ||
       !trainer->values || !trainer->names)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
@@ -218,6 +223,7 @@ void trainer_destroy(struct trainer *trainer) {
   free(trainer->class_weights);
   free(trainer->block);
   free(trainer->gradients);
+  free(trainer->half);
   free(trainer->before);
   free(trainer->batch_x);
   free(trainer->batch_y);

@@ -19,6 +19,7 @@ struct trainer {
   size_t input_size, output_width; /* values of one sample */
   size_t row_width;                /* … of one row of the data's y */
   size_t target_width;             /* … of one target as the loss wants it */
+  size_t half_count;               /* bfloat16 values of `half`; 0: in float32 */
   size_t parameter_count, buffer_count, slot_count, layer_count;
   uint64_t steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
@@ -34,6 +35,7 @@ struct trainer {
   /* Not saved: recomputed by every step. Owned. */
   float *gradients;
   float *batch_x, *batch_y;
+  uint16_t *half;  /* operands rounded to bfloat16; NULL: in float32 */
   uint32_t *order; /* of the training rows in epoch `order_epoch` */
   uint64_t order_epoch;
   struct workspace *workspace; /* training */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/kernels.h"
 #include "engine/train.h"
 
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
@@ -32,11 +33,7 @@ const struct param train_params[11] = {
 };
 const size_t train_param_count = PARAM_COUNT(train_params);
 
-/* No kernel computes in bfloat16 yet. */
-const char *train_get_precision(const struct train_settings *settings) {
-  (void)settings;
-  return precisions[0];
-}
+const char *train_get_precision(const struct train_settings *settings) { return precisions[kernels_can_half() ? settings->precision : 0]; }
 
 /* Classes and labels need outputs that are probabilities. Who wants others, a perceptron's say, names the loss. */
 static enum error_code choose_loss(struct train_settings *settings, const struct network *network, enum task task, struct error *error) {

@@ -10,7 +10,8 @@ static bool step(struct trainer *trainer, size_t rows, struct step_cost *out_cos
                                        .seed = (uint64_t)trainer->settings->seed,
                                        .epoch = trainer->position.epoch,
                                        .step = trainer->position.batch_in_epoch,
-                                       .parallel = trainer->parallel};
+                                       .parallel = trainer->parallel,
+                                       .half = trainer->half};
   network_forward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, trainer->buffers);
   *out_cost = (struct step_cost){0};
   trainer_evaluate_loss(trainer, trainer->workspace, rows, trainer->batch_y, &out_cost->loss_sum, &out_cost->loss_weight);

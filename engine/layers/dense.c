@@ -45,6 +45,9 @@ static enum error_code compile(struct layer *layer, struct error *error) {
     bias->initializer = &dense->bias_initializer;
     bias->fan_in = features;
   }
+  /* Each product has two of x or z, W, δ as operands. */
+  layer->half_per_sample = shape_size(in) / features * (features + units);
+  layer->half_fixed = features * units + KERNEL_HALF_SPARE;
   layer->flops_per_sample = 2.0 * (double)shape_size(in) * (double)units;
   return ERROR_NONE;
 }
@@ -61,17 +64,28 @@ static void forward(const struct layer *layer, const struct pass *pass) {
     kernel_dense_rows(rows, units, features, pass->x[0], weight, bias, pass->z);
     return;
   }
-  kernel_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, false);
+  if (pass->half != NULL)
+    kernel_half_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, pass->half);
+  else
+    kernel_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, false);
   if (layer->tensor_count > BIAS) kernel_add_bias(pass->parallel, rows, units, pass->parameters + layer->tensors[BIAS].offset, pass->z);
 }
 
 static void backward(const struct layer *layer, const struct pass *pass) {
   size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
   const float *weight = pass->parameters + layer->tensors[WEIGHT].offset;
-  kernel_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], pass->gradients + layer->tensors[WEIGHT].offset, false);
+  float *gradient = pass->gradients + layer->tensors[WEIGHT].offset;
+  if (pass->half != NULL)
+    kernel_half_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], gradient, pass->half);
+  else
+    kernel_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], gradient, false);
   if (layer->tensor_count > BIAS)
     kernel_column_sums(pass->parallel, rows, units, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
-  if (pass->dx[0] != NULL) kernel_matmul_nn(pass->parallel, rows, features, units, pass->delta, weight, pass->dx[0], false);
+  if (pass->dx[0] == NULL) return;
+  if (pass->half != NULL)
+    kernel_half_matmul_nn(pass->parallel, rows, features, units, pass->delta, weight, pass->dx[0], pass->half);
+  else
+    kernel_matmul_nn(pass->parallel, rows, features, units, pass->delta, weight, pass->dx[0], false);
 }
 
 static void forward64(const struct layer *layer, const struct pass64 *pass) {

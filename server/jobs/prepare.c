@@ -152,7 +152,7 @@ static void log_start(struct run *run) {
           prepared->test.count);
   if (prepared->left_out > 0) run_log(run, "%" PRIu64 " rows without a target were left out", prepared->left_out);
   if (run->spec.train.precision == 1 && strcmp(train_get_precision(&run->spec.train), "bfloat16") != 0) {
-    run_log(run, "bfloat16 is not supported by this build: float32 is used");
+    run_log(run, "bfloat16 is not supported by this processor or build: float32 is used");
   }
 }
 

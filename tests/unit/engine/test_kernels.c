@@ -85,7 +85,7 @@ START_TEST(a_sum_of_no_terms_is_0) {
 END_TEST
 
 START_TEST(order_of_pieces_changes_no_bit) {
-  static const size_t sizes[][3] = {{128, 512, 512}, {512, 512, 128}, {7, 2000, 900}, {2000, 7, 900}, {300, 300, 301}};
+  static const size_t sizes[][3] = {{128, 512, 512}, {512, 512, 128}, {7, 2000, 900}, {2000, 7, 900}, {300, 300, 301}, {1100, 1030, 40}};
   struct shuffled_parallel state;
   struct parallel parallel = shuffled_parallel(&state);
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
@@ -194,6 +194,47 @@ START_TEST(sums_of_squares_are_exact_and_the_same_in_any_order) {
 }
 END_TEST
 
+typedef void half_matmul(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
+                         uint16_t *half);
+static half_matmul *const half_products[] = {kernel_half_matmul_nt, kernel_half_matmul_nn, kernel_half_matmul_tn};
+
+/* bfloat16 keeps 8 digits of each factor; the sums are float32's. */
+START_TEST(bfloat16_products_are_those_of_float32_to_its_precision) {
+  static const size_t sizes[][3] = {{128, 96, 100}, {33, 301, 257}, {1500, 40, 70}, {40, 1100, 64}, {3, 4, 5}};
+  struct shuffled_parallel state;
+  struct parallel parallel = shuffled_parallel(&state);
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+    float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *c = make_array(m * n, 3), *near = make_array(m * n, 4);
+    float *again = make_array(m * n, 5);
+    uint16_t *half = aligned_alloc(64, (m * k + k * n + KERNEL_HALF_SPARE + 31) / 32 * 64);
+    products[_i].multiply(NULL, m, n, k, a, b, c, false);
+    half_products[_i](NULL, m, n, k, a, b, near, half);
+    half_products[_i](&parallel, m, n, k, a, b, again, half);
+    ck_assert(memcmp(near, again, m * n * sizeof *near) == 0);
+    double worst = 0;
+    for (size_t i = 0; i < m * n; i++) worst = fmax(worst, fabs((double)near[i] - (double)c[i]) / sqrt((double)k));
+    ck_assert_msg(worst < 2e-2, "%zux%zux%zu: off by %g", m, n, k, worst);
+    ck_assert(m * n * k < 1 << 20 || !kernels_can_half() || worst > 1e-4); /* it is bfloat16 indeed */
+    free(a), free(b), free(c), free(near), free(again), free(half);
+  }
+}
+END_TEST
+
+START_TEST(a_value_that_is_not_finite_comes_through_bfloat16) {
+  enum { M = 128, N = 128, K = 128 };
+  float *a = make_array(M * K, 1), *b = make_array(K * N, 2), *c = make_array(M * N, 3);
+  uint16_t *half = aligned_alloc(64, (M * K + K * N + KERNEL_HALF_SPARE) * sizeof *half);
+  static const uint32_t strangers[] = {0x7FC00000u, 0x7F800001u, 0xFFFFFFFFu, 0x7F800000u}; /* NaNs, ∞ */
+  for (size_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+    memcpy(&a[5], &strangers[i], sizeof a[5]);
+    half_products[_i](NULL, M, N, K, a, b, c, half);
+    ck_assert(!kernel_is_finite(NULL, M * N, c));
+  }
+  free(a), free(b), free(c), free(half);
+}
+END_TEST
+
 START_TEST(one_value_that_is_not_finite_is_found_anywhere) {
   static const size_t counts[] = {1, 63, 64, 65, 1000, (1 << 17) + 1, (1 << 23) + 77};
   static const float strangers[] = {NAN, INFINITY, -INFINITY};
@@ -232,6 +273,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, small_problems_are_one_piece);
   tcase_add_test(test_case, bias_and_column_sums_agree_with_loops);
   tcase_add_test(test_case, sums_of_squares_are_exact_and_the_same_in_any_order);
+  tcase_add_loop_test(test_case, bfloat16_products_are_those_of_float32_to_its_precision, 0, 3);
+  tcase_add_loop_test(test_case, a_value_that_is_not_finite_comes_through_bfloat16, 0, 3);
   tcase_add_test(test_case, one_value_that_is_not_finite_is_found_anywhere);
   tcase_add_test(test_case, kernels_have_a_name);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kernels.h"
 #include "engine/train.h"
 #include "tests/support/allocations.h"
 #include "tests/support/specs.h"
@@ -237,15 +238,18 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
 END_TEST
 
 /* Large enough that the kernels cut their work into several pieces. */
+static const char wide_layers[] =
+    "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
+    "dense units=3 activation=softmax";
+
+/* In float32 and in bfloat16. */
 START_TEST(any_number_of_threads_gives_the_same_bits) {
-  static const char layers[] =
-      "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
-      "dense units=3 activation=softmax";
   float *expected = NULL;
   for (size_t threads = 1; threads <= 4; threads *= 2) {
     struct scene scene;
-    scene_init(&scene, layers);
+    scene_init(&scene, wide_layers);
     scene.settings.batch_size = 128;
+    scene.settings.precision = _i;
     const struct parallel parallel = threads_make_parallel(threads);
     scene_start(&scene, &parallel);
     struct record *record = record_create(&scene);
@@ -260,6 +264,49 @@ START_TEST(any_number_of_threads_gives_the_same_bits) {
     scene_deinit(&scene);
   }
   free(expected);
+}
+END_TEST
+
+START_TEST(bfloat16_learns_as_float32_does) {
+  double losses[2];
+  for (int precision = 0; precision < 2; precision++) {
+    struct scene scene;
+    scene_init(&scene, wide_layers);
+    scene.settings.batch_size = 128;
+    scene.settings.precision = precision;
+    ck_assert_str_eq(train_get_precision(&scene.settings), precision == 1 && kernels_can_half() ? "bfloat16" : "float32");
+    scene_start(&scene, NULL);
+    struct record *record = record_create(&scene);
+    (void)run(&scene, record);
+    losses[precision] = record->last_loss;
+    record_destroy(record);
+    scene_deinit(&scene);
+  }
+  ck_assert_double_le(fabs(losses[1] - losses[0]), 2e-2 * losses[0]);
+  ck_assert((losses[0] != losses[1]) == kernels_can_half());
+}
+END_TEST
+
+/* A stopped run in bfloat16 is the uninterrupted one, too. */
+START_TEST(a_stopped_run_in_bfloat16_goes_on_bit_for_bit) {
+  struct scene scene;
+  scene_init(&scene, wide_layers);
+  scene.settings.batch_size = 128;
+  scene.settings.precision = 1;
+  scene_start(&scene, NULL);
+  struct record *whole = record_create(&scene), *pieces = record_create(&scene);
+  (void)run(&scene, whole);
+  const size_t bytes = network_parameter_count(scene.network) * sizeof(float);
+  float *parameters = malloc(bytes);
+  memcpy(parameters, trainer_get_parameters(scene.trainer), bytes);
+  scene_start(&scene, NULL);
+  run_in_pieces(&scene, pieces, 3);
+  check_same(whole, pieces);
+  ck_assert_mem_eq(parameters, trainer_get_parameters(scene.trainer), bytes);
+  free(parameters);
+  record_destroy(whole);
+  record_destroy(pieces);
+  scene_deinit(&scene);
 }
 END_TEST
 
@@ -349,6 +396,7 @@ START_TEST(the_measured_bytes_are_those_that_are_allocated) {
   struct scene scene;
   scene_init(&scene, "dense units=700 activation=relu; dense units=500 activation=gelu; dense units=3 activation=softmax");
   scene.settings.batch_size = 64;
+  scene.settings.precision = _i;
   scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 4, .restore_best = true};
   size_t measured;
   require(trainer_measure(scene.network, &scene.settings, &scene.data, &measured, &error));
@@ -397,12 +445,14 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, training_learns_three_clouds);
   tcase_add_test(tcase, the_training_loop_allocates_nothing);
   tcase_add_loop_test(tcase, a_stopped_run_goes_on_bit_for_bit, 0, 14);
-  tcase_add_test(tcase, any_number_of_threads_gives_the_same_bits);
+  tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, 2);
+  tcase_add_test(tcase, bfloat16_learns_as_float32_does);
+  tcase_add_test(tcase, a_stopped_run_in_bfloat16_goes_on_bit_for_bit);
   tcase_add_test(tcase, another_seed_gives_other_weights);
   tcase_add_test(tcase, a_learning_rate_far_too_high_diverges_and_names_the_layer);
   tcase_add_test(tcase, early_stopping_ends_and_brings_back_the_best_epoch);
   tcase_add_test(tcase, balanced_class_weights_make_the_rare_class_count_as_much);
-  tcase_add_test(tcase, the_measured_bytes_are_those_that_are_allocated);
+  tcase_add_loop_test(tcase, the_measured_bytes_are_those_that_are_allocated, 0, 2);
   tcase_add_test(tcase, a_checkpoint_of_another_job_is_refused);
   tcase_add_test(tcase, a_loss_that_does_not_fit_the_output_is_an_error_at_its_field);
 }
