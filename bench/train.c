@@ -1,7 +1,9 @@
-/* Training speed of the engine alone: samples per second on four networks, one thread. Run by bench/run.sh.
+/* Training speed of the engine alone: samples per second on networks from tiny to large. Run by bench/run.sh.
  *
  * Each case trains on random rows for about SECONDS_PER_RUN, RUNS times, after a run to warm up; printed are median, minimum and maximum
- * over the runs, the time of a step, and the arithmetic that the matrix products of forward and backward pass stand for.
+ * over the runs, the time of a step, the arithmetic that the matrix products of forward and backward pass stand for, and its share of the
+ * peak: multiply-adds of this processor's vectors, in float32, measured before each case on one thread, so that both share the machine's
+ * mood. With two threads, or in bfloat16, the share may be above 100 %.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +14,24 @@
 #include "engine/random.h"
 #include "engine/train.h"
 #include "server/codec/settings_json.h"
+#include "server/jobs/team.h"
 
-enum { RUNS = 5, ROWS = 4096 };
+#if defined(__AVX512F__)
+enum { VECTOR_FLOATS = 16 };
+#elif defined(__AVX__)
+enum { VECTOR_FLOATS = 8 };
+#else
+enum { VECTOR_FLOATS = 4 };
+#endif
+enum {
+  RUNS = 5,
+  ROWS = 4096,
+  PEAK_RUNS = 20,
+  PEAK_LOOPS = 100000,
+  PEAK_CHAINS = 12,         /* sums that don't wait for each other */
+  SMALL_PARAMETERS = 10000, /* up to which the clock is looked at … */
+  STEPS_PER_LOOK = 16       /* … only every so many steps: a step of the smallest network is shorter than that look */
+};
 static const double SECONDS_PER_RUN = 0.5;
 
 struct bench_case {
@@ -22,29 +40,76 @@ struct bench_case {
   size_t inputs, classes;
   int batch_size;
   const char *train;
+  size_t threads; /* 0: one */
 };
 
+#define LARGE_NETWORK                                                                                                                      \
+  "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":2048,\"activation\":\"relu\"},"                                  \
+  "{\"type\":\"dense\",\"units\":2048,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":2048,\"activation\":\"relu\"},"               \
+  "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
+
 static const struct bench_case cases[] = {
-    {"2-8-1, batch 4, SGD",
-     "{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},"
-     "{\"type\":\"dense\",\"units\":1,\"activation\":\"sigmoid\"}]}",
-     2, 0, 4, "{\"loss\":\"binary_cross_entropy\",\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.01}}"},
-    {"30-32-32-2, batch 16, Adam",
-     "{\"input\":{\"shape\":[30]},\"layers\":[{\"type\":\"dense\",\"units\":32,\"activation\":\"relu\"},"
-     "{\"type\":\"dense\",\"units\":32,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\"}]}",
-     30, 2, 16, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
-    {"784-128-10, batch 32, SGD with momentum",
-     "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"
-     "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
-     784, 10, 32, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.001,\"momentum\":0.9}}"},
-    {"784-128-10, batch 32, Adam",
-     "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"
-     "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
-     784, 10, 32, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
-    {"784-512-512-10, batch 128, Adam",
-     "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},"
-     "{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
-     784, 10, 128, "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "2-8-1, batch 4, SGD",
+     .network = "{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},"
+                "{\"type\":\"dense\",\"units\":1,\"activation\":\"sigmoid\"}]}",
+     .inputs = 2,
+     .classes = 0,
+     .batch_size = 4,
+     .train = "{\"loss\":\"binary_cross_entropy\",\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.01}}"},
+    {.name = "30-32-32-2, batch 16, Adam",
+     .network = "{\"input\":{\"shape\":[30]},\"layers\":[{\"type\":\"dense\",\"units\":32,\"activation\":\"relu\"},"
+                "{\"type\":\"dense\",\"units\":32,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\"}]}",
+     .inputs = 30,
+     .classes = 2,
+     .batch_size = 16,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "784-128-10, batch 32, SGD with momentum",
+     .network = "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"
+                "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 32,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.001,\"momentum\":0.9}}"},
+    {.name = "784-128-10, batch 32, Adam",
+     .network = "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"
+                "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 32,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "784-512-512-10, batch 128, Adam",
+     .network = "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},"
+                "{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 128,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "784-512-512-10, batch 128, Adam, bfloat16",
+     .network = "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},"
+                "{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 128,
+     .train = "{\"loss\":\"cross_entropy\",\"precision\":\"bfloat16\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "784-3x2048-10, batch 256, Adam",
+     .network = LARGE_NETWORK,
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 256,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "784-3x2048-10, batch 256, Adam, 2 threads",
+     .network = LARGE_NETWORK,
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 256,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}",
+     .threads = 2},
+    {.name = "784-3x2048-10, batch 256, Adam, bfloat16",
+     .network = LARGE_NETWORK,
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 256,
+     .train = "{\"loss\":\"cross_entropy\",\"precision\":\"bfloat16\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
 };
 
 /* Everything of one case, alive while it runs. */
@@ -53,8 +118,9 @@ struct bench {
   struct train_settings settings;
   struct network *network;
   struct trainer *trainer;
+  struct team *team; /* NULL: one thread */
   float *x, *y;
-  uint64_t steps;
+  uint64_t steps, steps_per_look;
   double until;
 };
 
@@ -69,11 +135,10 @@ static enum error_code ignore_checkpoint(void *context, const struct train_snaps
   (void)context, (void)snapshot, (void)error;
   return ERROR_NONE;
 }
-/* Looks at the clock every 16 steps only: a step of the smallest network is shorter than that look. */
 static enum train_request count_step(void *context) {
   struct bench *bench = context;
   bench->steps++;
-  if (bench->steps % 16 != 0) return TRAIN_CONTINUE;
+  if (bench->steps % bench->steps_per_look != 0) return TRAIN_CONTINUE;
   return now_seconds() < bench->until ? TRAIN_CONTINUE : TRAIN_STOP;
 }
 
@@ -103,16 +168,21 @@ static void bench_open(struct bench *bench, const struct bench_case *which, stru
   if (bench->x == NULL || bench->y == NULL) exit(1);
   random_fill_normal(&(struct random_stream){.seed = 1}, 0, ROWS * which->inputs, bench->x);
   random_fill_uniform(&(struct random_stream){.seed = 2}, 0, ROWS, bench->y);
+  if (which->threads > 1) require(team_create(which->threads, &bench->team, error), error);
   const float classes = which->classes ? (float)which->classes : 2.0f;
   for (size_t i = 0; i < ROWS; i++) bench->y[i] = (float)(int)(bench->y[i] * classes);
   const struct train_data data = {.task = TASK_CLASSIFICATION,
                                   .class_count = which->classes ? which->classes : 2,
                                   .train = {.count = ROWS, .x = bench->x, .y = bench->y}};
-  require(trainer_create(bench->network, &bench->settings, &data, NULL, &bench->trainer, error), error);
+  require(trainer_create(bench->network, &bench->settings, &data, bench->team == NULL ? NULL : team_get_parallel(bench->team),
+                         &bench->trainer, error),
+          error);
+  bench->steps_per_look = network_parameter_count(bench->network) <= SMALL_PARAMETERS ? STEPS_PER_LOOK : 1;
 }
 
 static void bench_close(struct bench *bench) {
   trainer_destroy(bench->trainer);
+  team_destroy(bench->team);
   network_destroy(bench->network);
   settings_deinit(&bench->settings, train_params, train_param_count);
   network_spec_deinit(&bench->spec);
@@ -134,17 +204,43 @@ static double run_once(struct bench *bench, struct error *error) {
   return (double)bench->steps / (now_seconds() - start);
 }
 
+typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
+
+/* The most multiply-adds per second that this thread was seen to do in registers, in GFLOP/s. */
+static double measure_peak(void) {
+  volatile float factor = 0.999f, term = 0.001f; /* unknown to the compiler */
+  double best = 0;
+  vector chains[PEAK_CHAINS];
+  for (int chain = 0; chain < PEAK_CHAINS; chain++)
+    chains[chain] = (vector){0} + (float)chain; /* all different, or they would be computed once */
+  for (int run = 0; run < PEAK_RUNS; run++) {
+    const vector x = (vector){0} + factor, y = (vector){0} + term;
+    const double start = now_seconds();
+    for (int i = 0; i < PEAK_LOOPS; i++) {
+#pragma GCC unroll 16
+      for (int chain = 0; chain < PEAK_CHAINS; chain++) chains[chain] = chains[chain] * x + y;
+    }
+    const double rate = 2.0 * PEAK_LOOPS * PEAK_CHAINS * VECTOR_FLOATS / (now_seconds() - start) * 1e-9;
+    best = rate > best ? rate : best;
+  }
+  float sum = 0;
+  for (int chain = 0; chain < PEAK_CHAINS; chain++) sum += chains[chain][0];
+  term = sum; /* or all of it would be left out */
+  return best;
+}
+
 static int compare_numbers(const void *left, const void *right) {
   const double a = *(const double *)left, b = *(const double *)right;
   return (a > b) - (a < b);
 }
 
 int main(void) {
-  printf("training, one thread, kernels %s: median [min … max] of %d runs of %.1f s\n", kernels_name(), RUNS, SECONDS_PER_RUN);
-  printf("%-42s %28s %12s %10s\n", "network, batch, optimizer", "samples/s", "us/step", "GFLOP/s");
+  printf("training, one thread if not said, kernels %s: median [min … max] of %d runs of %.1f s\n", kernels_name(), RUNS, SECONDS_PER_RUN);
+  printf("%-42s %28s %12s %10s %10s\n", "network, batch, optimizer", "samples/s", "us/step", "GFLOP/s", "of peak");
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct error error = {0};
     struct bench bench;
+    const double peak = measure_peak();
     bench_open(&bench, &cases[i], &error);
     double rates[RUNS];
     (void)run_once(&bench, &error);
@@ -154,8 +250,8 @@ int main(void) {
     /* Backward costs twice the forward pass, less the ∂C/∂x of the first layer, which nobody needs. */
     const struct layer *first = network_get_layer(bench.network, 0);
     const double flops = batch * (3 * network_flops_per_sample(bench.network) - first->flops_per_sample);
-    printf("%-42s %10.0f [%.0f … %.0f] %12.2f %10.1f\n", cases[i].name, median * batch, rates[0] * batch, rates[RUNS - 1] * batch,
-           1e6 / median, median * flops * 1e-9);
+    printf("%-42s %10.0f [%.0f … %.0f] %12.2f %10.1f %4.0f%% of %.0f\n", cases[i].name, median * batch, rates[0] * batch,
+           rates[RUNS - 1] * batch, 1e6 / median, median * flops * 1e-9, median * flops * 1e-7 / peak, peak);
     fflush(stdout);
     bench_close(&bench);
   }
