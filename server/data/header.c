@@ -64,16 +64,17 @@ static enum error_code look_at_row(void *context, const struct csv_row *row, str
 }
 
 static bool is_header(const struct evidence *evidence) {
-  bool has_empty = false, recurs = false, stands_over_numbers = false;
+  bool has_empty = false, has_number = false, recurs = false, stands_over_numbers = false;
   for (size_t i = 0; i < evidence->column_count; i++) {
     const struct column_evidence *column = &evidence->columns[i];
-    if (column->first_is_number) return false;
     bool is_empty = column->first[0] == '\0';
     has_empty |= is_empty;
+    has_number |= column->first_is_number;
     recurs |= column->recurs && !is_empty;
-    stands_over_numbers |= !is_empty && column->has_numbers && !column->has_words;
+    stands_over_numbers |= !is_empty && !column->first_is_number && column->has_numbers && !column->has_words;
   }
-  return stands_over_numbers || (!has_empty && !recurs);
+  /* Years, say, may be names beside one that is a word. */
+  return stands_over_numbers || (!has_number && !has_empty && !recurs);
 }
 
 bool header_find(const char *bytes, size_t byte_count, char delimiter) {

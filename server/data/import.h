@@ -25,8 +25,8 @@ enum {
 
 struct import_options {
   char delimiter; /* 0: found */
-  int header;     /* 1 yes, 0 no, −1: found: a header has no numbers, and a column of numbers below one of its words, or only words
-                            that don't come again in their columns */
+  int header;     /* 1 yes, 0 no, −1: found: a header has a word above a column of numbers, or only words that don't come again in
+                            their columns */
 };
 
 struct import;

@@ -42,7 +42,10 @@ static size_t find_column(const struct dataset_row *dataset, const char *name, c
   if (near != NULL) {
     (void)error_add(error, pointer, "dataset \"%s\" has no column \"%.80s\"; did you mean \"%.80s\"?", dataset->name, name, near);
   } else {
-    (void)error_add(error, pointer, "dataset \"%s\" has no column \"%.80s\"; its columns are listed with it", dataset->name, name);
+    (void)error_add(error, pointer, "dataset \"%s\" has no column \"%.80s\"; its columns are %s", dataset->name, name,
+                    dataset->has_header ? "listed with it"
+                                        : "column_1, column_2, …, as its first line was taken for data; if that line names them, upload "
+                                          "the file with ?header=true");
   }
   return dataset->column_count;
 }
@@ -208,7 +211,8 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
   if (column->kind == COLUMN_TEXT)
-    return "is free text, which can't be a feature yet; leave it out, or PATCH the dataset if it is categorical";
+    return "is free text, which can't be a feature yet; leave it out, or PATCH the dataset if it is categorical; if these are numbers, "
+           "write them plainly, as -1234.5 or 1e-3";
   if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
   if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
@@ -216,6 +220,18 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
     return "has numbers beyond ±3.4e38, the range of float32; leave it out";
   }
   return NULL;
+}
+
+/* None was named and none is possible: says so, and of each column why. */
+static void explain_no_feature(const struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  (void)error_add(error, "/features", "dataset \"%s\" has no numeric or categorical column besides the target to predict from",
+                  dataset->name);
+  for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
+    bool is_target = false;
+    for (size_t k = 0; k < planner->settings->target.count; k++) is_target |= planner->targets[k] == i;
+    if (!is_target) (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
+  }
 }
 
 static void choose_features(struct planner *planner, struct error *error) {
@@ -233,10 +249,7 @@ static void choose_features(struct planner *planner, struct error *error) {
   if (names->count > 0) return;
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count; i++) has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
-  if (!has_feature) {
-    (void)error_add(error, "/features", "dataset \"%s\" has no numeric or categorical column besides the target to predict from",
-                    dataset->name);
-  }
+  if (!has_feature) explain_no_feature(planner, error);
 }
 
 /* ---- layout ---- */

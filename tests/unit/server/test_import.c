@@ -165,6 +165,8 @@ static const struct small_case small_cases[] = {
     {"words only, one recurs", "red,apple\nyellow,banana\nred,cherry\n", "column_1:c,column_2:t", 3, 0},
     {"words only, none recurs", "color,fruit\nred,apple\nred,banana\nyellow,apple\nyellow,banana\n", "color:c,fruit:c", 4, 0},
     {"a first row with a number is data", "x,1\ny,2\nz,3\n", "column_1:t,column_2:n", 3, 0},
+    {"years as names", "id,2019,2020\n1,5,6\n2,7,8\n", "id:n,2019:n,2020:n", 2, 0},
+    {"only numbers above numbers", "1,2019\n1,5\n2,7\n", "column_1:n,column_2:n", 3, 0},
     {"empty name", ",a\n0,1\n1,5\n", "column_1:n,a:n", 2, 0},
     {"empty name over words", "a,,c\n1,x,2\n2,x,3\n", "a:n,column_2:c,c:n", 2, 0},
     {"spaces around names and values", " a , b \n 1 , x\n2,x \n", "a:n,b:c", 2, 0},

@@ -261,6 +261,8 @@ START_TEST(free_text_is_left_out_unless_it_is_asked_for_which_is_refused) {
   ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
   ck_assert_str_eq(error.items[0].pointer, "/features");
   ck_assert_ptr_nonnull(strstr(error.items[0].detail, "no numeric or categorical column"));
+  ck_assert_uint_eq(error.item_count, 2);
+  ck_assert_ptr_nonnull(strstr(error.items[1].detail, "\"text\" is free text"));
   data_names_set(&settings.features, "text");
   settings.task = TASK_CHOICE_AUTO;
   error_clear(&error);
@@ -274,6 +276,20 @@ START_TEST(free_text_is_left_out_unless_it_is_asked_for_which_is_refused) {
   ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
   ck_assert_str_eq(error.items[0].pointer, "/target");
   ck_assert_ptr_nonnull(strstr(error.items[0].detail, "\"text\" is free text"));
+  data_settings_free(&settings);
+  dataset_row_deinit(&row);
+}
+END_TEST
+
+START_TEST(a_column_that_was_not_named_is_explained) {
+  struct dataset_row row;
+  import_repeated("1,2\n", "3,4\n5,7\n", 10, &row);
+  struct data_settings settings;
+  data_settings_make(&settings, "price");
+  struct data_plan plan;
+  struct error error = {0};
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
+  ck_assert_ptr_nonnull(strstr(error.items[0].detail, "upload the file with ?header=true"));
   data_settings_free(&settings);
   dataset_row_deinit(&row);
 }
@@ -431,6 +447,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(plan, two_classes_may_be_one_output);
   tcase_add_loop_test(plan, what_makes_no_sense_is_refused_where_it_stands, 0, REFUSED_COUNT);
   tcase_add_test(plan, free_text_is_left_out_unless_it_is_asked_for_which_is_refused);
+  tcase_add_test(plan, a_column_that_was_not_named_is_explained);
   tcase_add_test(plan, default_features_are_the_usable_columns);
   tcase_add_test(plan, one_row_is_refused_with_the_rows_that_it_takes);
   tcase_add_test(plan, rows_without_a_target_are_not_counted);
