@@ -77,7 +77,7 @@ static unsigned limit_connections(size_t wanted) {
     (void)setrlimit(RLIMIT_NOFILE, &limit);
   }
   if (limit.rlim_cur >= needed) return (unsigned)wanted;
-  unsigned possible = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (unsigned)limit.rlim_cur - DESCRIPTORS_SPARE : DESCRIPTORS_SPARE;
+  unsigned possible = limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? (unsigned)limit.rlim_cur - DESCRIPTORS_SPARE : (unsigned)limit.rlim_cur / 2;
   log_warn("at most %u connections at once, as this process may open %llu files only", possible, (unsigned long long)limit.rlim_cur);
   return possible;
 }

@@ -335,12 +335,15 @@ void run_finish(struct run *run, enum ending ending, const struct error *reason,
   prepare_product(run, &product, reason);
   bool is_written = product.ending == ENDING_LEFT;
   if (is_written) log_info("job %s: left at step %" PRIu64 ", the next start goes on", run->row.id, run->outbox.progress.step);
-  for (int attempt = 0; !is_written && attempt < WRITE_ATTEMPTS; attempt++) {
+  bool has_warned = false;
+  for (int attempts_left = WRITE_ATTEMPTS; !is_written && attempts_left > 0;) {
     struct error error = {0};
     enum error_code code = write_end(run, &product, line, &error);
+    if (code != ERROR_DISK_FULL) attempts_left--; /* for space it waits as long as it takes */
     is_written = code == ERROR_NONE || (code == ERROR_CONFLICT && !follow_state(run, &product));
     if (is_written || code == ERROR_CONFLICT) continue;
-    if (attempt == 0) log_warn("job %s: its end can't be written for now: %s", run->row.id, error.detail);
+    if (!has_warned) log_warn("job %s: its end can't be written for now: %s", run->row.id, error.detail);
+    has_warned = true;
     if (atomic_load(&run->jobs->stopping)) break;
     wait_before_retry(run->jobs);
   }

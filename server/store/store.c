@@ -334,9 +334,14 @@ enum error_code store_open(const char *data_dir, struct store **out_store, struc
   code = lock_dir(store, error);
   if (code == ERROR_NONE) code = open_writer(store, error);
   if (code == ERROR_NONE) code = migrate(store->writer, error);
-  if (code == ERROR_NONE) code = sweep(store, error);
-  /* Sweeping takes room in the WAL. Without it everything can still be read, and some of it deleted. */
-  if (code == ERROR_DISK_FULL) code = ERROR_NONE;
+  if (code == ERROR_NONE) {
+    code = sweep(store, error);
+    /* Sweeping takes room in the WAL. Without it everything can still be read, and some of it deleted. */
+    if (code == ERROR_DISK_FULL) {
+      error_clear(error);
+      code = ERROR_NONE;
+    }
+  }
   if (code != ERROR_NONE) {
     store_close(store);
     return code;

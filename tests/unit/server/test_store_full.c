@@ -127,6 +127,18 @@ START_TEST(store_with_something_to_sweep_opens_on_a_full_disk) {
 }
 END_TEST
 
+START_TEST(a_new_store_on_a_full_disk_is_refused) {
+  char command[256];
+  store_scene_close(&scene);
+  snprintf(command, sizeof command, "rm -f %s/backpropd.db*", scene.dir);
+  ck_assert_int_eq(system(command), 0);
+  limit_files(100);
+  ASSERT_FAILS(&scene, ERROR_DISK_FULL, "full", store_open(scene.dir, &scene.store, &scene.error));
+  limit_files(RLIM_INFINITY);
+  ASSERT_OK(&scene, store_open(scene.dir, &scene.store, &scene.error));
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *full = suite_add_case(suite, "full");
   tcase_add_checked_fixture(full, begin, end);
@@ -134,6 +146,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(full, update_that_does_not_fit_changes_no_job);
   tcase_add_test(full, transaction_that_does_not_fit_is_undone_as_a_whole);
   tcase_add_test(full, store_goes_on_when_there_is_room_again);
+  tcase_add_test(full, a_new_store_on_a_full_disk_is_refused);
   tcase_add_test(full, store_with_something_to_sweep_opens_on_a_full_disk);
 }
 
