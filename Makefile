@@ -47,6 +47,7 @@ SERVER_C := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 UNIT_C   := $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c tests/integration/test_*.c tests/torture/test_*.c tests/fuzz/test_*.c)
 SUPPORT_C := $(wildcard tests/support/*.c)
 BENCH_C  := $(wildcard bench/*.c)
+DUEL_C   := $(addprefix bench/peers/,duel.c match.c ours.c peer.c)
 ASSETS   := $(shell find web migrations -type f 2>/dev/null)
 
 ENGINE_O  := $(ENGINE_C:%.c=$(BUILD)/%.o)
@@ -54,11 +55,12 @@ SERVER_O  := $(SERVER_C:%.c=$(BUILD)/%.o) $(BUILD)/assets.o
 SUPPORT_O := $(SUPPORT_C:%.c=$(BUILD)/%.o)
 TESTS     := $(UNIT_C:%.c=$(BUILD)/%)
 BENCHES   := $(BENCH_C:%.c=$(BUILD)/%)
+DUEL_O    := $(DUEL_C:%.c=$(BUILD)/%.o)
 
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all run demo test unit lint format floors asan tsan bench golden install clean help deps
+.PHONY: all run demo test unit lint format floors asan tsan bench bench-peers golden install clean help deps
 
 all: $(BUILD)/backpropd ## build the server
 
@@ -86,6 +88,10 @@ $(BUILD)/bench/%.o: bench/%.c
 	$(CC) $(CPPFLAGS) $(TEST_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(SUPPORT_O) $(BUILD)/libserver.a $(BUILD)/libengine.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(TEST_LDLIBS)
+$(BUILD)/bench/peers/duel: $(DUEL_O) $(BUILD)/libserver.a $(BUILD)/libengine.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
+$(BUILD)/bench/peers/fann_peer: $(BUILD)/bench/peers/fann_peer.o
+	$(CC) $(LDFLAGS) -o $@ $^ -lfann -lm
 
 # Web files and migrations, compiled in.
 $(BUILD)/assets.c: server/embed.sh $(ASSETS)
@@ -115,7 +121,7 @@ golden: $(BUILD)/tests/golden/golden ## compare with PyTorch's numbers (GOLDEN=f
 lint: ## cppcheck and clang-format, no findings allowed
 	sh tests/tools/lint.sh
 format: ## let clang-format lay out all C files
-	clang-format -i $(ENGINE_C) $(SERVER_C) server/main.c $(UNIT_C) $(SUPPORT_C) $(BENCH_C) $(shell find engine server tests -name '*.h')
+	clang-format -i $(ENGINE_C) $(SERVER_C) server/main.c $(UNIT_C) $(SUPPORT_C) $(BENCH_C) $(wildcard bench/peers/*.c) $(shell find engine server tests bench -name '*.h')
 floors: ## no part includes what stands above it
 	sh tests/tools/floors.sh
 
@@ -126,6 +132,8 @@ tsan: ## concurrent tests under ThreadSanitizer
 
 bench: $(BENCHES) all ## measure training and serving
 	sh bench/run.sh $(BUILD)
+bench-peers: $(BUILD)/bench/peers/duel ## ours beside PyTorch, scikit-learn and FANN, which it installs below build/ (KEY=part of a match's name)
+	sh bench/peers/run.sh $(BUILD) $(KEY)
 
 install: all ## install binary, man page, systemd unit (PREFIX, DESTDIR)
 	install -D -m 755 $(BUILD)/backpropd $(DESTDIR)$(PREFIX)/bin/backpropd
@@ -137,6 +145,6 @@ clean: ## remove what was built
 	rm -rf build
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian or Ubuntu packages that are missing. Usage: install-deps.sh build|test|lint …
+# Installs the Debian or Ubuntu packages that are missing. Usage: install-deps.sh build|test|browser|lint|python|fann …
 # build: to compile and run the server and the demo. test: also the test suite. lint: also the linters.
 set -eu
 
@@ -14,7 +14,9 @@ for set in "$@"; do
     # Any Node.js will do, however it was installed.
     command -v npm >/dev/null 2>&1 || add nodejs npm ;;
   lint) add cppcheck clang-format ;;
-  *) echo "install-deps.sh: unknown set \"$set\"; known: build test browser lint" >&2; exit 2 ;;
+  python) add python3-venv python3-dev ;; # of the peers in bench/peers
+  fann) add libfann-dev ;;
+  *) echo "install-deps.sh: unknown set \"$set\"; known: build test browser lint python fann" >&2; exit 2 ;;
   esac
 done
 
