@@ -30,4 +30,18 @@ static inline double reduce_product(size_t count, const float *x, double x_shift
   return reduce_lanes(lanes);
 }
 
+/* Σ (x − y)² */
+static inline double reduce_square_distance(size_t count, const float *x, const float *y) {
+  double lanes[REDUCE_LANES] = {0};
+  size_t i = 0;
+  for (; i + REDUCE_LANES <= count; i += REDUCE_LANES) {
+    for (size_t lane = 0; lane < REDUCE_LANES; lane++) {
+      const double difference = (double)x[i + lane] - (double)y[i + lane];
+      lanes[lane] += difference * difference;
+    }
+  }
+  for (size_t lane = 0; i < count; i++, lane++) lanes[lane] += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+  return reduce_lanes(lanes);
+}
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/kernels.h"
+#include "engine/reduce.h"
 #include "engine/train_private.h"
 
 enum { STEP_VALUES = 3, EPOCH_VALUES = 4, LAYER_NAME_BYTES = LIMIT_NAME_BYTES + 32 };
@@ -79,8 +80,7 @@ void report_measure_weights(struct trainer *trainer) {
   for (size_t i = 0; i < trainer->layer_count; i++) {
     if (!find_part(trainer, i, &first, &count)) continue;
     const float *after = trainer->parameters + first, *before = trainer->before + first;
-    double change = 0;
-    for (size_t j = 0; j < count; j++) change += ((double)after[j] - (double)before[j]) * ((double)after[j] - (double)before[j]);
+    const double change = reduce_square_distance(count, after, before);
     const double norm = sqrt(kernel_sum_squares(trainer->parallel, count, before));
     float *values = trainer->layer_values + i * LAYER_VALUES;
     values[LAYER_WEIGHT_NORM] = (float)sqrt(kernel_sum_squares(trainer->parallel, count, after));
