@@ -16,13 +16,15 @@ static enum error_code get_row(struct api *api, const char *id_or_name, struct j
 /* The row beside what only the running server knows. */
 static json_t *row_to_json(struct api *api, const struct job_row *row) {
   struct job_view view = {.row = row};
-  struct job_live live;
+  struct job_live live = {0};
   struct error ignored = {0};
   if ((JOB_STATES_UNFINISHED >> row->state & 1u) != 0 && jobs_get_live(api->jobs, row->id, &live)) view.live = &live;
   if (row->state == JOB_QUEUED && jobs_get_queue_position(api->store, row->id, &view.queue_position, &ignored) != ERROR_NONE) {
     view.queue_position = 0;
   }
-  return job_to_json(&view);
+  json_t *json = job_to_json(&view);
+  job_live_deinit(&live);
+  return json;
 }
 
 static enum error_code respond_job(struct api *api, const char *id, int status, struct response *response, struct error *error) {

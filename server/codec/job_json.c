@@ -42,15 +42,22 @@ static const char *get_precision(const json_t *spec) {
   return train_get_precision(&settings);
 }
 
+/* While it runs, as they are now: those in the row are up to a commit's interval older than the progress beside them. */
+static json_t *current_metrics_to_json(const struct job_view *view) {
+  const struct job_row *row = view->row;
+  const char *latest = view->live != NULL && view->live->latest_json != NULL ? view->live->latest_json : row->latest_json;
+  const char *best = view->live != NULL && view->live->best_json != NULL ? view->live->best_json : row->best_json;
+  return json_pack("{s:o, s:o, s:o}", "latest", object_or_empty(latest), "best", object_or_empty(best), "test",
+                   object_or_empty(row->test_json));
+}
+
 json_t *job_to_json(const struct job_view *view) {
   const struct job_row *row = view->row;
-  json_t *metrics = json_pack("{s:o, s:o, s:o}", "latest", object_or_empty(row->latest_json), "best", object_or_empty(row->best_json),
-                              "test", object_or_empty(row->test_json));
   json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:[], s:o, s:o}", "id", row->id, "name", row->name, "state",
                            job_state_names[row->state], "stop_reason", text_or_null(row->stop_reason), "queue_position",
                            view->queue_position == 0 ? json_null() : json_integer((json_int_t)view->queue_position), "priority",
-                           (json_int_t)row->priority, "progress", progress_to_json(view), "metrics", metrics, "diagnosis", "model",
-                           text_or_null(row->model_id), "error", json_read_own(row->error_json));
+                           (json_int_t)row->priority, "progress", progress_to_json(view), "metrics", current_metrics_to_json(view),
+                           "diagnosis", "model", text_or_null(row->model_id), "error", json_read_own(row->error_json));
   json_put(&json, "dataset_id", text_or_null(row->dataset_id));
   if (row->spec_json != NULL) {
     json_t *spec = json_read_own(row->spec_json);

@@ -157,11 +157,19 @@ static double get_speed(const struct outbox *outbox) {
   return (double)samples * 1000 / (double)(elapsed_ms > 0 ? elapsed_ms : 1);
 }
 
+void job_live_deinit(struct job_live *live) {
+  free(live->latest_json);
+  free(live->best_json);
+  *live = (struct job_live){0};
+}
+
 static void read_live(struct run *run, struct job_live *out_live) {
   struct outbox *outbox = &run->outbox;
   pthread_mutex_lock(&outbox->mutex);
   out_live->progress = outbox->progress;
   out_live->samples_per_second = get_speed(outbox);
+  out_live->latest_json = outbox->latest_json == NULL ? NULL : strdup(outbox->latest_json);
+  out_live->best_json = outbox->best_json == NULL ? NULL : strdup(outbox->best_json);
   pthread_mutex_unlock(&outbox->mutex);
   const struct job_progress *progress = &out_live->progress;
   out_live->eta_seconds = (double)NAN;

@@ -85,9 +85,11 @@ __attribute__((warn_unused_result)) enum error_code jobs_change(struct jobs *job
 /* Progress right now, ahead of the store's. False if the job is not running. */
 struct job_live {
   struct job_progress progress;
-  double samples_per_second; /* of the last seconds */
-  double eta_seconds;        /* NAN: unknown */
+  double samples_per_second;     /* of the last seconds */
+  double eta_seconds;            /* NAN: unknown */
+  char *latest_json, *best_json; /* that belong to this progress; NULL: none, or no memory. Owned: job_live_deinit */
 };
+void job_live_deinit(struct job_live *live);
 bool jobs_get_live(struct jobs *jobs, const char *id, struct job_live *out_live);
 
 /* For /metrics. */

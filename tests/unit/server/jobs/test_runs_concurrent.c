@@ -373,15 +373,18 @@ START_TEST(progress_is_live_and_the_first_point_comes_at_once) {
   struct job_live live = {0};
   bool is_live = false;
   for (int i = 0; i < 10000 && !(is_live && live.samples_per_second > 0); i++) {
+    job_live_deinit(&live);
     is_live = jobs_get_live(scene.jobs, id, &live);
     usleep(2000);
   }
   ck_assert(is_live);
+  ck_assert_ptr_nonnull(strstr(live.latest_json, "\"batch_loss\":"));
   ck_assert_uint_gt(live.progress.step, 0);
   ck_assert_uint_eq(live.progress.epochs, 900000);
   ck_assert_uint_eq(live.progress.steps, 900000 * 21);
   ck_assert(live.samples_per_second > 0);
   ck_assert(live.eta_seconds > 0 && isfinite(live.eta_seconds));
+  job_live_deinit(&live);
   struct jobs_counts counts;
   jobs_get_counts(scene.jobs, &counts);
   ck_assert_uint_eq(counts.running, 1);
@@ -448,10 +451,12 @@ static void fill_disk(bool is_full) {
 static void wait_for_step(const char *id, uint64_t step) {
   struct job_live live = {0};
   for (int i = 0; i < 100000 && live.progress.step < step; i++) {
+    job_live_deinit(&live);
     ck_assert_msg(jobs_get_live(scene.jobs, id, &live), "the job does not run any more");
     usleep(2000);
   }
   ck_assert_uint_ge(live.progress.step, step);
+  job_live_deinit(&live);
 }
 
 START_TEST(a_full_disk_stops_no_job_and_loses_nothing) {
