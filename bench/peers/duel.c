@@ -45,12 +45,10 @@ struct side {
   double loss;
 };
 
-/* The line that remains of a match, for each precision. */
+/* What remains of a match for the table at the end. */
 struct summary {
-  double ours;             /* median, seconds per step; 0: none */
-  const struct peer *peer; /* PyTorch's best setting */
-  char setting[PEER_TEXT_BYTES];
-  double theirs, ratio;
+  double ours[PRECISIONS];  /* median, seconds per step; 0: none */
+  double ratios[PEERS_MAX]; /* medians; 0: took no part */
 };
 
 /* The whole. */
@@ -60,7 +58,7 @@ struct duel {
   size_t peer_count;
   struct own own[PRECISIONS];
   struct side sides[PEERS_MAX];
-  struct summary summaries[MATCHES_MAX][PRECISIONS];
+  struct summary summaries[MATCHES_MAX];
   double share_sum, share_min; /* of the core, over all turns */
   size_t turn_count;
   bool do_losses_differ;
@@ -196,26 +194,18 @@ static void print_loss(struct duel *duel, double loss, bool is_bfloat16) {
   printf(" %.6f%s\n", loss, does_differ ? "  LOSS DIFFERS" : "");
 }
 
-static void keep_if_best(struct summary *summary, const struct peer *peer, double step, double ratio) {
-  if (strncmp(peer->name, "PyTorch", 7) != 0 || (summary->peer != NULL && summary->ratio <= ratio)) return;
-  summary->peer = peer;
-  summary->theirs = step;
-  summary->ratio = ratio;
-  memcpy(summary->setting, peer->setting, sizeof peer->setting);
-}
-
-static void print_own(struct duel *duel, struct summary summary[PRECISIONS]) {
+static void print_own(struct duel *duel, struct summary *summary) {
   for (enum precision precision = FLOAT32; precision < PRECISIONS; precision++) {
     struct own *own = &duel->own[precision];
     if (own->count == 0) continue;
-    summary[precision].ours = sort_median(own->steps, own->count);
-    print_row("backpropd", precision_names[precision], own->steps, own->count, summary[precision].ours);
+    summary->ours[precision] = sort_median(own->steps, own->count);
+    print_row("backpropd", precision_names[precision], own->steps, own->count, summary->ours[precision]);
     printf(" %-26s", "");
     print_loss(duel, own->loss, precision == BFLOAT16);
   }
 }
 
-static void print_peer(struct duel *duel, size_t which, struct summary summary[PRECISIONS]) {
+static void print_peer(struct duel *duel, size_t which, struct summary *summary) {
   const struct peer *peer = &duel->peers[which];
   struct side *side = &duel->sides[which];
   if (side->count == 0) {
@@ -228,10 +218,10 @@ static void print_peer(struct duel *duel, size_t which, struct summary summary[P
   print_row(peer->name, peer->setting, side->steps, side->count, step);
   printf(" %-26s", text);
   print_loss(duel, side->loss, peer->is_bfloat16);
-  keep_if_best(&summary[peer->is_bfloat16], peer, step, ratio);
+  summary->ratios[which] = ratio;
 }
 
-static void play(struct duel *duel, const struct match *match, struct summary summary[PRECISIONS]) {
+static void play(struct duel *duel, const struct match *match, struct summary *summary) {
   char folder[512];
   (void)snprintf(folder, sizeof folder, "%s/%s", duel->work, match->key);
   open_own(duel, match, folder);
@@ -249,13 +239,16 @@ static void play(struct duel *duel, const struct match *match, struct summary su
     if (duel->own[i].is_open) ours_close(&duel->own[i].ours);
 }
 
-static void print_summary(const struct match *match, const struct summary summary[PRECISIONS]) {
+static void print_summary(const struct duel *duel, const struct match *match, const struct summary *summary) {
   for (enum precision precision = FLOAT32; precision < PRECISIONS; precision++) {
-    const struct summary *line = &summary[precision];
-    if (line->peer == NULL) continue;
-    const double ours = line->ours > 0 ? line->ours : summary[FLOAT32].ours;
-    printf("  %-42s %-9s %10.2f %12.2f %8.2fx  %s, %s\n", match->title, precision_names[precision], ours * 1e6, line->theirs * 1e6,
-           line->ratio, line->peer->name, line->setting);
+    const enum precision ours = summary->ours[precision] > 0 ? precision : FLOAT32;
+    size_t count = 0;
+    for (size_t i = 0; i < duel->peer_count; i++) {
+      if (summary->ratios[i] <= 0 || duel->peers[i].is_bfloat16 != (precision == BFLOAT16)) continue;
+      if (count++ == 0) printf("  %-42s %-9s %10.2f us", match->title, precision_names[ours], summary->ours[ours] * 1e6);
+      printf("%s %s %.2fx", count > 1 ? "," : " ", duel->peers[i].name, summary->ratios[i]);
+    }
+    if (count > 0) printf("\n");
   }
 }
 
@@ -271,10 +264,9 @@ int main(int argc, char **argv) {
   printf("ours: backpropd %s, kernels %s. Peers:\n", BACKPROPD_VERSION, kernels_name());
   start_peers(&duel, argv[2]);
   for (size_t i = 0; i < match_count; i++)
-    if (strstr(matches[i].key, only) != NULL) play(&duel, &matches[i], duel.summaries[i]);
-  printf("\nours beside PyTorch's best setting\n  %-42s %-9s %10s %12s %9s\n", "network, batch, optimizer", "precision", "ours us",
-         "PyTorch us", "ratio");
-  for (size_t i = 0; i < match_count; i++) print_summary(&matches[i], duel.summaries[i]);
+    if (strstr(matches[i].key, only) != NULL) play(&duel, &matches[i], &duel.summaries[i]);
+  printf("\na step of ours, and how many times as long others take (medians)\n");
+  for (size_t i = 0; i < match_count; i++) print_summary(&duel, &matches[i], &duel.summaries[i]);
   for (size_t i = 0; i < duel.peer_count; i++) peer_stop(&duel.peers[i]);
   if (duel.turn_count > 0)
     printf("\ntimes are processor time; who had the turn had %.0f %% of the core, at least %.0f %%\n",

@@ -68,7 +68,7 @@ def open_match(match):
 
 
 threadpoolctl.threadpool_limits(1)
-blas = next((pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"), {})
+blas = next((pool for pool in threadpoolctl.threadpool_info() if "numpy" in pool["filepath"]), {})
 protocol.serve(
     f"scikit-learn {sklearn.__version__}, numpy {np.__version__}, {blas.get('internal_api')} {blas.get('version')} {blas.get('architecture')}, "
     f"{blas.get('num_threads')} thread",
