@@ -128,7 +128,7 @@ END_TEST
 
 START_TEST(more_unknown_columns_than_are_worth_finding_are_refused_soon) {
   enum { COLUMNS = 12000, UNKNOWN = 30000 };
-  char *csv = malloc(COLUMNS * 16), *at = csv;
+  char *csv = malloc(COLUMNS * 32), *at = csv; /* up to 15 bytes of a name and 2 of a value for each */
   for (int i = 0; i < COLUMNS; i++) at += sprintf(at, "%ccolumn%07d", i == 0 ? ' ' : ',', i);
   *at++ = '\n';
   for (int i = 0; i < COLUMNS; i++) at += sprintf(at, "%s%d", i == 0 ? "" : ",", i % 10);
