@@ -17,7 +17,7 @@ enum option_type {
 
 struct option {
   const char *name;
-  const char *placeholder;
+  const char *value_name;
   const char *help;
   enum option_type type;
   size_t offset; /* const char * for TEXT, uint64_t else */
@@ -101,7 +101,7 @@ static bool parse_number(const char *text, bool takes_suffix, uint64_t *out_numb
 }
 
 static enum error_code set_text(const struct option *option, const char *where, const char *value, void *field, struct error *error) {
-  if (value[0] == '\0') return error_set(error, ERROR_INVALID, "%s is empty; it takes %s (%s)", where, option->placeholder, option->help);
+  if (value[0] == '\0') return error_set(error, ERROR_INVALID, "%s is empty; it takes %s (%s)", where, option->value_name, option->help);
   bool is_allowed = option->choices == NULL;
   for (size_t i = 0; !is_allowed && option->choices[i] != NULL; i++) is_allowed = strcmp(value, option->choices[i]) == 0;
   if (!is_allowed) return error_set(error, ERROR_INVALID, "%s is \"%.40s\"; it takes %s", where, value, option->help);
@@ -172,7 +172,7 @@ static enum error_code read_command_line(int argc, char *const *argv, struct opt
       const char *value = argument[2 + name_length] == '=' ? argument + 3 + name_length : NULL;
       if (value == NULL && i + 1 < argc) value = argv[++i];
       code = value != NULL ? set_value(option, where, value, options, error)
-                           : error_set(error, ERROR_INVALID, "%s needs a value: %s (%s)", where, option->placeholder, option->help);
+                           : error_set(error, ERROR_INVALID, "%s needs a value: %s (%s)", where, option->value_name, option->help);
     }
   }
   return code;
@@ -205,7 +205,7 @@ void options_print_help(FILE *file) {
     const struct option *option = &table[i];
     char name[ENVIRONMENT_NAME_BYTES];
     make_environment_name(option, name);
-    fprintf(file, "  --%s %s  [%s]\n      %s", option->name, option->placeholder, name, option->help);
+    fprintf(file, "  --%s %s  [%s]\n      %s", option->name, option->value_name, name, option->help);
     if (option->default_text != NULL && strcmp(option->default_text, "0") != 0) fprintf(file, " (default %s)", option->default_text);
     fputc('\n', file);
   }
