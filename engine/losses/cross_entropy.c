@@ -138,10 +138,15 @@ static double cost64(const void *settings, const struct loss_batch *batch, const
 
 static enum error_code check_width(const void *settings, size_t width, const char *pointer, struct error *error) {
   const struct cross_entropy *loss = settings;
-  if (loss->class_weights.is_word || loss->class_weights.count == 0 || loss->class_weights.count == width) return ERROR_NONE;
+  const struct numbers *weights = &loss->class_weights;
+  if (weights->is_word || weights->count == 0) return ERROR_NONE;
   char path[ERROR_POINTER_BYTES];
   error_pointer(path, pointer, "class_weights");
-  return error_add(error, path, "must be one number for each of the %zu classes, not %zu", width, loss->class_weights.count);
+  if (weights->count != width)
+    return error_add(error, path, "must be one number for each of the %zu classes, not %zu", width, weights->count);
+  for (size_t c = 0; c < width; c++)
+    if (weights->values[c] > 0) return ERROR_NONE;
+  return error_add(error, path, "must have at least one number above 0, or there is nothing to learn");
 }
 
 const struct numbers *loss_cross_entropy_class_weights(const void *settings) {

@@ -176,6 +176,11 @@ static const struct bad_request json_requests[] = {
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"loss\":{\"type\":\"cross_entropy\",\"class_weights\":[1,2,3]}"
          "}"),
      422, "invalid", "/loss/class_weights", NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"loss\":{\"type\":\"cross_entropy\",\"class_weights\":[0,0]}}"),
+     422, "invalid", "/loss/class_weights", "above 0"},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"test\":1e-300}}"), 422, "invalid", "/split/test",
+     NULL},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"name\":\"..\"}"), 422, "invalid", "/name", NULL},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"split\":{\"validation\":0},\"early_stopping\":{}}"), 422,
      "invalid", "/early_stopping/monitor", NULL},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"features\":[\"kind\"]}"), 422, "invalid", NULL, "kind"},
