@@ -10,7 +10,7 @@
 /* What whoever runs the server may set, --max-connections and so on. 0: the constant below of that name. */
 struct server_limits {
   uint64_t json_body_bytes, upload_bytes;
-  uint64_t connections, handler_threads, queued_requests, uploads, event_streams, queued_jobs;
+  uint64_t connections, handler_threads, long_requests, queued_requests, uploads, event_streams, queued_jobs;
   uint64_t collected_bodies_bytes, header_timeout_ms, body_idle_timeout_ms, body_bytes_per_second_min;
 };
 
@@ -19,6 +19,7 @@ enum {
   LIMIT_JSON_DEPTH = 32,
   LIMIT_CONNECTIONS = 1000,
   LIMIT_HANDLER_THREADS = 8,
+  LIMIT_LONG_REQUESTS = 2,                 /* being answered at once; further ones wait */
   LIMIT_QUEUED_JOBS = 10000,               /* further ones get 429 */
   LIMIT_QUEUED_REQUESTS = 512,             /* whole requests that wait for a handler thread; further ones get 503 */
   LIMIT_UPLOADS = 8,                       /* at once; further ones get 429 */
@@ -42,6 +43,7 @@ static inline void server_limits_complete(struct server_limits *limits) {
                   {&limits->upload_bytes, LIMIT_UPLOAD_BYTES},
                   {&limits->connections, LIMIT_CONNECTIONS},
                   {&limits->handler_threads, LIMIT_HANDLER_THREADS},
+                  {&limits->long_requests, LIMIT_LONG_REQUESTS},
                   {&limits->queued_requests, LIMIT_QUEUED_REQUESTS},
                   {&limits->uploads, LIMIT_UPLOADS},
                   {&limits->event_streams, LIMIT_STREAMS},

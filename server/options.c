@@ -57,6 +57,8 @@ static const struct option table[] = {
     {"max-queued-jobs", "N", "jobs that wait in the queue; further ones get 429", OPTION_COUNT, FIELD(limits.queued_jobs), 1, 1000000,
      "10000", NULL},
     {"handler-threads", "N", "threads that answer requests", OPTION_COUNT, FIELD(limits.handler_threads), 1, 256, "8", NULL},
+    {"max-long-requests", "N", "evaluations at the same time; further ones wait", OPTION_COUNT, FIELD(limits.long_requests), 1, 256, "2",
+     NULL},
     {"header-timeout-ms", "N", "milliseconds that a client may take for a request's head", OPTION_COUNT, FIELD(limits.header_timeout_ms),
      100, 3600000, "15000", NULL},
     {"body-timeout-ms", "N", "milliseconds without a byte of a body", OPTION_COUNT, FIELD(limits.body_idle_timeout_ms), 100, 3600000,

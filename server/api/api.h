@@ -19,7 +19,8 @@ enum route_flag {
   ROUTE_JSON_OR_CSV_BODY = 4, /* application/json or text/csv */
   ROUTE_PUBLIC = 8,           /* no token needed: page, health */
   ROUTE_IDEMPOTENCY = 16,     /* takes Idempotency-Key */
-  ROUTE_ETAG = 32
+  ROUTE_ETAG = 32,
+  ROUTE_LONG = 64 /* may take minutes: has threads of its own, so that it keeps no short request waiting */
 };
 
 /* One route. OpenAPI, Allow headers, the dispatch and the tests' list of routes all come from this record. */

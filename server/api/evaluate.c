@@ -9,6 +9,7 @@
 #include "server/data/prepared.h"
 
 struct evaluation {
+  const struct request *request;
   struct predictor predictor;
   struct dataset_row dataset;
   size_t capacity, count; /* rows */
@@ -102,6 +103,7 @@ static void keep_rows(struct evaluation *evaluation, const float *y, size_t coun
 static enum error_code take_rows(void *context, const float *x, const float *y, size_t count, struct error *error) {
   struct evaluation *evaluation = context;
   const struct model *model = evaluation->predictor.model;
+  if (request_is_abandoned(evaluation->request)) return error_set(error, ERROR_UNAVAILABLE, "broken off: nobody waits for the answer");
   if (count > evaluation->capacity - evaluation->count) return error_set(error, ERROR_INTERNAL, "the dataset has more rows than it says");
   struct pass_options options = {.batch = count};
   network_forward(model->network, evaluation->predictor.workspace, &options, x, model->parameters, model->buffers);
@@ -140,7 +142,7 @@ static enum error_code measure(struct evaluation *evaluation, json_t **out_metri
 
 enum error_code models_evaluate(struct api *api, const struct request *request, struct response *response, struct error *error) {
   json_t *body = NULL, *metrics = NULL;
-  struct evaluation evaluation = {0};
+  struct evaluation evaluation = {.request = request};
   enum error_code code = request_parse_object(request, &body, error);
   if (code == ERROR_NONE) code = predictor_init(&evaluation.predictor, api, request->id, 0, error);
   if (code == ERROR_NONE) code = read_body(api, body, &evaluation.dataset, error);

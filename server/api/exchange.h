@@ -32,7 +32,14 @@ struct request {
   enum error_code (*read)(void *read_context, void *buffer, size_t buffer_bytes, size_t *out_bytes, struct error *error);
   void *read_context;
   int64_t body_length; /* Content-Length, or −1 */
+  bool (*is_abandoned)(void *abandon_context); /* NULL: never */
+  void *abandon_context;
 };
+/* Whether nobody waits for the answer any more: the client has closed the connection, or the server is stopping. A long handler asks now and
+ * then, and gives up. */
+static inline bool request_is_abandoned(const struct request *request) {
+  return request->is_abandoned != NULL && request->is_abandoned(request->abandon_context);
+}
 /* The query's value of that name, or NULL. */
 const char *request_get_query(const struct request *request, const char *name);
 

@@ -97,6 +97,7 @@ static json_t *limits_to_json(const struct api *api) {
       {"report_values", LIMIT_REPORT_VALUES},
       {"connections", set->connections},
       {"handler_threads", set->handler_threads},
+      {"long_requests", set->long_requests},
       {"queued_requests", set->queued_requests},
       {"uploads", set->uploads},
       {"event_streams", set->event_streams},

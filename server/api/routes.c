@@ -71,7 +71,7 @@ const struct route routes[] = {
      "format"},
     {"POST", "/v1/models/{id}/predict", models_predict, "predict", "Raw rows in, predictions out: JSON, or CSV of any length",
      ROUTE_JSON_OR_CSV_BODY | ROUTE_STREAMS_BODY, 200, "PredictRequest", "Predictions", NULL, NULL},
-    {"POST", "/v1/models/{id}/evaluate", models_evaluate, "evaluate", "A model's metrics on a dataset", ROUTE_JSON_BODY, 200,
+    {"POST", "/v1/models/{id}/evaluate", models_evaluate, "evaluate", "A model's metrics on a dataset", ROUTE_JSON_BODY | ROUTE_LONG, 200,
      "EvaluateRequest", "Evaluation", NULL, NULL},
 
     {"GET", "/assets/{file}", root_get_asset, "getAsset", "A file of the page", ROUTE_PUBLIC | ROUTE_ETAG, 200, NULL, NULL, "text/plain",

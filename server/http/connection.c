@@ -6,6 +6,7 @@
  */
 #include "server/http/server.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -54,6 +55,12 @@ void connection_notify(void *context, struct MHD_Connection *mhd, void **socket_
 
 void connection_set_deadline(struct connection *connection, int64_t deadline_ms) {
   if (connection) connection->deadline_ms = deadline_ms;
+}
+
+bool connection_has_ended(const struct connection *connection) {
+  char byte;
+  ssize_t got = recv(connection->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 /* Under the lock. libmicrohttpd 0.9.75 misses the end of a connection that comes together with its last bytes, as its epoll is edge-triggered.

@@ -50,6 +50,7 @@ static struct http_server *create_server(struct api *api, const struct http_opti
   init_condition(&server->streamer_wanted);
   init_condition(&server->exchange_over);
   pthread_cond_init(&server->requests.available, NULL);
+  pthread_cond_init(&server->long_requests.available, NULL);
   pthread_cond_init(&server->uploads.available, NULL);
   return server;
 }
@@ -58,6 +59,7 @@ static struct http_server *create_server(struct api *api, const struct http_opti
 static void destroy_server(struct http_server *server) {
   if (server->listener.socket >= 0) close(server->listener.socket);
   pthread_cond_destroy(&server->uploads.available);
+  pthread_cond_destroy(&server->long_requests.available);
   pthread_cond_destroy(&server->requests.available);
   pthread_cond_destroy(&server->exchange_over);
   pthread_cond_destroy(&server->streamer_wanted);
@@ -121,6 +123,8 @@ static enum error_code start_threads(struct http_server *server, struct error *e
   const struct server_limits *limits = &server->limits;
   enum error_code code =
       handler_pool_start(&server->requests, server, (size_t)limits->handler_threads, (size_t)limits->queued_requests, error);
+  if (code == ERROR_NONE)
+    code = handler_pool_start(&server->long_requests, server, (size_t)limits->long_requests, (size_t)limits->queued_requests, error);
   if (code == ERROR_NONE) code = handler_pool_start(&server->uploads, server, (size_t)limits->uploads, 0, error);
   if (code == ERROR_NONE) code = streamer_start(server, error);
   if (code == ERROR_NONE) code = start_daemon(server, error);
@@ -135,6 +139,7 @@ static void stop_threads(struct http_server *server) {
   unlock_server(server);
   streamer_stop(server);
   handler_pool_stop(&server->uploads);
+  handler_pool_stop(&server->long_requests);
   handler_pool_stop(&server->requests);
 }
 
@@ -185,7 +190,9 @@ static bool has_exchange(const struct http_server *server, bool counts_arriving)
   return false;
 }
 
-static size_t count_handlers(const struct http_server *server) { return server->requests.under_way + server->uploads.under_way; }
+static size_t count_handlers(const struct http_server *server) {
+  return server->requests.under_way + server->long_requests.under_way + server->uploads.under_way;
+}
 
 /* Under the lock. */
 static void break_off_uploads(struct http_server *server) {

@@ -62,6 +62,15 @@ void exchange_release(struct exchange *exchange) {
   lock_server(server);
 }
 
+bool exchange_is_abandoned(void *context) {
+  struct exchange *exchange = context;
+  struct http_server *server = exchange->server;
+  lock_server(server);
+  bool is_abandoned = exchange->is_gone || server->is_closing || (exchange->connection && connection_has_ended(exchange->connection));
+  unlock_server(server);
+  return is_abandoned;
+}
+
 static void make_request_id(struct http_server *server, char *out_id, size_t id_bytes) {
   /* splitmix64: distinct, and says nothing of how many there were */
   uint64_t z = server->id_seed + atomic_fetch_add(&server->request_count, 1) * 0x9e3779b97f4a7c15u;
@@ -231,6 +240,8 @@ static enum error_code fill_request(struct exchange *exchange, const struct head
       .request_id = exchange->request_id,
       .body = "",
       .body_length = exchange->body_length,
+      .is_abandoned = exchange_is_abandoned,
+      .abandon_context = exchange,
   };
   memcpy(request->id, exchange->match.id, sizeof request->id);
   memcpy(request->query, exchange->target.query, sizeof request->query);
@@ -403,7 +414,7 @@ static enum error_code hand_over(struct exchange *exchange, bool is_gathered, st
     exchange->references++;
     exchange->next_queued = server->gathered;
     server->gathered = exchange;
-  } else if (!handler_pool_submit(&server->requests, exchange)) {
+  } else if (!handler_pool_submit(exchange->match.route->flags & ROUTE_LONG ? &server->long_requests : &server->requests, exchange)) {
     return error_set(error, ERROR_UNAVAILABLE, "too many requests wait; try again later");
   }
   return ERROR_NONE;

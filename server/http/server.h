@@ -129,7 +129,7 @@ struct http_server {
   size_t stream_count;
   uint64_t collected_bytes; /* capacity of all bodies being collected */
   bool is_quiesced, is_closing, is_aborting, is_stopping;
-  struct handler_pool requests, uploads;
+  struct handler_pool requests, long_requests, uploads;
   struct exchange *gathered; /* by api_gather in this round, linked by next_queued; the MHD thread's alone */
   struct loop loop;
   pthread_t streamer;
@@ -152,6 +152,8 @@ void exchange_release(struct exchange *exchange);
 /* connection.c: deadlines */
 void connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code);
 void connection_set_deadline(struct connection *connection, int64_t deadline_ms); /* under the lock */
+/* Under the lock. Has the client closed it? libmicrohttpd doesn't look while the connection is suspended. */
+bool connection_has_ended(const struct connection *connection);
 /* Under the lock. Shuts down what is overdue; returns when to look again, or 0: when there are new connections. */
 int64_t connections_sweep(struct http_server *server, int64_t now_ms);
 
@@ -160,6 +162,9 @@ void *serve_begin_exchange(void *context, const char *target, struct MHD_Connect
 enum MHD_Result serve_answer(void *context, struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
                              const char *data, size_t *data_bytes, void **request_context);
 void serve_end_exchange(void *context, struct MHD_Connection *mhd, void **request_context, enum MHD_RequestTerminationCode code);
+
+/* request->is_abandoned; takes the lock itself. */
+bool exchange_is_abandoned(void *exchange);
 
 /* reply.c */
 /* Makes exchange->response the problem for `error`. */

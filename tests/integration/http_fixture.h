@@ -28,6 +28,7 @@ static atomic_int handled_count, upload_pause_us, upload_error_after_bytes;
 static atomic_llong upload_read_bytes;
 static atomic_int upload_outcome;   /* the error code of the last upload's read, ERROR_NONE at its end */
 static atomic_bool is_handler_held; /* GET /v1/hold doesn't come back while it is set */
+static atomic_int abandoned_count;  /* GET /v1/long comes back when nobody waits for it */
 
 static void sleep_ms(int ms) {
   struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
@@ -82,6 +83,13 @@ static enum error_code handle_hold(struct api *api, const struct request *reques
   return ERROR_NONE;
 }
 
+static enum error_code handle_long(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  (void)api, (void)response;
+  while (!request_is_abandoned(request)) sleep_ms(5);
+  atomic_fetch_add(&abandoned_count, 1);
+  return error_set(error, ERROR_UNAVAILABLE, "broken off");
+}
+
 static enum error_code handle_file(struct api *api, const struct request *request, struct response *response, struct error *error) {
   (void)api, (void)error, (void)request;
   char path[] = "/tmp/backpropd-file-XXXXXX";
@@ -105,7 +113,7 @@ static const struct route fixture_routes[] = {
     ROUTE("DELETE", "/v1/things/{id}", handle_echo, 0), ROUTE("POST", "/v1/rows", handle_echo, ROUTE_JSON_OR_CSV_BODY),
     ROUTE("POST", "/v1/pause", handle_echo, 0),         ROUTE("POST", "/v1/uploads", handle_upload, ROUTE_STREAMS_BODY),
     ROUTE("GET", "/v1/hold", handle_hold, 0),           ROUTE("GET", "/v1/file", handle_file, 0),
-    ROUTE("GET", "/v1/events", handle_events, 0),
+    ROUTE("GET", "/v1/events", handle_events, 0),       ROUTE("GET", "/v1/long", handle_long, ROUTE_LONG),
 };
 
 enum error_code api_match(const char *method, const char *path, struct route_match *out_match, struct error *error) {

@@ -168,6 +168,32 @@ static void *let_go_soon(void *context) {
   return NULL;
 }
 
+START_TEST(long_requests_keep_no_short_one_waiting_and_end_with_their_clients) {
+  enum { LONG = 3 * LIMIT_LONG_REQUESTS };
+  atomic_store(&abandoned_count, 0);
+  atomic_store(&handled_count, 0);
+  int clients[LONG];
+  for (int i = 0; i < LONG; i++) {
+    clients[i] = wire_connect(url);
+    send_request(clients[i], "GET", "/v1/long", "", "");
+  }
+  while (atomic_load(&handled_count) < LIMIT_LONG_REQUESTS) sleep_ms(2);
+  for (int i = 0; i < 2 * LIMIT_HANDLER_THREADS; i++) ck_assert_int_eq(get_status("GET", "/v1/things", "", ""), 200);
+  ck_assert_int_eq(atomic_load(&handled_count), LIMIT_LONG_REQUESTS + 2 * LIMIT_HANDLER_THREADS); /* the others wait */
+  ck_assert_int_eq(atomic_load(&abandoned_count), 0);
+  for (int i = 0; i < LONG - 1; i++) close(clients[i]);
+  for (int i = 0; i < PATIENCE_MS && atomic_load(&abandoned_count) < LONG - 1; i++) sleep_ms(1);
+  ck_assert_int_eq(atomic_load(&abandoned_count), LONG - 1);
+  close_server(); /* breaks off the last one */
+  ck_assert_int_eq(atomic_load(&abandoned_count), LONG);
+  char *answer = wire_receive_until(clients[LONG - 1], NULL, PATIENCE_MS);
+  ck_assert_int_eq(wire_get_status(answer), 503);
+  free(answer);
+  close(clients[LONG - 1]);
+  open_server((struct http_options){0});
+}
+END_TEST
+
 START_TEST(closing_waits_for_answers_under_way) {
   atomic_store(&is_handler_held, true);
   int client = wire_connect(url);
@@ -284,6 +310,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, clients_of_all_kinds_at_once_get_their_own_answers);
   tcase_add_test(test_case, pipelined_requests_are_answered_in_their_order);
   tcase_add_test(test_case, a_full_queue_asks_to_come_later);
+  tcase_add_test(test_case, long_requests_keep_no_short_one_waiting_and_end_with_their_clients);
   tcase_add_test(test_case, closing_waits_for_answers_under_way);
   tcase_add_test(test_case, closing_gives_up_on_a_handler_that_takes_too_long);
   tcase_add_test(test_case, closing_does_not_wait_for_clients_that_say_nothing);
