@@ -31,7 +31,7 @@ struct request {
   /* ROUTE_STREAMS_BODY: blocks for the next part of the body; *out_bytes 0 at its end. ERROR_TIMEOUT, ERROR_MALFORMED (broken off). */
   enum error_code (*read)(void *read_context, void *buffer, size_t buffer_bytes, size_t *out_bytes, struct error *error);
   void *read_context;
-  int64_t body_length; /* Content-Length, or −1 */
+  int64_t body_length;                         /* Content-Length, or −1 */
   bool (*is_abandoned)(void *abandon_context); /* NULL: never */
   void *abandon_context;
 };
