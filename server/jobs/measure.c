@@ -10,6 +10,9 @@ static bool add_bytes(uint64_t *sum, uint64_t count, uint64_t bytes_each) {
   return !__builtin_mul_overflow(count, bytes_each, &bytes) && !__builtin_add_overflow(*sum, bytes, sum);
 }
 
+/* A blob on its way to the store: one piece of it is copied into the database's row. */
+static uint64_t measure_piece(uint64_t blob_bytes) { return blob_bytes < STORE_PIECE_BYTES ? blob_bytes : STORE_PIECE_BYTES; }
+
 /* Outputs and targets of the test part, its passes, the sorting that ROC AUC does; then weights in one piece to be stored. */
 static enum error_code measure_evaluation(const struct network *network, const struct data_plan *plan, uint64_t *out_bytes,
                                           struct error *error) {
@@ -20,20 +23,23 @@ static enum error_code measure_evaluation(const struct network *network, const s
   uint64_t row_floats = shape_size(network_get_output_shape(network)) + plan->layout.target_width + 8;
   uint64_t row_bytes = row_floats * sizeof(float);
   *out_bytes = workspace_bytes + EVALUATION_BATCH * row_bytes;
-  if (!add_bytes(out_bytes, plan->test_rows_max, row_bytes) || !add_bytes(out_bytes, weight_count, sizeof(float))) {
+  if (!add_bytes(out_bytes, plan->test_rows_max, row_bytes) || !add_bytes(out_bytes, weight_count, sizeof(float)) ||
+      !add_bytes(out_bytes, measure_piece(weight_count * sizeof(float)), 1)) {
     return error_set(error, ERROR_OVER_BUDGET, "the evaluation of %" PRIu64 " test rows needs more memory than can be counted",
                      plan->test_rows_max);
   }
   return ERROR_NONE;
 }
 
-/* A checkpoint is read in one piece before it is handed to the trainer. */
+/* A checkpoint is read as a whole before it is handed to the trainer; from then on the keeper holds a copy of that size, and writes it. */
 static uint64_t measure_checkpoint(const struct train_settings *train, const struct network *network) {
   const struct optimizer_kind *optimizer = (const struct optimizer_kind *)train->optimizer.kind;
   uint64_t slot_count = optimizer == NULL ? LIMIT_OPTIMIZER_SLOTS : optimizer->slot_count(train->optimizer.settings);
   uint64_t bytes = 0;
   uint64_t weight_count = (uint64_t)network_parameter_count(network) + network_buffer_count(network);
-  return add_bytes(&bytes, weight_count, (slot_count + 2) * sizeof(float)) ? bytes : UINT64_MAX;
+  bool keeps_best = train->early_stopping.is_enabled && train->early_stopping.restore_best;
+  if (!add_bytes(&bytes, weight_count, (slot_count + (keeps_best ? 2 : 1)) * sizeof(float))) return UINT64_MAX;
+  return add_bytes(&bytes, measure_piece(bytes), 1) ? bytes : UINT64_MAX;
 }
 
 enum error_code jobs_measure(const struct job_spec *spec, const struct network *network, const struct data_plan *plan, uint64_t *out_bytes,
@@ -49,7 +55,7 @@ enum error_code jobs_measure(const struct job_spec *spec, const struct network *
   if (code == ERROR_NONE) code = trainer_measure(network, &spec->train, &data, &trainer_bytes, error);
   if (code == ERROR_NONE) code = measure_evaluation(network, plan, &evaluation_bytes, error);
   if (code != ERROR_NONE) return code;
-  /* Start (checkpoint) and end (evaluation) of a run never meet. */
+  /* Checkpoints and the end of a run (evaluation) never meet. */
   uint64_t checkpoint_bytes = measure_checkpoint(&spec->train, network);
   uint64_t passing_bytes = checkpoint_bytes > evaluation_bytes ? checkpoint_bytes : evaluation_bytes;
   uint64_t sum = rows_bytes;

@@ -1,7 +1,7 @@
 /* What the files of jobs/ share: struct jobs, and struct run, one job on one thread. Private to jobs/.
  *
  * Files: jobs.c (life, recovery, getters) · arrows.c (submit, pause, resume, cancel) · queue.c (which job is next, memory, threads) ·
- * worker.c (a run from start to end) · prepare.c (data, network, trainer) · finish.c (test part, model, last transaction) · committer.c (events
+ * worker.c (a run from start to end) · keeper.c (its checkpoints, behind its back) · prepare.c (data, network, trainer) · finish.c (test part, model, last transaction) · committer.c (events
  * and checkpoints to the store) · hub.c (who waits for news) · team.c (threads of a step) · measure.c (memory) · threads.c.
  *
  * Locks, in the order they may be taken: take_mutex, committer.commit_mutex, (the store's), jobs.mutex, then any one of the leaves:
@@ -46,6 +46,19 @@ struct outbox {
   size_t mark_count; /* so far; the newest is (mark_count − 1) % MARK_COUNT */
 };
 
+/* What one thread holds to write a run's checkpoints while it trains. */
+struct keeper {
+  pthread_t thread;
+  bool is_started;
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  bool has_work, is_stopping; /* guarded by mutex */
+  atomic_bool is_free;        /* block and position may be written to by the worker; else they are the thread's */
+  struct train_position position;
+  size_t block_count;
+  float *block;
+};
+
 struct run {
   struct run *next; /* in jobs.runs */
   struct jobs *jobs;
@@ -68,10 +81,11 @@ struct run {
 
   uint64_t steps_per_epoch;
   int64_t sitting_start_ms; /* monotonic; 0 before training */
-  int64_t next_checkpoint_ms;
+  _Atomic int64_t next_checkpoint_ms;
+  struct keeper keeper;
   bool has_reported, has_warned_of_disk;
-  int64_t checkpoint_blob; /* current one; 0: none */
-  double best_monitored;   /* NAN: none yet */
+  _Atomic int64_t checkpoint_blob; /* current one; 0: none */
+  double best_monitored;           /* NAN: none yet */
   bool has_epoch_values;
 
   struct outbox outbox;
@@ -142,6 +156,18 @@ bool run_is_interrupted(void *context);
 /* Samples that so many steps train on. */
 uint64_t run_count_samples(const struct run *run, uint64_t step);
 void run_destroy(struct run *run);
+/* Writes a checkpoint and says when the next is due; that it can't be written (the disk is full) is no reason to stop training. */
+void run_write_checkpoint(struct run *run, const struct train_snapshot *snapshot);
+
+/* keeper.c */
+/* Without memory or a thread for it, there is none, and the worker writes by itself. */
+void keeper_start(struct run *run);
+/* It has a checkpoint to write, or isn't ready for the first. */
+bool keeper_is_busy(struct run *run);
+/* Copies a snapshot, to be written soon. Only while it is started and not busy. */
+void keeper_take(struct run *run, const struct train_snapshot *snapshot);
+/* Waits until what was taken is written, and ends the thread. Fine if there is none. */
+void keeper_stop(struct run *run);
 
 /* prepare.c: everything that a run needs before its first step. ERROR_CONFLICT: interrupted. */
 __attribute__((warn_unused_result)) enum error_code run_prepare(struct run *run, struct error *error);

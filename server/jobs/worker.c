@@ -25,7 +25,7 @@ bool run_is_interrupted(void *context) {
 static enum train_request poll_request(void *context) {
   struct run *run = context;
   if (run->lacks_memory || run_is_interrupted(run)) return TRAIN_STOP;
-  return clock_now_ms() >= run->next_checkpoint_ms ? TRAIN_CHECKPOINT : TRAIN_CONTINUE;
+  return clock_now_ms() >= run->next_checkpoint_ms && !keeper_is_busy(run) ? TRAIN_CHECKPOINT : TRAIN_CONTINUE;
 }
 
 uint64_t run_count_samples(const struct run *run, uint64_t step) {
@@ -107,14 +107,8 @@ static void take_report(void *context, const struct train_report *report) {
   run->has_reported = true;
 }
 
-/* Writes a checkpoint; that it can't be written (the disk is full) is no reason to stop training. */
-static enum error_code take_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *error) {
-  struct run *run = context;
+void run_write_checkpoint(struct run *run, const struct train_snapshot *snapshot) {
   struct jobs *jobs = run->jobs;
-  (void)error;
-  run->is_trained = snapshot->position->step > 0;
-  set_progress(run, snapshot->position->step, snapshot->position->epoch);
-  if (atomic_load(&run->request) == RUN_CANCEL) return ERROR_NONE; /* its weights become a model at once */
   int64_t start_ms = clock_now_ms();
   struct error why = {0};
   int64_t blob = 0;
@@ -136,6 +130,21 @@ static enum error_code take_checkpoint(void *context, const struct train_snapsho
   }
   int64_t now_ms = clock_now_ms(), cost_ms = (now_ms - start_ms) * (CHECKPOINT_SHARE - 1);
   run->next_checkpoint_ms = now_ms + (cost_ms > jobs->checkpoint_interval_ms ? cost_ms : jobs->checkpoint_interval_ms);
+}
+
+/* A run that is told to stop writes its last checkpoint itself. */
+static enum error_code take_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *error) {
+  struct run *run = context;
+  (void)error;
+  run->is_trained = snapshot->position->step > 0;
+  set_progress(run, snapshot->position->step, snapshot->position->epoch);
+  if (run->keeper.is_started && !run->lacks_memory && !run_is_interrupted(run)) {
+    if (!keeper_is_busy(run)) keeper_take(run, snapshot);
+    return ERROR_NONE;
+  }
+  keeper_stop(run);
+  if (atomic_load(&run->request) == RUN_CANCEL) return ERROR_NONE; /* its weights become a model at once */
+  run_write_checkpoint(run, snapshot);
   return ERROR_NONE;
 }
 
@@ -154,7 +163,10 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
   pthread_mutex_unlock(&run->outbox.mutex);
   struct train_sink sink = {.context = run, .report = take_report, .checkpoint = take_checkpoint, .poll = poll_request};
   struct train_result result = {0};
-  if (trainer_run(run->trainer, &sink, &result, error) != ERROR_NONE) return ENDING_ERROR;
+  keeper_start(run);
+  enum error_code code = trainer_run(run->trainer, &sink, &result, error);
+  keeper_stop(run);
+  if (code != ERROR_NONE) return ENDING_ERROR;
   if (result.step > 0) run->is_trained = true;
   set_progress(run, result.step, result.epoch);
   if (run->lacks_memory) {
