@@ -62,12 +62,12 @@ struct keeper {
 struct run {
   struct run *next; /* in jobs.runs */
   struct jobs *jobs;
-  struct job_row row;  /* as it was when the run began */
-  _Atomic int request; /* enum run_request */
-  size_t thread_max;   /* guarded by jobs.mutex, as is team, for whoever is not the worker */
-  struct team *team;   /* NULL: one thread */
-  bool is_trained;     /* the trainer holds weights of at least one step */
-  bool lacks_memory;   /* an event could not be kept: the job can't go on */
+  struct job_row row;       /* as it was when the run began */
+  _Atomic int request;      /* enum run_request */
+  size_t thread_max;        /* guarded by jobs.mutex, as is team, for whoever is not the worker */
+  struct team *team;        /* NULL: one thread */
+  atomic_bool is_trained;   /* the trainer holds weights of at least one step */
+  atomic_bool lacks_memory; /* an event could not be kept: the job can't go on */
 
   struct job_spec spec;
   struct network_spec network_spec;
