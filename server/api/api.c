@@ -116,5 +116,5 @@ void api_handle(struct api *api, const struct route *route, const struct request
   } else if ((route->flags & ROUTE_ETAG) != 0) {
     add_etag(request, response);
   }
-  api_count_answer(api, route, response, started_us);
+  if (!response->is_deferred) api_count_answer(api, route, response, started_us);
 }

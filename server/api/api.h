@@ -66,7 +66,8 @@ void api_set_traffic(struct api *api, void (*read)(void *context, struct api_tra
 /* From now on /readyz says 503 and POSTs are refused with ERROR_UNAVAILABLE. */
 void api_drain(struct api *api);
 
-/* Answers a request on its matched route; errors become problem+json. Always leaves a complete response. */
+/* Answers a request on its matched route; errors become problem+json. Leaves a complete response, or a deferred one
+ * unless the request may take long. */
 void api_handle(struct api *api, const struct route *route, const struct request *request, struct response *response);
 /* Predictions of few rows by a small model in memory: those that arrive together are computed together, on http's own thread, without the
  * store and without waiting. True: `response` is complete after the next api_answer_gathered, until when request and response must live.

@@ -31,7 +31,8 @@ struct request {
   /* ROUTE_STREAMS_BODY: blocks for the next part of the body; *out_bytes 0 at its end. ERROR_TIMEOUT, ERROR_MALFORMED (broken off). */
   enum error_code (*read)(void *read_context, void *buffer, size_t buffer_bytes, size_t *out_bytes, struct error *error);
   void *read_context;
-  int64_t body_length;                         /* Content-Length, or −1 */
+  int64_t body_length; /* Content-Length, or −1 */
+  bool may_take_long;  /* it is on a thread for long requests; elsewhere a handler whose work is long sets response->is_deferred instead */
   bool (*is_abandoned)(void *abandon_context); /* NULL: never */
   void *abandon_context;
 };
@@ -55,6 +56,7 @@ struct event_source {
 };
 
 struct response {
+  bool is_deferred;         /* this is no answer: the request is to be handled again where it may take long */
   int status;               /* 200 … */
   const char *content_type; /* static string */
   char *body;               /* malloc'd, taken over */

@@ -35,8 +35,8 @@ static enum error_code transform_json(struct predictor *predictor, struct row_ce
   return preprocessor_transform(preprocessor, cells->cells, pointer, x, error);
 }
 
-static enum error_code predict_json_rows(struct predictor *predictor, const json_t *rows, struct prediction_text *text,
-                                         struct error *error) {
+static enum error_code predict_json_rows(struct predictor *predictor, const struct request *request, const json_t *rows,
+                                         struct prediction_text *text, struct error *error) {
   struct row_cells cells;
   enum error_code code = row_cells_init(&cells, &predictor->model->preprocessor, error);
   if (code != ERROR_NONE) return code;
@@ -48,11 +48,21 @@ static enum error_code predict_json_rows(struct predictor *predictor, const json
       if (row_code != ERROR_NONE) code = row_code;
     }
     if (code != ERROR_NONE) continue;
+    if (request_is_abandoned(request)) {
+      code = error_set(error, ERROR_UNAVAILABLE, "broken off: nobody waits for the answer");
+      break;
+    }
     predictor_run(predictor, portion);
     predictor_write(predictor->model, predictor->outputs, portion, text);
   }
   row_cells_deinit(&cells);
   return code;
+}
+
+/* Whether other requests would notice that a thread is busy with it. */
+static bool is_long(const struct predictor *predictor, size_t row_count) {
+  static const double short_flops_max = 1e9; /* about 50 ms of one core */
+  return (double)row_count * network_flops_per_sample(predictor->model->network) > short_flops_max;
 }
 
 static enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
@@ -62,8 +72,9 @@ static enum error_code predict_json(struct api *api, const struct request *reque
   enum error_code code = request_parse_object(request, &body, error);
   if (code == ERROR_NONE) code = find_rows(body, &rows, error);
   if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
-  if (code == ERROR_NONE) code = predict_json_rows(&predictor, rows, &text, error);
-  if (code == ERROR_NONE)
+  response->is_deferred = code == ERROR_NONE && !request->may_take_long && is_long(&predictor, json_array_size(rows));
+  if (code == ERROR_NONE && !response->is_deferred) code = predict_json_rows(&predictor, request, rows, &text, error);
+  if (code == ERROR_NONE && !response->is_deferred)
     code = predictor_respond(&text, response, error);
   else
     free(text.bytes);

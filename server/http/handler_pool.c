@@ -10,17 +10,44 @@
 enum { STACK_BYTES = 512 << 10 };
 
 /* Called with the lock held, which is let go while the handler works. */
+static void handle(struct exchange *exchange, struct response *out_response) {
+  struct http_server *server = exchange->server;
+  unlock_server(server);
+  response_init(out_response);
+  api_handle(server->api, exchange->match.route, &exchange->request, out_response);
+  lock_server(server);
+}
+
+/* Under the lock. Has a request handled again by a thread for long ones; false if too many wait for those. */
+static bool defer(struct exchange *exchange) {
+  exchange->request.may_take_long = true;
+  return handler_pool_submit(&exchange->server->long_requests, exchange);
+}
+
+/* Under the lock, which is let go for a moment. */
+static void refuse(struct exchange *exchange, struct response *response) {
+  struct error error;
+  error_clear(&error);
+  (void)error_set(&error, ERROR_UNAVAILABLE, "too many long requests wait; try again later");
+  unlock_server(exchange->server);
+  response_deinit(response);
+  api_render_error(&error, exchange->request_id, response);
+  lock_server(exchange->server);
+}
+
+/* Called with the lock held, which is let go meanwhile. */
 static void answer(struct handler_pool *pool, struct exchange *exchange) {
   struct http_server *server = pool->server;
   struct response response;
-  unlock_server(server);
-  response_init(&response);
-  api_handle(server->api, exchange->match.route, &exchange->request, &response);
-  lock_server(server);
+  handle(exchange, &response);
+  bool is_deferred = response.is_deferred && defer(exchange);
+  if (!is_deferred) {
+    if (response.is_deferred) refuse(exchange, &response);
+    exchange->response = response;
+    exchange->is_ready = true;
+    exchange_resume(exchange);
+  }
   pool->under_way--;
-  exchange->response = response;
-  exchange->is_ready = true;
-  exchange_resume(exchange);
   exchange_release(exchange);
   pthread_cond_broadcast(&server->exchange_over);
 }

@@ -240,6 +240,7 @@ static enum error_code fill_request(struct exchange *exchange, const struct head
       .request_id = exchange->request_id,
       .body = "",
       .body_length = exchange->body_length,
+      .may_take_long = (exchange->match.route->flags & ROUTE_LONG) != 0,
       .is_abandoned = exchange_is_abandoned,
       .abandon_context = exchange,
   };
@@ -414,7 +415,7 @@ static enum error_code hand_over(struct exchange *exchange, bool is_gathered, st
     exchange->references++;
     exchange->next_queued = server->gathered;
     server->gathered = exchange;
-  } else if (!handler_pool_submit(exchange->match.route->flags & ROUTE_LONG ? &server->long_requests : &server->requests, exchange)) {
+  } else if (!handler_pool_submit(exchange->request.may_take_long ? &server->long_requests : &server->requests, exchange)) {
     return error_set(error, ERROR_UNAVAILABLE, "too many requests wait; try again later");
   }
   return ERROR_NONE;

@@ -28,7 +28,7 @@ static atomic_int handled_count, upload_pause_us, upload_error_after_bytes;
 static atomic_llong upload_read_bytes;
 static atomic_int upload_outcome;   /* the error code of the last upload's read, ERROR_NONE at its end */
 static atomic_bool is_handler_held; /* GET /v1/hold doesn't come back while it is set */
-static atomic_int abandoned_count;  /* GET /v1/long comes back when nobody waits for it */
+static atomic_int abandoned_count;  /* GET /v1/long and /v1/late come back when nobody waits for them */
 
 static void sleep_ms(int ms) {
   struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
@@ -90,6 +90,12 @@ static enum error_code handle_long(struct api *api, const struct request *reques
   return error_set(error, ERROR_UNAVAILABLE, "broken off");
 }
 
+/* Finds out only here that it takes long. */
+static enum error_code handle_late(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  response->is_deferred = !request->may_take_long;
+  return response->is_deferred ? ERROR_NONE : handle_long(api, request, response, error);
+}
+
 static enum error_code handle_file(struct api *api, const struct request *request, struct response *response, struct error *error) {
   (void)api, (void)error, (void)request;
   char path[] = "/tmp/backpropd-file-XXXXXX";
@@ -114,6 +120,7 @@ static const struct route fixture_routes[] = {
     ROUTE("POST", "/v1/pause", handle_echo, 0),         ROUTE("POST", "/v1/uploads", handle_upload, ROUTE_STREAMS_BODY),
     ROUTE("GET", "/v1/hold", handle_hold, 0),           ROUTE("GET", "/v1/file", handle_file, 0),
     ROUTE("GET", "/v1/events", handle_events, 0),       ROUTE("GET", "/v1/long", handle_long, ROUTE_LONG),
+    ROUTE("GET", "/v1/late", handle_late, 0),
 };
 
 enum error_code api_match(const char *method, const char *path, struct route_match *out_match, struct error *error) {
