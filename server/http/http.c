@@ -164,15 +164,13 @@ enum error_code http_open(struct api *api, const struct http_options *options, s
 
 const char *http_get_url(const struct http_server *server) { return server->listener.url; }
 
+/* The MHD thread does it, as nobody else may touch the socket that its epoll has. */
 void http_quiesce(struct http_server *server) {
   lock_server(server);
-  bool was_quiesced = server->is_quiesced;
   server->is_quiesced = true;
+  loop_wake(server);
+  while (server->listener.socket >= 0) pthread_cond_wait(&server->exchange_over, &server->lock);
   unlock_server(server);
-  if (was_quiesced) return;
-  (void)MHD_quiesce_daemon(server->daemon);
-  close(server->listener.socket);
-  server->listener.socket = -1;
 }
 
 /* Under the lock. */

@@ -31,6 +31,20 @@ static bool answer_gathered(struct http_server *server) {
   return true;
 }
 
+/* Closes the socket that new clients come by, once http_quiesce has asked for it. */
+static void close_listener(struct http_server *server) {
+  lock_server(server);
+  bool is_due = server->is_quiesced && server->listener.socket >= 0;
+  unlock_server(server);
+  if (!is_due) return;
+  (void)MHD_quiesce_daemon(server->daemon);
+  close(server->listener.socket);
+  lock_server(server);
+  server->listener.socket = -1;
+  pthread_cond_broadcast(&server->exchange_over);
+  unlock_server(server);
+}
+
 /* Until libmicrohttpd has something to do, or the loop is over. */
 static void wait_for_work(struct http_server *server, int epoll) {
   MHD_UNSIGNED_LONG_LONG timeout_ms;
@@ -47,6 +61,7 @@ static void *run_loop(void *context) {
   int epoll = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
   while (!atomic_load_explicit(&server->loop.is_over, memory_order_relaxed)) {
     (void)MHD_run(server->daemon);
+    close_listener(server);
     if (!answer_gathered(server)) wait_for_work(server, epoll);
   }
   (void)answer_gathered(server);
