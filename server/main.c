@@ -16,6 +16,7 @@
 
 enum {
   EXIT_BAD_OPTION = 2,
+  STOP_SECONDS_MAX = 9,         /* the rest of a job's step, and all that follows */
   CLOSE_WAIT_MS = 3000,         /* for requests under way when the server stops */
   MALLOC_ARENAS = 2,            /* matrices are mapped one by one; small blocks need no arena a thread */
   MALLOC_MAP_BYTES = 256 << 10, /* what is larger goes back to the system when it is freed */
@@ -48,6 +49,17 @@ static void block_signals(sigset_t *out_stops) {
   sigaddset(out_stops, SIGINT);
   pthread_sigmask(SIG_BLOCK, out_stops, NULL);
   signal(SIGPIPE, SIG_IGN);
+}
+
+/* A step of a very large job may take longer than a stop may. Every answered write is on disk already, so leave as after kill -9. */
+static void leave(int signal_number) {
+  (void)signal_number;
+  _exit(EXIT_SUCCESS);
+}
+
+static void limit_stop(void) {
+  signal(SIGALRM, leave);
+  alarm(STOP_SECONDS_MAX);
 }
 
 static enum error_code open_jobs(struct server *server, const struct options *options, struct error *error) {
@@ -118,6 +130,7 @@ static int serve(const struct options *options) {
     int signal_number = 0;
     sigwait(&stops, &signal_number);
     log_info("signal %d: stopping", signal_number);
+    limit_stop();
     status = EXIT_SUCCESS;
   } else {
     log_error("can't start: %s", error.detail);
