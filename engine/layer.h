@@ -64,6 +64,7 @@ struct layer {
   struct layer_tensor buffers[LIMIT_LAYER_TENSORS]; /* not trained: running statistics */
   size_t saved_per_sample;                          /* floats that forward leaves for backward: per sample … */
   size_t saved_fixed;                               /* … and per batch */
+  size_t work_per_sample, work_fixed;               /* floats that one call of forward or backward needs for itself, likewise */
   size_t half_per_sample, half_fixed;               /* bfloat16 values that its products in that precision need room for, likewise */
   double flops_per_sample;                          /* of a forward pass; multiply and add count as two */
 };
@@ -78,7 +79,8 @@ struct pass {
   float *z;
   const float *parameters; /* the network's block; add layer->tensors[i].offset */
   float *buffers;          /* likewise; written in training only */
-  float *saved;            /* saved_per_sample · batch + saved_fixed floats */
+  float *saved;            /* saved_per_sample · batch + saved_fixed floats; training only */
+  float *work;             /* work_per_sample · batch + work_fixed floats, in inference too; the next layer's call writes over them */
   /* backward only: */
   const float *delta;            /* δ = ∂C/∂z */
   float *gradients;              /* the network's block; a kind overwrites its own tensors' parts */
@@ -102,7 +104,7 @@ struct layer_kind {
   struct kind kind;
   const char *formula;         /* "z = W x + b" */
   size_t input_min, input_max; /* how many inputs it takes */
-  /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_* and counts are 0 on entry. Sets (error_set) a
+  /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_*, work_* and counts are 0 on entry. Sets (error_set) a
    * detail that names both layers and shapes; the caller puts the pointer. Sizes up to LIMIT_SAMPLE_VALUES are fine for products
    * of two; the caller checks what compile has set. */
   enum error_code (*compile)(struct layer *layer, struct error *error);

@@ -51,6 +51,7 @@ struct workspace {
   size_t batch;
   bool training;
   float *block;                  /* owned; everything below points into it */
+  float *work;                   /* what a layer's call needs for itself */
   float *scratch;                /* gradients of a layer's edges that are added */
   const struct network *network; /* borrowed */
   struct node_memory nodes[];    /* node_count */

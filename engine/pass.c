@@ -57,6 +57,7 @@ static struct pass make_pass(const struct workspace *workspace, const struct pas
                       .z = memory->z,
                       .parameters = parameters,
                       .saved = memory->saved,
+                      .work = workspace->work,
                       .delta = memory->delta,
                       .parallel = options->parallel,
                       .half = options->half};

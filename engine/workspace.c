@@ -1,6 +1,7 @@
 /* Workspaces: all memory of a pass in one block, cut up once.
  *
- *   for each layer: z, a (unless linear), and for training δ and what the layer saves; then scratch for gradients that are added
+ *   for each layer: z, a (unless linear), and for training δ and what the layer saves; then room for the work of the layer that needs most
+ *   of it; and for training scratch for gradients that are added
  */
 #include <stdlib.h>
 
@@ -23,6 +24,20 @@ static float *cut(struct cutter *cutter, size_t per_sample, size_t batch, size_t
   is_overflow = is_overflow || __builtin_add_overflow(cutter->used, count, &cutter->used);
   cutter->is_overflow = cutter->is_overflow || is_overflow;
   return piece;
+}
+
+/* Room for the work of any layer. */
+static float *cut_work(const struct network *network, size_t batch, struct cutter *cutter) {
+  const struct layer *largest = &network->nodes[0].layer;
+  double most = 0;
+  for (size_t i = 0; i < network->node_count; i++) {
+    const struct layer *layer = &network->nodes[i].layer;
+    const double count = (double)layer->work_per_sample * (double)batch + (double)layer->work_fixed;
+    if (count <= most) continue;
+    most = count;
+    largest = layer;
+  }
+  return cut(cutter, largest->work_per_sample, batch, largest->work_fixed);
 }
 
 /* Most scratch values per sample that one layer's edges need at once. */
@@ -50,6 +65,8 @@ static void cut_up(const struct network *network, size_t batch, bool training, s
     }
     if (workspace != NULL) workspace->nodes[i] = memory;
   }
+  float *work = cut_work(network, batch, cutter);
+  if (workspace != NULL) workspace->work = work;
   if (!training) return;
   float *scratch = cut(cutter, scratch_size(network), batch, 0);
   if (workspace != NULL) workspace->scratch = scratch;
