@@ -6,6 +6,7 @@
 #ifndef ENGINE_ACTIVATION_H
 #define ENGINE_ACTIVATION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/param.h"
@@ -13,6 +14,7 @@
 struct activation_kind {
   struct kind kind;
   const char *formula; /* "a = max(0, z)" */
+  bool is_row_wise;    /* each a follows from a whole row of z: its derivative is a matrix */
   /* a = f(z). `a` may be the same array as `z`. */
   void (*forward)(const void *settings, size_t rows, size_t width, const float *z, float *a);
   /* In place: delta holds ∂C/∂a on entry and δ = ∂C/∂z on return. */

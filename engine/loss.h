@@ -34,6 +34,9 @@ struct loss_kind {
   void (*evaluate)(const void *settings, const struct loss_batch *batch, double *sum, double *weight);
   /* Writes the gradient of sum/weight of this batch to delta[rows, width]: by z if fused_activation, else by a. */
   void (*gradient)(const void *settings, const struct loss_batch *batch, float *delta);
+  /* Writes ∂C/∂a to a_gradient[rows, width], for whoever wants to see what the fused gradient goes past. NULL where gradient is by a. It is
+   * large where an output is far from its target, and not finite where that output is 0: hence the fusion. */
+  void (*a_gradient)(const void *settings, const struct loss_batch *batch, float *a_gradient);
   /* The same cost in float64 from float64 outputs: z64 and a64 are [rows, width]. The reference of gradient checks. */
   double (*cost64)(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64);
   /* Checks settings that depend on the network's `width` outputs (one class weight for each, say). May be NULL. */

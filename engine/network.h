@@ -79,13 +79,22 @@ __attribute__((warn_unused_result)) enum error_code workspace_create(const struc
                                                                      struct workspace **out_workspace, struct error *error);
 void workspace_destroy(struct workspace *workspace);
 
+/* Who looks on while a backward pass runs, on the thread that runs it. */
+struct pass_observer {
+  void *context;
+  /* ∂C/∂a of a layer, [batch, out …], whole: just before its activation turns it into δ in place. Borrowed for the call. Not called for an
+   * output layer that network_is_fused, where the loss gives δ itself. */
+  void (*see_a_gradient)(void *context, size_t layer, const float *a_gradient);
+};
+
 struct pass_options {
   size_t batch; /* ≤ the workspace's */
   bool training;
-  bool row_by_row;                 /* inference: the same bits for a row alone and among others */
-  uint64_t seed, epoch, step;      /* of random masks */
-  const struct parallel *parallel; /* NULL: this thread only */
-  uint16_t *half;                  /* network_half_count values on a cache line: matrix products in bfloat16; NULL: in float32 */
+  bool row_by_row;                      /* inference: the same bits for a row alone and among others */
+  uint64_t seed, epoch, step;           /* of random masks */
+  const struct parallel *parallel;      /* NULL: this thread only */
+  uint16_t *half;                       /* network_half_count values on a cache line: matrix products in bfloat16; NULL: in float32 */
+  const struct pass_observer *observer; /* of the backward pass; NULL: nobody */
 };
 
 /* Forward pass; `x` is [batch, input …]. Buffers are written in training only. */
@@ -105,6 +114,9 @@ const float *workspace_get_delta(const struct workspace *workspace, size_t layer
 void network_backward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
                       const float *parameters, const struct spec *loss, const double *class_weights, const float *target, float *gradients,
                       float *input_gradient);
+
+/* Whether this loss gives δ of the output layer at once, computed together with its activation. */
+bool network_is_fused(const struct network *network, const struct spec *loss);
 
 /* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes. */
 __attribute__((warn_unused_result)) enum error_code network_check_loss(const struct network *network, const struct spec *loss,

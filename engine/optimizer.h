@@ -33,6 +33,10 @@ extern const struct kind_table optimizer_kinds;
 
 static inline const struct optimizer_kind *optimizer_of(const struct spec *spec) { return (const struct optimizer_kind *)spec->kind; }
 
+/* Before the step: g ← g · clip_norm / (norm + 1e-6) if that shrinks it, as PyTorch's clip_grad_norm_, where `norm` is that of the whole
+ * gradient; then each value into ±clip_value. NAN: without that bound. */
+void gradient_clip(double clip_norm, double clip_value, double norm, size_t count, float *gradients);
+
 /* Every optimizer's settings start with this. */
 struct optimizer_common {
   double learning_rate;

@@ -104,8 +104,13 @@ static void backward_layer(const struct network *network, struct workspace *work
       add_values(pass->batch * source_size(network, node->sources[input]), pass->dx[input], targets[input]);
 }
 
-/* Step 1 for the output layer. Returns whether the loss gave δ itself. */
-static bool run_loss(const struct network *network, struct workspace *workspace, const struct pass_options *options,
+bool network_is_fused(const struct network *network, const struct spec *loss) {
+  const char *activation = loss_of(loss)->fused_activation;
+  return activation != NULL && strcmp(activation, network_get_output_activation(network)->kind->name) == 0;
+}
+
+/* Step 1 for the output layer. */
+static void run_loss(const struct network *network, struct workspace *workspace, const struct pass_options *options,
                      const struct spec *loss, const double *class_weights, const float *target) {
   const struct node *output = &network->nodes[network->node_count - 1];
   const struct node_memory *memory = &workspace->nodes[network->node_count - 1];
@@ -113,19 +118,19 @@ static bool run_loss(const struct network *network, struct workspace *workspace,
   struct loss_batch batch = {
       .rows = options->batch, .width = output->out_size, .z = memory->z, .a = memory->a, .target = target, .class_weights = class_weights};
   kind->gradient(loss->settings, &batch, memory->delta);
-  return kind->fused_activation != NULL && strcmp(kind->fused_activation, network_get_output_activation(network)->kind->name) == 0;
 }
 
 void network_backward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
                       const float *parameters, const struct spec *loss, const double *class_weights, const float *target, float *gradients,
                       float *input_gradient) {
   assert(workspace->network == network && options->batch <= workspace->batch && workspace->training && options->training);
-  bool is_fused = run_loss(network, workspace, options, loss, class_weights, target);
+  run_loss(network, workspace, options, loss, class_weights, target);
+  const bool is_fused = network_is_fused(network, loss);
   for (size_t i = network->node_count; i-- > 0;) {
     const struct node *node = &network->nodes[i];
-    bool is_output = i + 1 == network->node_count;
-    if (node->activation != NULL && !(is_output && is_fused))
-      run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
+    const bool is_delta = is_fused && i + 1 == network->node_count;
+    if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, workspace->nodes[i].delta);
+    if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
     struct pass pass = make_pass(workspace, options, x, parameters, i);
     pass.gradients = gradients;
     backward_layer(network, workspace, &pass, i, input_gradient);

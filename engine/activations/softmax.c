@@ -49,6 +49,7 @@ static void forward64(const void *settings, size_t rows, size_t width, const dou
 const struct activation_kind activation_softmax = {
     .kind = {.name = "softmax", .summary = "probabilities over the last axis"},
     .formula = "a_j = exp(z_j) / sum_k exp(z_k)",
+    .is_row_wise = true,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

@@ -6,21 +6,6 @@
 
 KIND_TABLE(algorithm, ALGORITHM_KINDS)
 
-/* g ← g · clip_norm / (‖g‖ + 1e-6) if that shrinks it, as PyTorch's clip_grad_norm_; then each value into ±clip_value. */
-static void clip(struct trainer *trainer) {
-  const double scale = trainer->settings->clip_norm / (trainer->position.gradient_norm + 1e-6);
-  if (scale < 1) {
-    const float factor = (float)scale;
-    for (size_t i = 0; i < trainer->parameter_count; i++) trainer->gradients[i] *= factor;
-  }
-  if (isnan(trainer->settings->clip_value)) return;
-  const float bound = (float)trainer->settings->clip_value;
-  for (size_t i = 0; i < trainer->parameter_count; i++) {
-    const float g = trainer->gradients[i];
-    trainer->gradients[i] = g > bound ? bound : g < -bound ? -bound : g;
-  }
-}
-
 /* The norm is computed where somebody wants it: for clipping, for a report. Else a look at the gradient, whether it is finite, is enough. */
 static bool measure_gradient(struct trainer *trainer) {
   const bool wants_norm = trainer_is_at_report(trainer) || !isnan(trainer->settings->clip_norm);
@@ -34,7 +19,7 @@ bool algorithm_descend(struct trainer *trainer) {
   network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
   if (!measure_gradient(trainer)) return false;
   if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
-  clip(trainer);
+  gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->parameter_count, trainer->gradients);
   optimizer_of(&settings->optimizer)
       ->step(settings->optimizer.settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
              trainer->gradients, &trainer->optimizer);

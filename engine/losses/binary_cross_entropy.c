@@ -70,6 +70,18 @@ static void gradient(const void *settings, const struct loss_batch *batch, float
   }
 }
 
+/* ∂C/∂a = 1/(n·m) w [ (1 − y)/(1 − a) − p y/a ] */
+static void a_gradient(const void *settings, const struct loss_batch *batch, float *a_gradient_out) {
+  const struct binary_cross_entropy *loss = settings;
+  const double scale = 1.0 / (double)(batch->rows * batch->width);
+  for (size_t i = 0; i < batch->rows * batch->width; i++) {
+    const double p = number_at(&loss->pos_weight, i % batch->width), w = scale * number_at(&loss->weight, i % batch->width);
+    const double y = (double)batch->target[i], a = (double)batch->a[i];
+    const double no = y == 1 ? 0 : (1 - y) / (1 - a), yes = y == 0 ? 0 : p * y / a;
+    a_gradient_out[i] = (float)(w * (no - yes));
+  }
+}
+
 static double cost64(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64) {
   const struct binary_cross_entropy *loss = settings;
   (void)a64;
@@ -107,6 +119,7 @@ const struct loss_kind loss_binary_cross_entropy = {
     .fused_activation = "sigmoid",
     .evaluate = evaluate,
     .gradient = gradient,
+    .a_gradient = a_gradient,
     .cost64 = cost64,
     .check_width = check_width,
 };

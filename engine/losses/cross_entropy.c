@@ -120,6 +120,20 @@ static void gradient(const void *settings, const struct loss_batch *batch, float
   }
 }
 
+/* ∂C/∂a_c = −1/W [ (1 − ε) w_y [c = y] + ε/K w_c ] / a_c */
+static void a_gradient(const void *settings, const struct loss_batch *batch, float *a_gradient_out) {
+  const struct cross_entropy *loss = settings;
+  double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, total = batch_weight(loss, batch);
+  for (size_t row = 0; row < batch->rows; row++) {
+    const int64_t y = class_of(loss, batch, row);
+    for (size_t c = 0; c < batch->width; c++) {
+      const size_t i = row * batch->width + c;
+      const double w = weight_at(batch, c), part = (c == (size_t)y ? (1 - smoothing) * w : 0) + share * w;
+      a_gradient_out[i] = y == ROW_INVALID ? NAN : y == ROW_IGNORED || part == 0 ? 0 : (float)(-part / total / (double)batch->a[i]);
+    }
+  }
+}
+
 static double cost64(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64) {
   const struct cross_entropy *loss = settings;
   (void)a64;
@@ -164,6 +178,7 @@ const struct loss_kind loss_cross_entropy = {
     .fused_activation = "softmax",
     .evaluate = evaluate,
     .gradient = gradient,
+    .a_gradient = a_gradient,
     .cost64 = cost64,
     .check_width = check_width,
 };
