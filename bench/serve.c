@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/support/http_client.h"
 #include "tests/support/load.h"
@@ -12,6 +13,8 @@
 
 enum { STARTS = 5, FIRST_METRICS = 9, PIXELS = 784, PIXEL_ROWS = 400 };
 static const double LOAD_SECONDS = 2.0;
+enum { PAUSES = 3, PAUSE_SECONDS_MAX = 60 };
+#define PAUSE_METRIC "backpropd_checkpoint_pause"
 
 static double now_ms(void) {
   struct timespec time;
@@ -156,9 +159,48 @@ static void train_on_pixels(const struct server_process *server) {
   json_decref(client_wait_for(server, "/v1/jobs/pixels", "/state", "succeeded", 60000));
 }
 
+/* One number of /metrics. */
+static double read_metric(const struct server_process *server, const char *name) {
+  struct client_answer answer;
+  client_send(server, &(struct client_request){.path = "/metrics"}, &answer);
+  char line[128];
+  snprintf(line, sizeof line, "\n%s ", name);
+  const char *at = strstr(answer.body, line);
+  const double value = at == NULL ? 0 : strtod(at + strlen(line), NULL);
+  answer_deinit(&answer);
+  return value;
+}
+
+/* How long training stands still for a checkpoint of 10 million parameters and Adam's two moments of each, 120 MB. */
+static void measure_checkpoint_pause(void) {
+  struct server_process server;
+  server_start(&server, NULL);
+  upload_digits(&server);
+  post(&server, "/v1/networks",
+       "{\"name\":\"ten-million\",\"layers\":[{\"type\":\"dense\",\"units\":3120,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":"
+       "3120,"
+       "\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}",
+       201);
+  post(&server, "/v1/jobs",
+       "{\"name\":\"large\",\"network\":\"ten-million\",\"dataset\":\"digits\",\"target\":\"digit\",\"optimizer\":\"adam\",\"batch_size\":"
+       "32,"
+       "\"epochs\":100000}",
+       202);
+  double count = 0;
+  for (size_t waits = 0; waits < PAUSE_SECONDS_MAX && (count = read_metric(&server, PAUSE_METRIC "_seconds_count")) < PAUSES; waits++)
+    sleep(1);
+  printf("%-58s %8.1f ms, longest %.1f ms, of %.0f checkpoints\n", "training stands still for a checkpoint of 10 M parameters, mean",
+         1e3 * read_metric(&server, PAUSE_METRIC "_seconds_sum") / count, 1e3 * read_metric(&server, PAUSE_METRIC "_longest_seconds"),
+         count);
+  fflush(stdout);
+  ck_assert_int_eq(server_stop(&server), 0);
+  server_cleanup(&server);
+}
+
 /* A test, since what starts and asks servers belongs to the tests, and fails through Check. */
 START_TEST(measure_serving) {
   measure_start();
+  measure_checkpoint_pause();
   struct server_process server;
   server_start(&server, NULL);
   upload_digits(&server);

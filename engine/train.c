@@ -127,10 +127,10 @@ static enum error_code create_class_weights(struct trainer *trainer, struct erro
 
 static void lay_out_block(struct trainer *trainer) {
   float *next = trainer->block;
-  trainer->parameters = next;
-  next += padded(trainer->parameter_count);
   trainer->buffers = next;
   next += padded(trainer->buffer_count);
+  trainer->parameters = next;
+  next += padded(trainer->parameter_count);
   for (size_t i = 0; i < trainer->slot_count; i++, next += padded(trainer->parameter_count)) trainer->optimizer.slots[i] = next;
   trainer->layer_values = next;
   next += padded(trainer->layer_count * LAYER_VALUES);

@@ -92,13 +92,14 @@ struct train_position {
   uint64_t optimizer_step;
   struct schedule_state schedule;
 };
-enum { TRAIN_POSITION_VERSION = 1 };
+enum { TRAIN_POSITION_VERSION = 2 };
 
-/* A consistent state of a run; borrowed for the duration of the callback. */
+/* A consistent state of a run; borrowed for the duration of the callback, and with `settle` what is not fleeting for longer. */
 struct train_snapshot {
   const struct train_position *position;
   const float *block;
-  size_t block_count; /* floats */
+  size_t block_count;    /* floats */
+  size_t fleeting_count; /* the first so many of them, which the next forward pass may write: buffers. Few. */
 };
 
 enum train_request {
@@ -112,6 +113,10 @@ struct train_sink {
   void (*report)(void *context, const struct train_report *report);
   enum error_code (*checkpoint)(void *context, const struct train_snapshot *snapshot, struct error *error);
   enum train_request (*poll)(void *context); /* asked after every step; must be cheap */
+  /* NULL: a checkpoint is over when `checkpoint` returns. Else the block, but for its fleeting part, stays as it is for longer, so that
+   * another thread can copy it while the next forward and backward pass only read it; and before anything writes to it this is called, once
+   * a checkpoint, and returns when the copy is made. After a stop, nothing writes to it any more. */
+  void (*settle)(void *context);
 };
 
 enum train_outcome {

@@ -24,7 +24,7 @@ struct trainer {
   uint64_t steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
 
-  /* The checkpoint block: parameters, buffers, optimizer slots, layer values, then best parameters and buffers if restore_best. Owned. */
+  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, then best parameters and buffers if restore_best. Owned. */
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;
@@ -42,6 +42,9 @@ struct trainer {
   struct workspace *inference; /* for validation; NULL if there is none */
   double learning_rate;        /* of the step under way or just taken */
 
+  const struct train_sink *sink; /* while trainer_run runs */
+  bool is_unsettled;             /* a checkpoint may still be read from the block */
+
   /* Reports. Owned. */
   struct train_value *values;
   size_t value_max;
@@ -55,6 +58,8 @@ bool trainer_has_better(const struct trainer *trainer, double value);
 
 /* train_run.c */
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
+/* To be called before anything but a forward pass writes to the block. */
+void trainer_settle(struct trainer *trainer);
 /* The step under way will be reported. */
 bool trainer_is_at_report(const struct trainer *trainer);
 /* The step under way is its epoch's last. */

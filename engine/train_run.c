@@ -44,6 +44,11 @@ void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace
   loss_of(&trainer->loss)->evaluate(trainer->loss.settings, &batch, sum, weight);
 }
 
+void trainer_settle(struct trainer *trainer) {
+  if (trainer->is_unsettled) trainer->sink->settle(trainer->sink->context);
+  trainer->is_unsettled = false;
+}
+
 bool trainer_is_at_last_batch(const struct trainer *trainer) { return trainer->position.batch_in_epoch + 1 == trainer->steps_per_epoch; }
 
 bool trainer_is_at_report(const struct trainer *trainer) {
@@ -152,8 +157,10 @@ static bool take_step(struct run *run) {
   set_momentum(trainer);
   position->gradient_norm = NAN;
   if (is_last) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
+  const struct algorithm_kind *algorithm = algorithm_of(&trainer->settings->algorithm);
   struct step_cost cost;
-  if (!algorithm_of(&trainer->settings->algorithm)->step(trainer, rows, &cost)) {
+  if (!algorithm->settles) trainer_settle(trainer);
+  if (!algorithm->step(trainer, rows, &cost)) {
     describe_divergence(run, rows, isfinite(cost.loss_sum));
     position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : cost.loss_sum;
     report(run, position->step + 1, false, report_fill_step(trainer));
@@ -173,10 +180,16 @@ static bool take_step(struct run *run) {
 /* ---- saving and stopping ---- */
 
 static enum error_code save(struct run *run) {
-  struct train_position *position = &run->trainer->position;
-  position->optimizer_step = run->trainer->optimizer.step;
-  memcpy(position->optimizer_scalars, run->trainer->optimizer.scalars, sizeof position->optimizer_scalars);
-  const struct train_snapshot snapshot = {.position = position, .block = run->trainer->block, .block_count = run->trainer->block_count};
+  struct trainer *trainer = run->trainer;
+  struct train_position *position = &trainer->position;
+  position->optimizer_step = trainer->optimizer.step;
+  memcpy(position->optimizer_scalars, trainer->optimizer.scalars, sizeof position->optimizer_scalars);
+  const struct train_snapshot snapshot = {.position = position,
+                                          .block = trainer->block,
+                                          .block_count = trainer->block_count,
+                                          .fleeting_count = (size_t)(trainer->parameters - trainer->block)};
+  trainer_settle(trainer); /* the one before, if no step was taken since */
+  trainer->is_unsettled = run->sink->settle != NULL;
   return run->sink->checkpoint(run->sink->context, &snapshot, run->error);
 }
 
@@ -228,6 +241,7 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
   position->best_monitored = monitored;
   position->epochs_without_improvement = 0;
   if (trainer->best == NULL) return;
+  trainer_settle(trainer);
   memcpy(trainer->best, trainer->parameters, trainer->parameter_count * sizeof(float));
   memcpy(trainer->best + trainer->parameter_count, trainer->buffers, trainer->buffer_count * sizeof(float));
 }
@@ -293,6 +307,7 @@ static void finish(struct run *run) {
   run->result->outcome = has_stopped_early(trainer) ? TRAIN_EARLY_STOPPED : TRAIN_COMPLETED;
   trainer->position.is_finished = 1 + (uint32_t)run->result->outcome;
   if (trainer->best == NULL || trainer->position.best_epoch == 0) return;
+  trainer_settle(trainer);
   memcpy(trainer->parameters, trainer->best, trainer->parameter_count * sizeof(float));
   memcpy(trainer->buffers, trainer->best + trainer->parameter_count, trainer->buffer_count * sizeof(float));
 }
@@ -324,6 +339,8 @@ static enum error_code advance(struct run *run, bool *out_stop) {
 enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink, struct train_result *out_result, struct error *error) {
   *out_result = (struct train_result){0};
   struct run run = {.trainer = trainer, .sink = sink, .result = out_result, .error = error};
+  trainer->sink = sink;
+  trainer->is_unsettled = false;
   enum error_code code = ERROR_NONE;
   bool is_stopped = false;
   while (code == ERROR_NONE && !is_stopped && !is_done(trainer)) code = advance(&run, &is_stopped);

@@ -15,9 +15,11 @@ struct algorithm_kind {
   /* batch_x and batch_y hold `rows` rows, learning_rate is the schedule's. Writes gradients, position.gradient_norm and the new weights.
    * False, with the weights unchanged, if the loss or the gradient is not finite. */
   bool (*step)(struct trainer *trainer, size_t rows, struct step_cost *out_cost);
+  /* The step itself calls trainer_settle before it first writes to parameters or optimizer slots; else that is done before the step. */
+  bool settles;
 };
 
-/* For kinds that have a gradient: penalties, norm, clipping, learning rate, optimizer. False if the norm is not finite. */
+/* For kinds that have a gradient: penalties, norm, clipping, learning rate, optimizer. False if the norm is not finite. Settles. */
 bool algorithm_descend(struct trainer *trainer);
 
 /* One row a kind, in the order in which they are shown. */

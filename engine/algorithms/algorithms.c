@@ -18,6 +18,7 @@ bool algorithm_descend(struct trainer *trainer) {
   const struct train_settings *settings = trainer->settings;
   network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
   if (!measure_gradient(trainer)) return false;
+  trainer_settle(trainer);
   if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
   gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->parameter_count, trainer->gradients);
   optimizer_of(&settings->optimizer)

@@ -24,4 +24,5 @@ static bool step(struct trainer *trainer, size_t rows, struct step_cost *out_cos
 const struct algorithm_kind algorithm_backprop = {
     .kind = {.name = "backprop", .summary = "gradient by backpropagation, then a step of the optimizer"},
     .formula = "δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f′(zₗ), ∂C/∂Wₗ = δₗ aₗ₋₁ᵀ",
-    .step = step};
+    .step = step,
+    .settles = true};

@@ -79,6 +79,11 @@ static enum error_code write_jobs(FILE *file, struct api *api, struct error *err
   write_value(file, "backpropd_training_steps_total", "counter", "Training steps done.", (double)counts.steps_total);
   write_value(file, "backpropd_checkpoints_total", "counter", "Checkpoints written.", (double)counts.checkpoints_total);
   write_value(file, "backpropd_commits_total", "counter", "Transactions of the committer.", (double)counts.commits_total);
+  write_head(file, "backpropd_checkpoint_pause_seconds", "summary", "For how long training stood still for a checkpoint.");
+  fprintf(file, "backpropd_checkpoint_pause_seconds_sum %.6f\nbackpropd_checkpoint_pause_seconds_count %llu\n",
+          (double)counts.pause_us_total / 1e6, (unsigned long long)counts.pauses_total);
+  write_value(file, "backpropd_checkpoint_pause_longest_seconds", "gauge", "The longest of these pauses.",
+              (double)counts.pause_us_max / 1e6);
   return ERROR_NONE;
 }
 

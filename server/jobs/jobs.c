@@ -194,7 +194,10 @@ bool jobs_get_live(struct jobs *jobs, const char *id, struct job_live *out_live)
 void jobs_get_counts(struct jobs *jobs, struct jobs_counts *out_counts) {
   *out_counts = (struct jobs_counts){.steps_total = atomic_load(&jobs->steps_total),
                                      .checkpoints_total = atomic_load(&jobs->checkpoints_total),
-                                     .commits_total = atomic_load(&jobs->commits_total)};
+                                     .commits_total = atomic_load(&jobs->commits_total),
+                                     .pauses_total = atomic_load(&jobs->pauses_total),
+                                     .pause_us_total = atomic_load(&jobs->pause_us_total),
+                                     .pause_us_max = atomic_load(&jobs->pause_us_max)};
   pthread_mutex_lock(&jobs->mutex);
   for (const struct run *run = jobs->runs; run != NULL; run = run->next) out_counts->running++;
   out_counts->memory_bytes = jobs->memory_bytes;

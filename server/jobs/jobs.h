@@ -95,6 +95,7 @@ bool jobs_get_live(struct jobs *jobs, const char *id, struct job_live *out_live)
 /* For /metrics. */
 struct jobs_counts {
   uint64_t running, memory_bytes, steps_total, checkpoints_total, commits_total;
+  uint64_t pauses_total, pause_us_total, pause_us_max; /* of training for checkpoints */
 };
 void jobs_get_counts(struct jobs *jobs, struct jobs_counts *out_counts);
 

@@ -57,6 +57,10 @@ struct keeper {
   struct train_position position;
   size_t block_count;
   float *block;
+  /* The copying under way. */
+  const float *source; /* the trainer's block */
+  size_t first, piece_count;
+  _Atomic size_t claimed_count, copied_count; /* pieces */
 };
 
 struct run {
@@ -83,6 +87,7 @@ struct run {
   int64_t sitting_start_ms; /* monotonic; 0 before training */
   _Atomic int64_t next_checkpoint_ms;
   struct keeper keeper;
+  int64_t pause_us; /* for which training has waited for the checkpoint under way */
   bool has_reported, has_warned_of_disk;
   _Atomic int64_t checkpoint_blob; /* current one; 0: none */
   double best_monitored;           /* NAN: none yet */
@@ -137,6 +142,7 @@ struct jobs {
   struct committer committer;
   struct hub hub;
   _Atomic uint64_t steps_total, checkpoints_total, commits_total;
+  _Atomic uint64_t pauses_total, pause_us_total, pause_us_max; /* of training, for a checkpoint's copy */
 };
 
 /* queue.c */
@@ -164,8 +170,10 @@ void run_write_checkpoint(struct run *run, const struct train_snapshot *snapshot
 void keeper_start(struct run *run);
 /* It has a checkpoint to write, or isn't ready for the first. */
 bool keeper_is_busy(struct run *run);
-/* Copies a snapshot, to be written soon. Only while it is started and not busy. */
+/* Begins to copy a snapshot, to be written soon. Only while it is started and not busy. */
 void keeper_take(struct run *run, const struct train_snapshot *snapshot);
+/* Helps with the copying and waits for its end: then what was taken may be written to. */
+void keeper_settle(struct run *run);
 /* Waits until what was taken is written, and ends the thread. Fine if there is none. */
 void keeper_stop(struct run *run);
 

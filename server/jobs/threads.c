@@ -37,8 +37,10 @@ void condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int
   (void)pthread_cond_timedwait(condition, mutex, &until);
 }
 
-int64_t clock_now_ms(void) {
+int64_t clock_now_us(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
+
+int64_t clock_now_ms(void) { return clock_now_us() / 1000; }

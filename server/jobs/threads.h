@@ -18,5 +18,6 @@ void condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int
 
 /* Monotonic milliseconds: for intervals, not for dates. */
 int64_t clock_now_ms(void);
+int64_t clock_now_us(void);
 
 #endif

@@ -133,19 +133,38 @@ void run_write_checkpoint(struct run *run, const struct train_snapshot *snapshot
 }
 
 /* A run that is told to stop writes its last checkpoint itself. */
+static void save_snapshot(struct run *run, const struct train_snapshot *snapshot) {
+  if (run->keeper.is_started && !run->lacks_memory && !run_is_interrupted(run)) {
+    if (!keeper_is_busy(run)) keeper_take(run, snapshot);
+    return;
+  }
+  keeper_stop(run);
+  if (atomic_load(&run->request) == RUN_CANCEL) return; /* its weights become a model at once */
+  run_write_checkpoint(run, snapshot);
+}
+
 static enum error_code take_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *error) {
   struct run *run = context;
   (void)error;
+  const int64_t start_us = clock_now_us();
   run->is_trained = snapshot->position->step > 0;
   set_progress(run, snapshot->position->step, snapshot->position->epoch);
-  if (run->keeper.is_started && !run->lacks_memory && !run_is_interrupted(run)) {
-    if (!keeper_is_busy(run)) keeper_take(run, snapshot);
-    return ERROR_NONE;
-  }
-  keeper_stop(run);
-  if (atomic_load(&run->request) == RUN_CANCEL) return ERROR_NONE; /* its weights become a model at once */
-  run_write_checkpoint(run, snapshot);
+  save_snapshot(run, snapshot);
+  run->pause_us = clock_now_us() - start_us;
   return ERROR_NONE;
+}
+
+/* Training goes on: its pause was the taking of the checkpoint and what of the copying was left to wait for. */
+static void settle_checkpoint(void *context) {
+  struct run *run = context;
+  struct jobs *jobs = run->jobs;
+  const int64_t start_us = clock_now_us();
+  keeper_settle(run);
+  const uint64_t pause_us = (uint64_t)(run->pause_us + clock_now_us() - start_us);
+  atomic_fetch_add(&jobs->pauses_total, 1);
+  atomic_fetch_add(&jobs->pause_us_total, pause_us);
+  uint64_t longest = atomic_load(&jobs->pause_us_max);
+  while (pause_us > longest && !atomic_compare_exchange_weak(&jobs->pause_us_max, &longest, pause_us)) continue;
 }
 
 static enum ending get_interruption(const struct run *run) {
@@ -161,7 +180,8 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
   pthread_mutex_lock(&run->outbox.mutex);
   add_mark(&run->outbox, run->sitting_start_ms, run_count_samples(run, run->outbox.progress.step));
   pthread_mutex_unlock(&run->outbox.mutex);
-  struct train_sink sink = {.context = run, .report = take_report, .checkpoint = take_checkpoint, .poll = poll_request};
+  struct train_sink sink = {
+      .context = run, .report = take_report, .checkpoint = take_checkpoint, .poll = poll_request, .settle = settle_checkpoint};
   struct train_result result = {0};
   keeper_start(run);
   enum error_code code = trainer_run(run->trainer, &sink, &result, error);

@@ -237,6 +237,64 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
 }
 END_TEST
 
+/* A checkpoint that is copied as late as a sink may. */
+struct late_copy {
+  struct train_snapshot snapshot;
+  float *at_once;
+  size_t checkpoint_count, settle_count;
+  bool is_open, has_changed, was_settled_twice;
+};
+
+static enum error_code begin_late_copy(void *context, const struct train_snapshot *snapshot, struct error *out_error) {
+  (void)out_error;
+  struct late_copy *copy = context;
+  copy->snapshot = *snapshot;
+  memcpy(copy->at_once, snapshot->block, snapshot->block_count * sizeof(float));
+  copy->checkpoint_count++;
+  copy->is_open = true;
+  return ERROR_NONE;
+}
+
+static void end_late_copy(void *context) {
+  struct late_copy *copy = context;
+  const struct train_snapshot *snapshot = &copy->snapshot;
+  const size_t first = snapshot->fleeting_count, count = snapshot->block_count - first;
+  copy->has_changed = copy->has_changed || memcmp(snapshot->block + first, copy->at_once + first, count * sizeof(float)) != 0;
+  copy->was_settled_twice = copy->was_settled_twice || !copy->is_open;
+  copy->is_open = false;
+  copy->settle_count++;
+}
+
+static void ignore_report(void *context, const struct train_report *report) { (void)context, (void)report; }
+static enum train_request save_always(void *context) {
+  (void)context;
+  return TRAIN_CHECKPOINT;
+}
+
+/* Copied a pass later, a checkpoint is what it was when it was taken: nothing but buffers is written before settle is called. */
+START_TEST(a_checkpoint_stays_as_it_is_until_it_is_settled) {
+  struct scene scene;
+  scene_init(&scene, rich_layers);
+  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, optimizers[_i]);
+  scene.settings.clip_norm = 0.5;
+  scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 2, .restore_best = true};
+  scene_start(&scene, NULL);
+  struct late_copy copy = {.at_once = calloc(trainer_get_block_count(scene.trainer), sizeof(float))};
+  const struct train_sink sink = {
+      .context = &copy, .report = ignore_report, .checkpoint = begin_late_copy, .poll = save_always, .settle = end_late_copy};
+  struct train_result result;
+  require(trainer_run(scene.trainer, &sink, &result, &error));
+  ck_assert(!copy.has_changed);
+  ck_assert(!copy.was_settled_twice);
+  ck_assert_uint_gt(copy.checkpoint_count, result.step);
+  ck_assert_uint_eq(copy.settle_count + copy.is_open, copy.checkpoint_count);
+  ck_assert_uint_ge(copy.snapshot.fleeting_count, network_buffer_count(scene.network));
+  ck_assert_uint_lt(copy.snapshot.fleeting_count, network_buffer_count(scene.network) + 16);
+  free(copy.at_once);
+  scene_deinit(&scene);
+}
+END_TEST
+
 /* Large enough that the kernels cut their work into several pieces. */
 static const char wide_layers[] =
     "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
@@ -445,6 +503,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, training_learns_three_clouds);
   tcase_add_test(tcase, the_training_loop_allocates_nothing);
   tcase_add_loop_test(tcase, a_stopped_run_goes_on_bit_for_bit, 0, 14);
+  tcase_add_loop_test(tcase, a_checkpoint_stays_as_it_is_until_it_is_settled, 0, 7);
   tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, 2);
   tcase_add_test(tcase, bfloat16_learns_as_float32_does);
   tcase_add_test(tcase, a_stopped_run_in_bfloat16_goes_on_bit_for_bit);
