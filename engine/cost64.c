@@ -4,9 +4,9 @@
 
 #include "engine/network_private.h"
 
-/* Each layer's z and a, one after the other: z at 2 · start, a behind it, [batch, out …] each. */
+/* Each layer's z and a, one after the other, [batch, out …] each, and behind them room for a layer's work. */
 struct memory64 {
-  double *values;
+  double *values, *work;
   size_t *starts; /* [node_count] */
 };
 
@@ -20,7 +20,12 @@ static enum error_code memory64_init(struct memory64 *memory, const struct netwo
     is_overflow = is_overflow || __builtin_mul_overflow(network->nodes[i].out_size, 2 * batch, &values) ||
                   __builtin_add_overflow(count, values, &count);
   }
+  const struct layer *largest = network_find_largest_work(network, batch);
+  const size_t work_start = count;
+  is_overflow = is_overflow || __builtin_mul_overflow(largest->work_per_sample, batch, &values) ||
+                __builtin_add_overflow(values, largest->work_fixed, &values) || __builtin_add_overflow(count, values, &count);
   if (!is_overflow) memory->values = calloc(count, sizeof *memory->values);
+  if (memory->values != NULL) memory->work = memory->values + work_start;
   if (memory->values != NULL) return ERROR_NONE;
   free(memory->starts);
   return error_set(error, ERROR_OUT_OF_MEMORY, "not enough memory for a float64 pass over %zu samples", batch);
@@ -58,7 +63,8 @@ enum error_code network_cost64(const struct network *network, const struct pass_
                         .epoch = options->epoch,
                         .step = options->step,
                         .parameters = parameters,
-                        .buffers = buffers};
+                        .buffers = buffers,
+                        .work = memory.work};
   for (size_t i = 0; i < network->node_count; i++) forward_node(network, &memory, &pass, x, i);
   size_t last = network->node_count - 1;
   struct loss_batch batch = {

@@ -1,4 +1,5 @@
-/* Kernels: the arithmetic that takes the time. Raw pointers and dimensions, row-major, no structs but the thread lender.
+/* Kernels: the arithmetic that takes the time. Raw pointers and dimensions, row-major; no structs but the thread lender, and one for what
+ * would be a dozen arguments.
  *
  * Each output value is computed whole within one piece of fixed size, sums run in one fixed order: the same bits for any number of
  * threads. `accumulate` adds to c instead of overwriting it.
@@ -26,6 +27,18 @@ void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_
 /* c[m, n] = a[k, m]ᵀ · b[k, n]           (∂C/∂W = δᵀ x) */
 void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate);
+
+/* A product of parts of larger matrices, whose rows lie `…_row` floats apart: c[m, n] = op(a)[m, k] · op(b)[k, n]. A transposed operand is
+ * stored as [k, m] or [n, k]. */
+struct kernel_part {
+  size_t m, n, k;
+  const float *a, *b;
+  float *c;
+  size_t a_row, b_row, c_row;
+  bool is_a_transposed, is_b_transposed, accumulate;
+};
+/* On this thread, by the plain kernels: one of the many small products that a layer cuts its work into. */
+void kernel_multiply_part(const struct kernel_part *part);
 
 /* The same three with a and b rounded to bfloat16 and sums in float32, where the product is large enough to gain by it; else in float32.
  * `half` has room for both, m · k + k · n + KERNEL_HALF_SPARE values. */

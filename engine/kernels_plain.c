@@ -49,8 +49,8 @@ static inline void store(float *to, vector value) { memcpy(to, &value, sizeof va
 struct product {
   size_t m, n, k;
   const float *a, *b;
-  float *c; /* [m, n] */
-  size_t a_row, a_step, b_step, b_column;
+  float *c; /* [m, n], rows c_row apart */
+  size_t c_row, a_row, a_step, b_step, b_column;
   bool accumulate;
 };
 
@@ -67,7 +67,7 @@ static void multiply_small(const struct product *q) {
     for (size_t j = 0; j < q->n; j++) {
       float sum = 0;
       for (size_t p = 0; p < q->k; p++) sum += q->a[i * q->a_row + p * q->a_step] * q->b[p * q->b_step + j * q->b_column];
-      float *c = q->c + i * q->n + j;
+      float *c = q->c + i * q->c_row + j;
       *c = q->accumulate ? *c + sum : sum;
     }
   }
@@ -199,8 +199,8 @@ static void multiply_tile_column(const struct product *q, const struct part *par
   const float *b = find_b(q, first, k, column, columns, copy, &b_step);
   for (size_t row = part->row_begin; row < part->row_end; row += TILE_ROWS) {
     size_t rows = smaller(part->row_end - row, TILE_ROWS);
-    float *c = q->c + row * q->n + column;
-    if (q->n >= FAR_FLOATS) prefetch_tile(c, q->n, rows);
+    float *c = q->c + row * q->c_row + column;
+    if (q->c_row >= FAR_FLOATS) prefetch_tile(c, q->c_row, rows);
     const float *a_rows[TILE_ROWS];
     for (size_t i = 0; i < TILE_ROWS; i++) a_rows[i] = q->a + (row + smaller(i, rows - 1)) * q->a_row + first * q->a_step;
     vector tile[TILE_ROWS][2];
@@ -208,7 +208,7 @@ static void multiply_tile_column(const struct product *q, const struct part *par
       multiply_tile(2, k, a_rows, q->a_step, b, b_step, tile);
     else
       multiply_tile(1, k, a_rows, q->a_step, b, b_step, tile);
-    store_tile(c, q->n, rows, columns, q->accumulate || first > 0, tile);
+    store_tile(c, q->c_row, rows, columns, q->accumulate || first > 0, tile);
   }
 }
 
@@ -313,6 +313,7 @@ static void run_plain(const struct parallel *parallel, const struct product *q) 
 
 static void multiply(const struct parallel *parallel, const struct kernel_block *whole) {
   struct product q = {.m = whole->m, .n = whole->n, .k = whole->k, .a = whole->a, .b = whole->b, .c = whole->c};
+  q.c_row = whole->c_row;
   q.accumulate = whole->accumulate;
   q.a_row = whole->is_a_transposed ? 1 : whole->a_row;
   q.a_step = whole->is_a_transposed ? whole->a_row : 1;
@@ -325,6 +326,19 @@ static void multiply(const struct parallel *parallel, const struct kernel_block 
     run_library(parallel, whole, &q);
   else
     run_plain(parallel, &q);
+}
+
+void kernel_multiply_part(const struct kernel_part *part) {
+  struct product q = {.m = part->m, .n = part->n, .k = part->k, .a = part->a, .b = part->b, .c = part->c, .c_row = part->c_row};
+  q.accumulate = part->accumulate;
+  q.a_row = part->is_a_transposed ? 1 : part->a_row;
+  q.a_step = part->is_a_transposed ? part->a_row : 1;
+  q.b_step = part->is_b_transposed ? 1 : part->b_row;
+  q.b_column = part->is_b_transposed ? part->b_row : 1;
+  if (q.m * q.n * q.k <= SMALL_PRODUCTS)
+    multiply_small(&q);
+  else
+    multiply_part(&q, &(struct part){.row_end = q.m, .column_end = q.n});
 }
 
 /* The dimensions of the three products; a and b to be filled in. */

@@ -98,6 +98,7 @@ struct pass64 {
   double *z;
   const double *parameters;
   const double *buffers; /* never written */
+  double *work;          /* work_per_sample · batch + work_fixed values */
 };
 
 struct layer_kind {

@@ -35,6 +35,9 @@ static inline size_t source_size(const struct network *network, size_t source) {
   return source == SOURCE_INPUT ? network->input_size : network->nodes[source].out_size;
 }
 
+/* The layer that needs most room for its work in a batch: work_per_sample · batch + work_fixed. */
+const struct layer *network_find_largest_work(const struct network *network, size_t batch);
+
 /* Checks what can be checked of a named spec while a dataset is awaited: names, inputs, order; and shapes, if the input's is known, up to
  * the output layer, or with it if nothing in it is "auto". */
 __attribute__((warn_unused_result)) enum error_code network_check_draft(const struct network_spec *spec, bool is_output_known,

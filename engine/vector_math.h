@@ -51,6 +51,14 @@ static inline float vector_exp(float x) {
   return fraction * vector_power_of_two(half_n) * vector_power_of_two(n - half_n);
 }
 
+/* eˣ for x ≤ 0, and 0 below −87, where float32 loses its precision: for the many exponentials of a softmax */
+static inline float vector_exp_negative(float x) {
+  uint32_t n;
+  float fraction = vector_reduce_exp(x < -87.0f ? -87.0f : x, &n) + 1.0f;
+  float e = fraction * vector_power_of_two(n);
+  return x < -87.0f ? 0.0f : e;
+}
+
 /* eˣ − 1 for x ≤ 88, precise near 0 too */
 static inline float vector_expm1(float x) {
   x = x < -40.0f ? -40.0f : x;

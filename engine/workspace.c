@@ -26,8 +26,7 @@ static float *cut(struct cutter *cutter, size_t per_sample, size_t batch, size_t
   return piece;
 }
 
-/* Room for the work of any layer. */
-static float *cut_work(const struct network *network, size_t batch, struct cutter *cutter) {
+const struct layer *network_find_largest_work(const struct network *network, size_t batch) {
   const struct layer *largest = &network->nodes[0].layer;
   double most = 0;
   for (size_t i = 0; i < network->node_count; i++) {
@@ -37,7 +36,7 @@ static float *cut_work(const struct network *network, size_t batch, struct cutte
     most = count;
     largest = layer;
   }
-  return cut(cutter, largest->work_per_sample, batch, largest->work_fixed);
+  return largest;
 }
 
 /* Most scratch values per sample that one layer's edges need at once. */
@@ -65,7 +64,8 @@ static void cut_up(const struct network *network, size_t batch, bool training, s
     }
     if (workspace != NULL) workspace->nodes[i] = memory;
   }
-  float *work = cut_work(network, batch, cutter);
+  const struct layer *largest = network_find_largest_work(network, batch);
+  float *work = cut(cutter, largest->work_per_sample, batch, largest->work_fixed);
   if (workspace != NULL) workspace->work = work;
   if (!training) return;
   float *scratch = cut(cutter, scratch_size(network), batch, 0);

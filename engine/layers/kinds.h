@@ -15,7 +15,8 @@
   row(layer, add) \
   row(layer, concat) \
   row(layer, flatten) \
-  row(layer, reshape)
+  row(layer, reshape) \
+  row(layer, self_attention)
 /* clang-format on */
 LAYER_KINDS(KIND_DECLARE)
 

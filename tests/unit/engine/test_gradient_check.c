@@ -216,6 +216,14 @@ static const struct layer_case layer_cases[] = {
     {"2x3x2", "concat inputs=%s axis=-3"},
     {"2x3", "flatten activation=tanh"},
     {"2x3x2", "reshape shape=3x4 activation=softmax"},
+    {"4x6", "self_attention heads=2"},
+    {"1x4", "self_attention heads=1 causal=1 bias=0"},
+    {"5x6", "self_attention heads=6 causal=1 activation=tanh"},
+    {"7x5", "self_attention heads=1 dropout=0.3"},
+    {"66x4", "self_attention heads=2 causal=1 dropout=0.2"},
+    {"67x2", "self_attention heads=1 add_bias_kv=1 causal=1"},
+    {"4x6", "self_attention heads=3 add_bias_kv=1 add_zero_attn=1 dropout=0.4"},
+    {"3x4", "self_attention heads=2 add_zero_attn=1 bias=0"},
 };
 enum { LAYER_CASES = sizeof layer_cases / sizeof layer_cases[0] };
 

@@ -56,6 +56,50 @@ static void check_product(size_t which, size_t m, size_t n, size_t k) {
   free(framed);
 }
 
+/* A product of parts in the middle of larger matrices; what lies around c stays as it was. */
+static void check_part(size_t m, size_t n, size_t k, bool is_a_transposed, bool is_b_transposed, bool accumulate) {
+  enum { SPARE = 5 };
+  const size_t a_row = (is_a_transposed ? m : k) + SPARE, b_row = (is_b_transposed ? k : n) + SPARE, c_row = n + SPARE;
+  const size_t a_count = (is_a_transposed ? k : m) * a_row - SPARE, b_count = (is_b_transposed ? n : k) * b_row - SPARE;
+  const size_t c_count = m * c_row - SPARE;
+  float *a = make_array(a_count, 1), *b = make_array(b_count, 2), *c = make_array(c_count, 3), *start = make_array(c_count, 3);
+  kernel_multiply_part(&(struct kernel_part){.m = m,
+                                             .n = n,
+                                             .k = k,
+                                             .a = a,
+                                             .b = b,
+                                             .c = c,
+                                             .a_row = a_row,
+                                             .b_row = b_row,
+                                             .c_row = c_row,
+                                             .is_a_transposed = is_a_transposed,
+                                             .is_b_transposed = is_b_transposed,
+                                             .accumulate = accumulate});
+  for (size_t at = 0; at < c_count; at++) {
+    const size_t i = at / c_row, j = at % c_row;
+    double sum = accumulate || j >= n ? (double)start[at] : 0, magnitude = fabs(sum);
+    for (size_t p = 0; p < k && j < n; p++) {
+      const double term =
+          (double)a[is_a_transposed ? p * a_row + i : i * a_row + p] * (double)b[is_b_transposed ? j * b_row + p : p * b_row + j];
+      sum += term;
+      magnitude += fabs(term);
+    }
+    ck_assert_double_eq_tol((double)c[at], sum, 3e-7 * magnitude);
+  }
+  free(a);
+  free(b);
+  free(c);
+  free(start);
+}
+
+START_TEST(parts_of_matrices_are_multiplied_in_their_place) {
+  static const size_t sizes[][3] = {{1, 1, 1}, {3, 2, 5}, {64, 64, 32}, {64, 32, 64}, {9, 33, 17}, {65, 1, 40}, {1, 70, 3}, {20, 50, 300}};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+    for (unsigned way = 0; way < 8; way++)
+      check_part(sizes[s][0], sizes[s][1], sizes[s][2], (way & 1) != 0, (way & 2) != 0, (way & 4) != 0);
+}
+END_TEST
+
 START_TEST(products_agree_with_three_loops_in_float64) {
   static const size_t sizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50, 65};
   enum { COUNT = sizeof sizes / sizeof sizes[0] };
@@ -264,6 +308,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "kernels");
+  tcase_add_test(test_case, parts_of_matrices_are_multiplied_in_their_place);
   tcase_add_loop_test(test_case, products_agree_with_three_loops_in_float64, 0, 3);
   tcase_add_loop_test(test_case, large_products_agree_too, 0, 3);
   tcase_add_loop_test(test_case, a_sum_of_no_terms_is_0, 0, 3);

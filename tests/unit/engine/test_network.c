@@ -40,6 +40,10 @@ static const struct {
     {"4", "reshape shape=4294967296x4294967296", "/layers/0",
      "layer \"reshape_0\" can't reshape the 4 values of \"input\", [4], to [4294967296, 4294967296]"},
     {"4", "layer_norm axes=2 name=n", "/layers/0", "layer \"n\" normalizes the last 2 axes, but \"input\" has the shape [4]"},
+    {"4", "self_attention heads=2 name=s", "/layers/0",
+     "self_attention layer \"s\" needs a sequence [time, features], \"input\" gives [4]"},
+    {"5x6", "self_attention heads=4 name=s", "/layers/0",
+     "self_attention layer \"s\" can't share the 6 features of \"input\" among 4 heads: heads must divide them"},
     {"4", "dense units=auto name=o", "/layers/0",
      "units of layer \"o\" are \"auto\": only a dataset's target says how many the last layer has"},
     {"", "dense units=1", "/input/shape", "is needed: without a dataset nothing says what goes in, such as [4] for four features"},
@@ -303,7 +307,8 @@ END_TEST
 static const char everything[] =
     "dense units=200 activation=relu name=a; batch_norm name=norm; dropout rate=0.3 name=drop; dense units=200 activation=gelu name=b;"
     "add inputs=norm,b,drop activation=tanh name=sum; layer_norm name=ln; concat inputs=ln,a,ln name=cat; reshape shape=20x30 name=r;"
-    "dense units=7 name=d; flatten name=flat; activation function=silu name=act; dense units=5 activation=softmax l1=0.01 l2=0.02 name=out";
+    "self_attention heads=5 dropout=0.1 name=att; dense units=7 name=d; flatten name=flat; activation function=silu name=act; dense "
+    "units=5 activation=softmax l1=0.01 l2=0.02 name=out";
 enum { BATCH = 300, FEATURES = 150, CLASSES = 5 };
 
 /* Arrays of one training step of the network above. */

@@ -20,6 +20,7 @@ static double worst_error(float (*f)(float), double (*reference)(double), double
 }
 
 static float exp_of(float x) { return vector_exp(x); }
+static float exp_negative_of(float x) { return vector_exp_negative(x); }
 static float expm1_of(float x) { return vector_expm1(x); }
 static float tanh_of(float x) { return vector_tanh(x); }
 static float sigmoid_of(float x) { return vector_sigmoid(x); }
@@ -44,6 +45,8 @@ static const double smallest_normal = 1.2e-38;
 
 START_TEST(relative_errors_are_those_of_float32) {
   ck_assert_double_lt(worst_error(exp_of, exp, -87, 88.7, smallest_normal), 1.5e-7);
+  ck_assert_double_lt(worst_error(exp_negative_of, exp, -87, 0, smallest_normal), 1.5e-7);
+  ck_assert_double_lt(worst_error(exp_negative_of, exp, -1000, -87, 1e-30), 2e-7);
   ck_assert_double_lt(worst_error(expm1_of, expm1, -1, 1, smallest_normal), 2.5e-7);
   ck_assert_double_lt(worst_error(expm1_of, expm1, -60, 88, smallest_normal), 2.5e-7);
   ck_assert_double_lt(worst_error(tanh_of, tanh, -1, 1, smallest_normal), 3.5e-7);
