@@ -11,10 +11,19 @@
 
 #include "engine/param.h"
 
+/* Where f is so flat that no gradient comes through. */
+enum activation_flat {
+  ACTIVATION_NEVER_FLAT,
+  ACTIVATION_FLAT_BELOW, /* where z is far below 0, or all of it: a unit can die */
+  ACTIVATION_FLAT_BOTH   /* at both ends: a unit can saturate */
+};
+
 struct activation_kind {
   struct kind kind;
   const char *formula; /* "a = max(0, z)" */
   bool is_row_wise;    /* each a follows from a whole row of z: its derivative is a matrix */
+  enum activation_flat flat;
+  float steepest; /* the slope that "flat" is measured by: largest |∂a/∂z|, or that far above 0; 0 where never flat */
   /* a = f(z). `a` may be the same array as `z`. */
   void (*forward)(const void *settings, size_t rows, size_t width, const float *z, float *a);
   /* In place: delta holds ∂C/∂a on entry and δ = ∂C/∂z on return. */

@@ -27,12 +27,25 @@ bool trainer_has_better(const struct trainer *trainer, double value) {
 
 enum {
   REPORTS_PER_RUN = 1000,
+  SAMPLE_ROWS = 128,       /* at which the units of the layers are looked at in each epoch … */
+  SAMPLE_STEPS_SHARE = 16, /* … but in no more than such a share of its steps */
   FLOATS_PER_LINE = 16,
   ARRAYS_MAX = 5 /* that allocate makes of floats */
 };
 
 static bool keeps_best(const struct train_settings *settings) {
   return settings->early_stopping.is_enabled && settings->early_stopping.restore_best;
+}
+
+/* The sample are whole batches at the epoch's end: as many as make SAMPLE_ROWS, unless that takes too long. */
+static void choose_sample(struct trainer *trainer) {
+  const uint64_t steps = trainer->steps_per_epoch;
+  const bool is_last_short = steps > 1 && trainer->data.train.count % trainer->batch_size != 0;
+  const uint64_t wanted = (SAMPLE_ROWS - 1) / trainer->batch_size + 1, most = steps / SAMPLE_STEPS_SHARE;
+  trainer->sample_end = is_last_short ? steps - 1 : steps;
+  trainer->sample_steps = most == 0 ? 1 : wanted < most ? wanted : most;
+  trainer->peak_count = 0;
+  for (size_t i = 0; i < trainer->layer_count; i++) trainer->peak_count += trainer_unit_count(trainer, i);
 }
 
 /* Sizes of everything, from network, settings and data. */
@@ -53,6 +66,7 @@ static void measure(struct trainer *trainer) {
   trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->batch_size + 1 : 1;
   trainer->total_steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
   trainer->report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
+  choose_sample(trainer);
   trainer->value_max = report_value_count(trainer);
 }
 
@@ -69,6 +83,8 @@ static bool count_block(const struct trainer *trainer, size_t *out_count) {
   *out_count = 0;
   return add_product(out_count, padded(trainer->parameter_count), arrays) &&
          add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
+         add_product(out_count, padded(trainer->layer_count * sizeof(struct activity) / sizeof(float)), 1) &&
+         add_product(out_count, padded(trainer->peak_count), 1) &&
          add_product(out_count, padded(trainer->buffer_count), keeps_best(trainer->settings) ? 2 : 1);
 }
 
@@ -134,6 +150,10 @@ static void lay_out_block(struct trainer *trainer) {
   for (size_t i = 0; i < trainer->slot_count; i++, next += padded(trainer->parameter_count)) trainer->optimizer.slots[i] = next;
   trainer->layer_values = next;
   next += padded(trainer->layer_count * LAYER_VALUES);
+  trainer->activities = (struct activity *)(void *)next;
+  next += padded(trainer->layer_count * sizeof(struct activity) / sizeof(float));
+  trainer->peaks = next;
+  next += padded(trainer->peak_count);
   trainer->best = keeps_best(trainer->settings) ? next : NULL;
 }
 

@@ -2,10 +2,20 @@
 #ifndef ENGINE_TRAIN_PRIVATE_H
 #define ENGINE_TRAIN_PRIVATE_H
 
+#include "engine/activity.h"
 #include "engine/train.h"
 
-/* Of each layer with parameters, at an epoch's last step. */
-enum layer_value { LAYER_GRADIENT_NORM, LAYER_WEIGHT_NORM, LAYER_UPDATE_RATIO, LAYER_VALUES };
+/* Of each layer: the first three at an epoch's last step, the others over the epoch's sample (activity.h). */
+enum layer_value {
+  LAYER_GRADIENT_NORM,
+  LAYER_WEIGHT_NORM,
+  LAYER_UPDATE_RATIO,
+  LAYER_ACTIVATION_MEAN,
+  LAYER_ACTIVATION_STD,
+  LAYER_DEAD_FRACTION,
+  LAYER_SATURATED_FRACTION,
+  LAYER_VALUES
+};
 
 struct trainer {
   const struct network *network;
@@ -24,11 +34,16 @@ struct trainer {
   uint64_t steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
 
-  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, then best parameters and buffers if restore_best. Owned. */
+  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, then best parameters and buffers if
+   * restore_best. Owned. */
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;
-  float *layer_values; /* [layer_count, LAYER_VALUES]: saved, since a stop during validation comes between them and their report */
+  float *layer_values;         /* [layer_count, LAYER_VALUES]: saved, since a stop during validation comes between them and their report */
+  struct activity *activities; /* [layer_count]: of the epoch's sample so far */
+  float *peaks;                /* [peak_count]: likewise, of each unit that can die */
+  size_t peak_count;
+  uint64_t sample_end, sample_steps; /* the sample is made of so many batches, the last of which has index sample_end − 1 in its epoch */
   struct optimizer_state optimizer;
   struct train_position position;
 
@@ -73,6 +88,8 @@ struct epoch_values {
   double loss, hits;                       /* hits: accuracy or, for regression, mae */
   double validation_loss, validation_hits; /* NAN: no validation part */
 };
+/* Units of a layer that can die, 0 if they can't. */
+size_t trainer_unit_count(const struct trainer *trainer, size_t layer);
 size_t report_value_count(const struct trainer *trainer); /* at most */
 size_t report_name_bytes(const struct trainer *trainer);
 void report_init_names(struct trainer *trainer);
@@ -82,6 +99,8 @@ size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epo
  * them, where `before` holds the weights before the step. */
 void report_measure_gradients(struct trainer *trainer);
 void report_measure_weights(struct trainer *trainer);
+/* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */
+void report_measure_activity(struct trainer *trainer, size_t rows);
 /* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */
 void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count);
 

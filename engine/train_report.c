@@ -8,26 +8,53 @@
 #include "engine/train_private.h"
 
 enum { STEP_VALUES = 3, EPOCH_VALUES = 4, LAYER_NAME_BYTES = LIMIT_NAME_BYTES + 32 };
-static const char *const layer_value_names[LAYER_VALUES] = {"gradient_norm", "weight_norm", "update_ratio"};
+static const char *const layer_value_names[LAYER_VALUES] = {"gradient_norm",  "weight_norm",   "update_ratio",      "activation_mean",
+                                                            "activation_std", "dead_fraction", "saturated_fraction"};
 
-static size_t count_trained_layers(const struct trainer *trainer) {
+static const struct spec *activation_of_layer(const struct layer *layer) {
+  return &((const struct layer_common *)layer->settings)->activation;
+}
+
+size_t trainer_unit_count(const struct trainer *trainer, size_t layer) {
+  const struct layer *of = network_get_layer(trainer->network, layer);
+  return activity_unit_count(&of->out, activation_of_layer(of));
+}
+
+/* Whether this value says something of that layer. */
+static bool has_value(const struct trainer *trainer, size_t index, enum layer_value value) {
+  const struct layer *layer = network_get_layer(trainer->network, index);
+  switch (value) {
+  case LAYER_GRADIENT_NORM:
+  case LAYER_WEIGHT_NORM:
+  case LAYER_UPDATE_RATIO: return layer->tensor_count > 0;
+  case LAYER_DEAD_FRACTION: return activity_unit_count(&layer->out, activation_of_layer(layer)) > 0;
+  case LAYER_SATURATED_FRACTION: return activity_can_saturate(activation_of_layer(layer));
+  case LAYER_ACTIVATION_MEAN:
+  case LAYER_ACTIVATION_STD:
+  case LAYER_VALUES: break;
+  }
+  return true;
+}
+
+static size_t count_layer_values(const struct trainer *trainer) {
   size_t count = 0;
-  for (size_t i = 0; i < network_layer_count(trainer->network); i++) count += network_get_layer(trainer->network, i)->tensor_count > 0;
+  for (size_t i = 0; i < network_layer_count(trainer->network); i++)
+    for (size_t value = 0; value < LAYER_VALUES; value++) count += has_value(trainer, i, (enum layer_value)value);
   return count;
 }
 
-size_t report_value_count(const struct trainer *trainer) {
-  return STEP_VALUES + EPOCH_VALUES + count_trained_layers(trainer) * LAYER_VALUES;
-}
-size_t report_name_bytes(const struct trainer *trainer) { return count_trained_layers(trainer) * LAYER_VALUES * LAYER_NAME_BYTES; }
+size_t report_value_count(const struct trainer *trainer) { return STEP_VALUES + EPOCH_VALUES + count_layer_values(trainer); }
+size_t report_name_bytes(const struct trainer *trainer) { return count_layer_values(trainer) * LAYER_NAME_BYTES; }
 
 /* "layers.hidden.gradient_norm", one after the other in the order of the epoch's report. */
 void report_init_names(struct trainer *trainer) {
   char *name = trainer->names;
   for (size_t i = 0; i < trainer->layer_count; i++) {
-    if (network_get_layer(trainer->network, i)->tensor_count == 0) continue;
-    for (size_t value = 0; value < LAYER_VALUES; value++, name += LAYER_NAME_BYTES)
+    for (size_t value = 0; value < LAYER_VALUES; value++) {
+      if (!has_value(trainer, i, (enum layer_value)value)) continue;
       (void)snprintf(name, LAYER_NAME_BYTES, "layers.%s.%s", network_get_layer_name(trainer->network, i), layer_value_names[value]);
+      name += LAYER_NAME_BYTES;
+    }
   }
 }
 
@@ -49,9 +76,11 @@ size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epo
   }
   const char *name = trainer->names;
   for (size_t i = 0; i < trainer->layer_count; i++) {
-    if (network_get_layer(trainer->network, i)->tensor_count == 0) continue;
-    for (size_t value = 0; value < LAYER_VALUES; value++, name += LAYER_NAME_BYTES)
+    for (size_t value = 0; value < LAYER_VALUES; value++) {
+      if (!has_value(trainer, i, (enum layer_value)value)) continue;
       values[count++] = (struct train_value){name, (double)trainer->layer_values[i * LAYER_VALUES + value]};
+      name += LAYER_NAME_BYTES;
+    }
   }
   return count;
 }
@@ -85,6 +114,38 @@ void report_measure_weights(struct trainer *trainer) {
     float *values = trainer->layer_values + i * LAYER_VALUES;
     values[LAYER_WEIGHT_NORM] = (float)sqrt(kernel_sum_squares(trainer->parallel, count, after));
     values[LAYER_UPDATE_RATIO] = norm > 0 ? (float)(sqrt(change) / norm) : 0;
+  }
+}
+
+static void finish_activity(struct trainer *trainer, size_t index, const float *peaks) {
+  const struct activity *activity = &trainer->activities[index];
+  const struct spec *activation = activation_of_layer(network_get_layer(trainer->network, index));
+  const size_t units = trainer_unit_count(trainer, index);
+  float *values = trainer->layer_values + index * LAYER_VALUES;
+  values[LAYER_ACTIVATION_MEAN] = (float)activity->mean;
+  values[LAYER_ACTIVATION_STD] = (float)activity_std(activity);
+  values[LAYER_SATURATED_FRACTION] = (float)activity_saturated_fraction(activity);
+  values[LAYER_DEAD_FRACTION] = units > 0 ? (float)activity_dead_fraction(activation, units, peaks) : 0;
+}
+
+void report_measure_activity(struct trainer *trainer, size_t rows) {
+  const uint64_t batch = trainer->position.batch_in_epoch;
+  if (batch + trainer->sample_steps < trainer->sample_end || batch >= trainer->sample_end) return;
+  if (batch + trainer->sample_steps == trainer->sample_end) {
+    memset(trainer->activities, 0, trainer->layer_count * sizeof *trainer->activities);
+    memset(trainer->peaks, 0, trainer->peak_count * sizeof *trainer->peaks);
+  }
+  float *peaks = trainer->peaks;
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    const struct layer *layer = network_get_layer(trainer->network, i);
+    const struct activity_batch values = {.shape = &layer->out,
+                                          .activation = activation_of_layer(layer),
+                                          .rows = rows,
+                                          .z = workspace_get_z(trainer->workspace, i),
+                                          .a = workspace_get_a(trainer->workspace, i)};
+    activity_add(&trainer->activities[i], peaks, &values);
+    if (batch + 1 == trainer->sample_end) finish_activity(trainer, i, peaks);
+    peaks += trainer_unit_count(trainer, i);
   }
 }
 

@@ -168,6 +168,7 @@ static bool take_step(struct run *run) {
   }
   report_count_hits(trainer, rows, workspace_get_output(trainer->workspace), trainer->batch_y, &position->correct_sum,
                     &position->correct_count);
+  report_measure_activity(trainer, rows);
   if (is_last) report_measure_weights(trainer);
   position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : 0;
   position->loss_sum += cost.loss_sum;

@@ -27,6 +27,8 @@ const struct activation_kind activation_elu = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct elu)},
     .formula = "a = z if z > 0 else alpha (exp(z) - 1)",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

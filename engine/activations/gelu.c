@@ -42,6 +42,8 @@ const struct activation_kind activation_gelu = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct gelu)},
     .formula = "a = z Phi(z)",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

@@ -22,6 +22,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_hard_sigmoid = {
     .kind = {.name = "hard_sigmoid", .summary = "sigmoid of three straight lines"},
     .formula = "a = min(max(z + 3, 0), 6) / 6",
+    .flat = ACTIVATION_FLAT_BOTH,
+    .steepest = 1.0f / 6.0f,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

@@ -28,6 +28,8 @@ const struct activation_kind activation_leaky_relu = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct leaky_relu)},
     .formula = "a = z if z > 0 else negative_slope z",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

@@ -28,6 +28,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_mish = {
     .kind = {.name = "mish", .summary = "z times tanh of softplus, smooth"},
     .formula = "a = z tanh(ln(1 + exp(z)))",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

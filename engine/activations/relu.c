@@ -19,6 +19,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_relu = {
     .kind = {.name = "relu", .summary = "keeps what is positive"},
     .formula = "a = max(0, z)",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

@@ -21,6 +21,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_selu = {
     .kind = {.name = "selu", .summary = "elu scaled so that activations keep mean 0 and variance 1"},
     .formula = "a = 1.0507 (z if z > 0 else 1.6733 (exp(z) - 1))",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

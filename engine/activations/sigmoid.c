@@ -19,6 +19,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_sigmoid = {
     .kind = {.name = "sigmoid", .summary = "squashes to (0, 1): yes or no"},
     .formula = "a = 1 / (1 + exp(-z))",
+    .flat = ACTIVATION_FLAT_BOTH,
+    .steepest = 0.25f,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

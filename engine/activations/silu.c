@@ -20,6 +20,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_silu = {
     .kind = {.name = "silu", .summary = "z times its sigmoid, smooth"},
     .formula = "a = z / (1 + exp(-z))",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

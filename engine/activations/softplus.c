@@ -33,6 +33,8 @@ const struct activation_kind activation_softplus = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct softplus)},
     .formula = "a = ln(1 + exp(beta z)) / beta",
+    .flat = ACTIVATION_FLAT_BELOW,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,

@@ -19,6 +19,8 @@ ACTIVATION_BY_VALUE(void)
 const struct activation_kind activation_tanh = {
     .kind = {.name = "tanh", .summary = "squashes to (-1, 1)"},
     .formula = "a = tanh(z)",
+    .flat = ACTIVATION_FLAT_BOTH,
+    .steepest = 1,
     .forward = forward,
     .backward = backward,
     .forward64 = forward64,
