@@ -13,6 +13,7 @@ enum {
   LIMIT_CLASS_WEIGHTS = 4096,    /* entries of class_weights */
   LIMIT_CONFUSION_CLASSES = 256, /* classes of a confusion matrix; of more it is not made */
   LIMIT_BATCH_SIZE = 1 << 20,
+  LIMIT_ACCUMULATE_STEPS = 1 << 16, /* batches of one step */
   LIMIT_EPOCHS = 1000000,
   LIMIT_OPTIMIZER_SLOTS = 4, /* floats of optimizer state per parameter */
   LIMIT_REPORT_VALUES = 8192 /* named values in one training report */

@@ -14,7 +14,12 @@ enum random_purpose {
   RANDOM_SPLIT = 1,      /* rows to training, validation, test */
   RANDOM_INITIALIZE = 2, /* start weights; step = index of the layer, epoch = index of its tensor */
   RANDOM_SHUFFLE = 3,    /* order of the rows in an epoch */
-  RANDOM_DROPOUT = 4     /* masks; layer's index in the stream's `lane` */
+  RANDOM_DROPOUT = 4,    /* masks; layer's index in the stream's `lane` */
+  RANDOM_SEARCH = 5,     /* steps of a random search; the candidate in the lane */
+  RANDOM_PARENTS = 6,    /* genetic: tournaments and crossover points; the child in the lane, as in the next three */
+  RANDOM_CROSSOVER = 7,  /* … which parent's weight */
+  RANDOM_MUTATION = 8,   /* … which weights change */
+  RANDOM_CHANGE = 9      /* … by how much */
 };
 
 /* One stream of numbers; `index` within it is the caller's. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/algorithms/algorithm.h"
 #include "engine/train_private.h"
 
 static const struct early_stopping *stopping_of(const struct trainer *trainer) { return &trainer->settings->early_stopping; }
@@ -30,7 +31,7 @@ enum {
   SAMPLE_ROWS = 128,       /* at which the units of the layers are looked at in each epoch … */
   SAMPLE_STEPS_SHARE = 16, /* … but in no more than such a share of its steps */
   FLOATS_PER_LINE = 16,
-  ARRAYS_MAX = 5 /* that allocate makes of floats */
+  ARRAYS_MAX = 8 /* that allocate makes of floats */
 };
 
 static bool keeps_best(const struct train_settings *settings) {
@@ -48,12 +49,34 @@ static void choose_sample(struct trainer *trainer) {
   for (size_t i = 0; i < trainer->layer_count; i++) trainer->peak_count += trainer_unit_count(trainer, i);
 }
 
+/* Every array of the block, and every other one of floats, starts on a cache line: what vector code reads then never straddles two. */
+static size_t padded(size_t count) { return (count + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE * FLOATS_PER_LINE; }
+
+static void measure_algorithm(struct trainer *trainer) {
+  const struct algorithm_kind *kind = trainer_get_algorithm(trainer);
+  const void *settings = trainer->settings->algorithm.settings;
+  const struct spec *optimizer = &trainer->settings->optimizer;
+  trainer->slot_count = kind->has_gradient ? optimizer_of(optimizer)->slot_count(optimizer->settings) : 0;
+  trainer->state_count = kind->state_count != NULL ? kind->state_count(settings) : 0;
+  trainer->scratch_count = kind->scratch_count != NULL ? kind->scratch_count(settings) : 0;
+}
+
+/* Steps until the evaluations that are granted are made, or the epochs. */
+static uint64_t count_steps(const struct trainer *trainer) {
+  const uint64_t steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
+  if (trainer->settings->max_evaluations == PARAM_INTEGER_NONE) return steps;
+  const uint64_t each = trainer_get_algorithm(trainer)->evaluation_count(trainer->settings->algorithm.settings, trainer->parameter_count);
+  const uint64_t granted = ((uint64_t)trainer->settings->max_evaluations - 1) / each + 1;
+  return granted < steps ? granted : steps;
+}
+
 /* Sizes of everything, from network, settings and data. */
 static void measure(struct trainer *trainer) {
   const struct network *network = trainer->network;
   const size_t rows = trainer->data.train.count;
   const size_t wanted = (size_t)trainer->settings->batch_size;
   trainer->batch_size = rows > 0 && rows < wanted ? rows : wanted;
+  trainer->step_rows = trainer->batch_size * (size_t)trainer->settings->accumulate_steps;
   trainer->input_size = shape_size(network_get_input_shape(network));
   trainer->output_width = shape_size(network_get_output_shape(network));
   trainer->row_width = trainer->data.task == TASK_CLASSIFICATION ? 1 : trainer->output_width;
@@ -62,9 +85,10 @@ static void measure(struct trainer *trainer) {
   trainer->parameter_count = network_parameter_count(network);
   trainer->buffer_count = network_buffer_count(network);
   trainer->layer_count = network_layer_count(network);
-  trainer->slot_count = optimizer_of(&trainer->settings->optimizer)->slot_count(trainer->settings->optimizer.settings);
-  trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->batch_size + 1 : 1;
-  trainer->total_steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
+  trainer->array_floats = padded(trainer->parameter_count);
+  measure_algorithm(trainer);
+  trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->step_rows + 1 : 1;
+  trainer->total_steps = count_steps(trainer);
   trainer->report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
   choose_sample(trainer);
   trainer->value_max = report_value_count(trainer);
@@ -75,14 +99,12 @@ static bool add_product(size_t *sum, size_t count, size_t bytes) {
   return !__builtin_mul_overflow(count, bytes, &product) && !__builtin_add_overflow(*sum, product, sum);
 }
 
-/* Every array of the block, and every other one of floats, starts on a cache line: what vector code reads then never straddles two. */
-static size_t padded(size_t count) { return (count + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE * FLOATS_PER_LINE; }
+static bool accumulates(const struct trainer *trainer) { return trainer->settings->accumulate_steps > 1; }
 
 static bool count_block(const struct trainer *trainer, size_t *out_count) {
-  const size_t arrays = 1 + trainer->slot_count + (keeps_best(trainer->settings) ? 1 : 0);
+  const size_t arrays = 1 + trainer->slot_count + trainer->state_count + (keeps_best(trainer->settings) ? 1 : 0);
   *out_count = 0;
-  return add_product(out_count, padded(trainer->parameter_count), arrays) &&
-         add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
+  return add_product(out_count, trainer->array_floats, arrays) && add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
          add_product(out_count, padded(trainer->layer_count * sizeof(struct activity) / sizeof(float)), 1) &&
          add_product(out_count, padded(trainer->peak_count), 1) &&
          add_product(out_count, padded(trainer->buffer_count), keeps_best(trainer->settings) ? 2 : 1);
@@ -100,7 +122,9 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
   }
   size_t block;
   fits = fits && count_block(trainer, &block) && add_product(&bytes, block, sizeof(float)) &&
-         add_product(&bytes, padded(trainer->parameter_count), 2 * sizeof(float)) &&
+         add_product(&bytes, trainer->array_floats, (size_t)(accumulates(trainer) ? 3 : 2) * sizeof(float)) &&
+         add_product(&bytes, trainer->array_floats, trainer->scratch_count * sizeof(float)) &&
+         add_product(&bytes, trainer->buffer_count, sizeof(float)) &&
          add_product(&bytes, trainer->batch_size, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
          add_product(&bytes, padded(trainer->half_count / 2 + 1), sizeof(float)) &&
          add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
@@ -117,6 +141,14 @@ enum error_code trainer_measure(const struct network *network, const struct trai
   struct trainer trainer = {.network = network, .settings = settings, .data = *data};
   measure(&trainer);
   return measure_bytes(&trainer, out_bytes, error);
+}
+
+enum error_code trainer_measure_block(const struct network *network, const struct train_settings *settings, size_t *out_count,
+                                      struct error *error) {
+  struct trainer trainer = {.network = network, .settings = settings};
+  measure(&trainer);
+  if (count_block(&trainer, out_count)) return ERROR_NONE;
+  return error_set(error, ERROR_OVER_BUDGET, "the checkpoint that this network needs can't be addressed");
 }
 
 /* The loss of the settings, or what "auto" means for this network. */
@@ -146,14 +178,16 @@ static void lay_out_block(struct trainer *trainer) {
   trainer->buffers = next;
   next += padded(trainer->buffer_count);
   trainer->parameters = next;
-  next += padded(trainer->parameter_count);
-  for (size_t i = 0; i < trainer->slot_count; i++, next += padded(trainer->parameter_count)) trainer->optimizer.slots[i] = next;
+  next += trainer->array_floats;
+  for (size_t i = 0; i < trainer->slot_count; i++, next += trainer->array_floats) trainer->optimizer.slots[i] = next;
   trainer->layer_values = next;
   next += padded(trainer->layer_count * LAYER_VALUES);
   trainer->activities = (struct activity *)(void *)next;
   next += padded(trainer->layer_count * sizeof(struct activity) / sizeof(float));
   trainer->peaks = next;
   next += padded(trainer->peak_count);
+  trainer->state = next;
+  next += trainer->state_count * trainer->array_floats;
   trainer->best = keeps_best(trainer->settings) ? next : NULL;
 }
 
@@ -170,6 +204,9 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->block = allocate_floats(trainer->block_count);
   trainer->gradients = allocate_floats(trainer->parameter_count);
   trainer->before = allocate_floats(trainer->parameter_count);
+  trainer->trial_buffers = allocate_floats(trainer->buffer_count);
+  trainer->scratch = allocate_floats(trainer->scratch_count * trainer->array_floats);
+  if (accumulates(trainer)) trainer->batch_gradients = allocate_floats(trainer->parameter_count);
   trainer->batch_x = allocate_floats(trainer->batch_size * trainer->input_size);
   trainer->batch_y = allocate_floats(trainer->batch_size * trainer->target_width);
   trainer->order = calloc(trainer->data.train.count + 1, sizeof(uint32_t));
@@ -177,8 +214,9 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->names = calloc(report_name_bytes(trainer) + 1, 1);
   if (trainer->half_count > 0) trainer->half = (uint16_t *)(void *)allocate_floats(trainer->half_count / 2 + 1);
   if (trainer->half_count > 0 && trainer->half == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
-  if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->batch_x || !trainer->batch_y || !trainer->order ||
-      !trainer->values || !trainer->names)
+  if (accumulates(trainer) && trainer->batch_gradients == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
+  if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->trial_buffers || !trainer->scratch || !trainer->batch_x ||
+      !trainer->batch_y || !trainer->order || !trainer->values || !trainer->names)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   enum error_code code = workspace_create(trainer->network, trainer->batch_size, true, &trainer->workspace, error);
   if (code == ERROR_NONE && trainer->data.validation.count > 0)
@@ -243,6 +281,9 @@ void trainer_destroy(struct trainer *trainer) {
   free(trainer->class_weights);
   free(trainer->block);
   free(trainer->gradients);
+  free(trainer->batch_gradients);
+  free(trainer->trial_buffers);
+  free(trainer->scratch);
   free(trainer->half);
   free(trainer->before);
   free(trainer->batch_x);

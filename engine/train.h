@@ -34,11 +34,13 @@ struct train_settings {
   struct spec algorithm, loss, optimizer, schedule; /* loss kind NULL: "auto", resolved from the target */
   double clip_norm, clip_value;                     /* NAN: off */
   int64_t epochs, batch_size;
+  int64_t accumulate_steps; /* batches whose gradients make one step */
+  int64_t max_evaluations;  /* PARAM_INTEGER_NONE: no limit */
   int64_t seed;
   int precision; /* 0 float32, 1 bfloat16 */
   struct early_stopping early_stopping;
 };
-extern const struct param train_params[11];
+extern const struct param train_params[13];
 extern const size_t train_param_count;
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
@@ -71,17 +73,22 @@ struct train_report {
   uint64_t epoch; /* epochs done; the epoch under way counts when it ends */
   bool is_epoch_end;
   size_t value_count;
-  const struct train_value *values; /* step: batch_loss, learning_rate, gradient_norm (of this batch, before clipping); epoch: also loss,
-                                          accuracy or mae, validation_loss, validation_accuracy or validation_mae, layers.<name>.….
+  const struct train_value *values; /* step: batch_loss, evaluations (of the cost, so far), learning_rate, gradient_norm (of this step,
+                                          before clipping; both only where the algorithm has a gradient), what the algorithm tells
+                                          besides; epoch: also loss, accuracy or mae, validation_loss, validation_accuracy or
+                                          validation_mae, layers.<name>.….
                                           Losses are without the l1, l2 penalties, so that training, validation and test compare. */
 };
+
+enum { ALGORITHM_SCALARS = 8 };
 
 /* Everything besides the float block that a run remembers. Plain data, stored as bytes with its version in front. */
 struct train_position {
   uint32_t version;             /* TRAIN_POSITION_VERSION */
   uint32_t is_finished;         /* 0, or 1 + enum train_outcome: running it again returns that at once */
   uint64_t step, epoch;         /* steps done; whole epochs done */
-  uint64_t batch_in_epoch;      /* batches done of the epoch under way; all of them: its validation is under way */
+  uint64_t batch_in_epoch;      /* steps done of the epoch under way; all of them: its validation is under way */
+  uint64_t evaluations;         /* of the cost of a step's rows, so far; validation isn't counted */
   double loss_sum, loss_weight; /* of the epoch under way */
   double correct_sum, correct_count;
   double batch_loss, gradient_norm; /* of the last step */
@@ -90,9 +97,10 @@ struct train_position {
   uint64_t epochs_without_improvement;
   double optimizer_scalars[OPTIMIZER_SCALARS];
   uint64_t optimizer_step;
+  double algorithm_scalars[ALGORITHM_SCALARS]; /* the kind's own; 0 before the first step */
   struct schedule_state schedule;
 };
-enum { TRAIN_POSITION_VERSION = 2 };
+enum { TRAIN_POSITION_VERSION = 3 };
 
 /* A consistent state of a run; borrowed for the duration of the callback, and with `settle` what is not fleeting for longer. */
 struct train_snapshot {
@@ -112,7 +120,7 @@ struct train_sink {
   void *context;
   void (*report)(void *context, const struct train_report *report);
   enum error_code (*checkpoint)(void *context, const struct train_snapshot *snapshot, struct error *error);
-  enum train_request (*poll)(void *context); /* asked after every step; must be cheap */
+  enum train_request (*poll)(void *context); /* asked after every step, and within one that takes several passes; must be cheap */
   /* NULL: a checkpoint is over when `checkpoint` returns. Else the block, but for its fleeting part, stays as it is for longer, so that
    * another thread can copy it while the next forward and backward pass only read it; and before anything writes to it this is called, once
    * a checkpoint, and returns when the copy is made. After a stop, nothing writes to it any more. */
@@ -144,6 +152,10 @@ struct trainer;
 /* Bytes that trainer_create will allocate (weights, optimizer state, workspace, batch, report), without the rows themselves. */
 __attribute__((warn_unused_result)) enum error_code trainer_measure(const struct network *network, const struct train_settings *settings,
                                                                     const struct train_data *data, size_t *out_bytes, struct error *error);
+
+/* Floats of the checkpoint block of such a trainer. */
+__attribute__((warn_unused_result)) enum error_code
+trainer_measure_block(const struct network *network, const struct train_settings *settings, size_t *out_count, struct error *error);
 
 /* Borrows network, settings and the data's rows, which must outlive the trainer. Weights start as network_initialize(seed). */
 __attribute__((warn_unused_result)) enum error_code trainer_create(const struct network *network, const struct train_settings *settings,

@@ -26,16 +26,19 @@ struct trainer {
   double *class_weights; /* [width] or NULL; owned */
 
   size_t batch_size;               /* of the settings, or the training rows if they are fewer */
+  size_t step_rows;                /* of accumulate_steps batches */
   size_t input_size, output_width; /* values of one sample */
   size_t row_width;                /* … of one row of the data's y */
   size_t target_width;             /* … of one target as the loss wants it */
   size_t half_count;               /* bfloat16 values of `half`; 0: in float32 */
   size_t parameter_count, buffer_count, slot_count, layer_count;
+  size_t array_floats;               /* parameter_count, up to the end of its last cache line */
+  size_t state_count, scratch_count; /* arrays of that size for the algorithm */
   uint64_t steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
 
-  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, then best parameters and buffers if
-   * restore_best. Owned. */
+  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, then best parameters
+   * and buffers if restore_best. Owned. */
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;
@@ -44,11 +47,17 @@ struct trainer {
   float *peaks;                /* [peak_count]: likewise, of each unit that can die */
   size_t peak_count;
   uint64_t sample_end, sample_steps; /* the sample is made of so many batches, the last of which has index sample_end − 1 in its epoch */
+  float *state;                      /* [state_count, array_floats] */
   struct optimizer_state optimizer;
   struct train_position position;
 
   /* Not saved: recomputed by every step. Owned. */
   float *gradients;
+  float *batch_gradients; /* of one of several batches of a step; NULL: a step has one */
+  float *trial_buffers;   /* running statistics as they become if the step is taken */
+  float *scratch;         /* [scratch_count, array_floats] */
+  size_t gathered;        /* which of the step's batches stands in batch_x, batch_y; SIZE_MAX: none yet */
+  size_t gathered_rows;   /* of it */
   float *batch_x, *batch_y;
   uint16_t *half;  /* operands rounded to bfloat16; NULL: in float32 */
   uint32_t *order; /* of the training rows in epoch `order_epoch` */
@@ -72,6 +81,10 @@ int trainer_get_monitor(const struct trainer *trainer);
 bool trainer_has_better(const struct trainer *trainer, double value);
 
 /* train_run.c */
+/* Copies the rows of batch `index` of the step under way to batch_x, batch_y; returns how many they are. */
+size_t trainer_gather_batch(struct trainer *trainer, size_t index);
+/* The evaluations that the settings grant are made. */
+bool trainer_has_spent_budget(const struct trainer *trainer);
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
 /* To be called before anything but a forward pass writes to the block. */
 void trainer_settle(struct trainer *trainer);

@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/algorithms/algorithm.h"
 #include "engine/kernels.h"
 #include "engine/reduce.h"
 #include "engine/train_private.h"
 
-enum { STEP_VALUES = 3, EPOCH_VALUES = 4, LAYER_NAME_BYTES = LIMIT_NAME_BYTES + 32 };
+enum { STEP_VALUES = 4, EPOCH_VALUES = 4, LAYER_NAME_BYTES = LIMIT_NAME_BYTES + 32 };
 static const char *const layer_value_names[LAYER_VALUES] = {"gradient_norm",  "weight_norm",   "update_ratio",      "activation_mean",
                                                             "activation_std", "dead_fraction", "saturated_fraction"};
 
@@ -24,7 +25,7 @@ size_t trainer_unit_count(const struct trainer *trainer, size_t layer) {
 static bool has_value(const struct trainer *trainer, size_t index, enum layer_value value) {
   const struct layer *layer = network_get_layer(trainer->network, index);
   switch (value) {
-  case LAYER_GRADIENT_NORM:
+  case LAYER_GRADIENT_NORM: return layer->tensor_count > 0 && trainer_get_algorithm(trainer)->has_gradient;
   case LAYER_WEIGHT_NORM:
   case LAYER_UPDATE_RATIO: return layer->tensor_count > 0;
   case LAYER_DEAD_FRACTION: return activity_unit_count(&layer->out, activation_of_layer(layer)) > 0;
@@ -43,7 +44,9 @@ static size_t count_layer_values(const struct trainer *trainer) {
   return count;
 }
 
-size_t report_value_count(const struct trainer *trainer) { return STEP_VALUES + EPOCH_VALUES + count_layer_values(trainer); }
+size_t report_value_count(const struct trainer *trainer) {
+  return STEP_VALUES + ALGORITHM_VALUES + EPOCH_VALUES + count_layer_values(trainer);
+}
 size_t report_name_bytes(const struct trainer *trainer) { return count_layer_values(trainer) * LAYER_NAME_BYTES; }
 
 /* "layers.hidden.gradient_norm", one after the other in the order of the epoch's report. */
@@ -59,10 +62,20 @@ void report_init_names(struct trainer *trainer) {
 }
 
 size_t report_fill_step(struct trainer *trainer) {
-  trainer->values[0] = (struct train_value){"batch_loss", trainer->position.batch_loss};
-  trainer->values[1] = (struct train_value){"learning_rate", trainer->learning_rate};
-  trainer->values[2] = (struct train_value){"gradient_norm", trainer->position.gradient_norm};
-  return STEP_VALUES;
+  const struct algorithm_kind *algorithm = trainer_get_algorithm(trainer);
+  struct train_value *values = trainer->values;
+  size_t count = 0;
+  values[count++] = (struct train_value){"batch_loss", trainer->position.batch_loss};
+  values[count++] = (struct train_value){"evaluations", (double)trainer->position.evaluations};
+  if (algorithm->has_gradient) {
+    values[count++] = (struct train_value){"learning_rate", trainer->learning_rate};
+    values[count++] = (struct train_value){"gradient_norm", trainer->position.gradient_norm};
+  }
+  if (algorithm->value_names == NULL) return count;
+  double own[ALGORITHM_VALUES];
+  algorithm->fill_values(trainer, own);
+  for (size_t i = 0; algorithm->value_names[i] != NULL; i++) values[count++] = (struct train_value){algorithm->value_names[i], own[i]};
+  return count;
 }
 
 size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch) {
@@ -128,10 +141,17 @@ static void finish_activity(struct trainer *trainer, size_t index, const float *
   values[LAYER_DEAD_FRACTION] = units > 0 ? (float)activity_dead_fraction(activation, units, peaks) : 0;
 }
 
+/* Of the epoch under way, which the budget may cut short. */
+static uint64_t sample_end(const struct trainer *trainer) {
+  const uint64_t left = trainer->total_steps - trainer->position.epoch * trainer->steps_per_epoch;
+  return trainer->sample_end < left ? trainer->sample_end : left;
+}
+
 void report_measure_activity(struct trainer *trainer, size_t rows) {
-  const uint64_t batch = trainer->position.batch_in_epoch;
-  if (batch + trainer->sample_steps < trainer->sample_end || batch >= trainer->sample_end) return;
-  if (batch + trainer->sample_steps == trainer->sample_end) {
+  const uint64_t batch = trainer->position.batch_in_epoch, end = sample_end(trainer);
+  const uint64_t begin = end > trainer->sample_steps ? end - trainer->sample_steps : 0;
+  if (batch < begin || batch >= end) return;
+  if (batch == begin) {
     memset(trainer->activities, 0, trainer->layer_count * sizeof *trainer->activities);
     memset(trainer->peaks, 0, trainer->peak_count * sizeof *trainer->peaks);
   }
@@ -144,7 +164,7 @@ void report_measure_activity(struct trainer *trainer, size_t rows) {
                                           .z = workspace_get_z(trainer->workspace, i),
                                           .a = workspace_get_a(trainer->workspace, i)};
     activity_add(&trainer->activities[i], peaks, &values);
-    if (batch + 1 == trainer->sample_end) finish_activity(trainer, i, peaks);
+    if (batch + 1 == end) finish_activity(trainer, i, peaks);
     peaks += trainer_unit_count(trainer, i);
   }
 }

@@ -49,7 +49,20 @@ void trainer_settle(struct trainer *trainer) {
   trainer->is_unsettled = false;
 }
 
-bool trainer_is_at_last_batch(const struct trainer *trainer) { return trainer->position.batch_in_epoch + 1 == trainer->steps_per_epoch; }
+bool trainer_has_spent_budget(const struct trainer *trainer) {
+  const int64_t granted = trainer->settings->max_evaluations;
+  return granted != PARAM_INTEGER_NONE && trainer->position.evaluations >= (uint64_t)granted;
+}
+
+bool trainer_is_at_last_batch(const struct trainer *trainer) {
+  return trainer->position.batch_in_epoch + 1 == trainer->steps_per_epoch || trainer->position.step + 1 == trainer->total_steps;
+}
+
+/* After its last step; the budget may end it before. */
+static bool is_at_epoch_end(const struct trainer *trainer) {
+  const uint64_t done = trainer->position.batch_in_epoch;
+  return done == trainer->steps_per_epoch || (done > 0 && trainer_has_spent_budget(trainer));
+}
 
 bool trainer_is_at_report(const struct trainer *trainer) {
   return trainer_is_at_last_batch(trainer) || (trainer->position.step + 1) % trainer->report_every == 0;
@@ -74,7 +87,7 @@ static void fetch_row(const struct trainer *trainer, size_t index) {
   for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) __builtin_prefetch(row + at);
 }
 
-static size_t gather_batch(struct trainer *trainer) {
+size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
   const struct train_rows *rows = &trainer->data.train;
   if (trainer->order_epoch != trainer->position.epoch) {
     const struct random_stream stream = {
@@ -82,7 +95,7 @@ static size_t gather_batch(struct trainer *trainer) {
     random_permutation(&stream, rows->count, trainer->order);
     trainer->order_epoch = trainer->position.epoch;
   }
-  const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->batch_size;
+  const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->step_rows + index * trainer->batch_size;
   const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
   const size_t ahead = trainer->input_size <= SHORT_ROW_FLOATS ? trainer->batch_size : ROWS_AHEAD;
   for (size_t i = 0; i < count; i++) {
@@ -147,32 +160,37 @@ static void set_momentum(struct trainer *trainer) {
   optimizer->has_momentum = !isnan(optimizer->momentum);
 }
 
-/* False if it diverged. */
+/* False: it diverged, or was abandoned, and the outcome is set. */
 static bool take_step(struct run *run) {
   struct trainer *trainer = run->trainer;
   struct train_position *position = &trainer->position;
   const bool is_last = trainer_is_at_last_batch(trainer);
-  const size_t rows = gather_batch(trainer);
+  trainer->gathered = SIZE_MAX;
   trainer->learning_rate = trainer_get_learning_rate(trainer, position->step);
   set_momentum(trainer);
   position->gradient_norm = NAN;
   if (is_last) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
-  const struct algorithm_kind *algorithm = algorithm_of(&trainer->settings->algorithm);
-  struct step_cost cost;
+  struct step_cost cost = {0};
+  const struct algorithm_kind *algorithm = trainer_get_algorithm(trainer);
   if (!algorithm->settles) trainer_settle(trainer);
-  if (!algorithm->step(trainer, rows, &cost)) {
-    describe_divergence(run, rows, isfinite(cost.loss_sum));
-    position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : cost.loss_sum;
+  const enum step_outcome outcome = algorithm->step(trainer, &cost);
+  if (outcome == STEP_ABANDONED) {
+    run->result->outcome = TRAIN_STOPPED;
+    return false;
+  }
+  position->evaluations += cost.evaluations;
+  position->batch_loss = algorithm_mean(&cost);
+  if (outcome == STEP_DIVERGED) {
+    describe_divergence(run, trainer->gathered_rows, isfinite(cost.loss_sum));
     report(run, position->step + 1, false, report_fill_step(trainer));
     return false;
   }
-  report_count_hits(trainer, rows, workspace_get_output(trainer->workspace), trainer->batch_y, &position->correct_sum,
-                    &position->correct_count);
-  report_measure_activity(trainer, rows);
+  report_measure_activity(trainer, trainer->gathered_rows);
   if (is_last) report_measure_weights(trainer);
-  position->batch_loss = cost.loss_weight > 0 ? cost.loss_sum / cost.loss_weight : 0;
   position->loss_sum += cost.loss_sum;
   position->loss_weight += cost.loss_weight;
+  position->correct_sum += cost.correct_sum;
+  position->correct_count += cost.correct_count;
   position->batch_in_epoch++;
   position->step++;
   return true;
@@ -295,7 +313,10 @@ static bool has_stopped_early(const struct trainer *trainer) {
 }
 
 static bool is_done(const struct trainer *trainer) {
-  return trainer->position.is_finished != 0 || trainer->position.epoch >= (uint64_t)trainer->settings->epochs || has_stopped_early(trainer);
+  if (trainer->position.is_finished != 0 || has_stopped_early(trainer)) return true;
+  /* An epoch under way still gets its end. */
+  const bool is_under_way = trainer->position.batch_in_epoch > 0;
+  return trainer->position.epoch >= (uint64_t)trainer->settings->epochs || (!is_under_way && trainer_has_spent_budget(trainer));
 }
 
 /* Sets the outcome once the loop is through, and brings back the best weights. */
@@ -317,13 +338,13 @@ static void finish(struct run *run) {
 static enum error_code advance(struct run *run, bool *out_stop) {
   struct trainer *trainer = run->trainer;
   *out_stop = false;
-  if (trainer->position.batch_in_epoch < trainer->steps_per_epoch && !take_step(run)) {
+  if (!is_at_epoch_end(trainer) && !take_step(run)) {
     *out_stop = true;
-    return ERROR_NONE;
+    return run->result->outcome == TRAIN_STOPPED ? save(run) : ERROR_NONE;
   }
   bool is_stopped = false;
   enum error_code code = ERROR_NONE;
-  if (trainer->position.batch_in_epoch == trainer->steps_per_epoch)
+  if (is_at_epoch_end(trainer))
     code = end_epoch(run, &is_stopped);
   else if (trainer->position.step % run->trainer->report_every == 0)
     report(run, trainer->position.step, false, report_fill_step(trainer));
@@ -346,6 +367,7 @@ enum error_code trainer_run(struct trainer *trainer, const struct train_sink *si
   bool is_stopped = false;
   while (code == ERROR_NONE && !is_stopped && !is_done(trainer)) code = advance(&run, &is_stopped);
   if (code == ERROR_NONE && !is_stopped) finish(&run);
+  trainer->sink = NULL;
   out_result->step = trainer->position.step;
   out_result->epoch = trainer->position.epoch;
   out_result->best_epoch = trainer->position.best_epoch;

@@ -14,7 +14,7 @@ static const struct param early_stopping_params[] = {
     PARAM_BOOLEAN_ROW(struct early_stopping, restore_best, true, "end with the weights of the best epoch, not of the last"),
 };
 
-const struct param train_params[11] = {
+const struct param train_params[13] = {
     PARAM_KIND_ROW(struct train_settings, algorithm, &algorithm_kinds, "backprop", "how the weights are found"),
     PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output",
                    .flags = PARAM_AUTO),
@@ -25,7 +25,12 @@ const struct param train_params[11] = {
     PARAM_NUMBER_ROW(struct train_settings, clip_value, 0, INFINITY, NAN, "largest magnitude of one gradient value",
                      .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
     PARAM_INTEGER_ROW(struct train_settings, epochs, 1, LIMIT_EPOCHS, 30, "passes over the training part"),
-    PARAM_INTEGER_ROW(struct train_settings, batch_size, 1, LIMIT_BATCH_SIZE, 32, "rows of one step"),
+    PARAM_INTEGER_ROW(struct train_settings, batch_size, 1, LIMIT_BATCH_SIZE, 32, "rows of one pass, and of a step unless it accumulates"),
+    PARAM_INTEGER_ROW(struct train_settings, accumulate_steps, 1, LIMIT_ACCUMULATE_STEPS, 1,
+                      "batches whose gradients are averaged before one step: large batches in little memory"),
+    PARAM_INTEGER_ROW(struct train_settings, max_evaluations, 1, 9007199254740992.0, 0,
+                      "training ends once the cost of a batch was computed so often: what algorithms are compared by",
+                      .flags = PARAM_OPTIONAL),
     PARAM_INTEGER_ROW(struct train_settings, seed, 0, 9007199254740992.0, 0, "of start weights, split, order of rows and dropout"),
     PARAM_CHOICE_ROW(struct train_settings, precision, precisions, 0, "number format of the matrix products"),
     PARAM_OBJECT_ROW(struct train_settings, early_stopping, early_stopping_params, "end when a value has stopped to improve",

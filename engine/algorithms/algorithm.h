@@ -1,31 +1,93 @@
-/* Algorithms: how a step over one batch changes the weights. The protocol between the training loop and a kind; private to the engine. */
+/* Algorithms: how a step over one batch changes the weights. The protocol between the training loop and a kind; private to the engine.
+ *
+ * A step's rows are one batch, or `accumulate_steps` of them. One evaluation is one computation of the cost of these rows; it is what
+ * algorithms are compared by, so each kind counts those that it makes, with or without a gradient.
+ * A step may be long. Between passes it asks algorithm_must_stop, and if that says so it leaves everything as it was: weights,
+ * buffers, the optimizer's and its own state. The run that goes on later takes the step again, from the same numbers.
+ */
 #ifndef ENGINE_ALGORITHMS_ALGORITHM_H
 #define ENGINE_ALGORITHMS_ALGORITHM_H
 
 #include "engine/train_private.h"
 
-/* Cost of a batch before the step, without penalties. */
+/* Of a step's rows with the weights before the step: the cost, without penalties, and the hits. */
 struct step_cost {
   double loss_sum, loss_weight;
+  double correct_sum, correct_count;
+  uint64_t evaluations; /* that the step made */
 };
+
+enum step_outcome {
+  STEP_TAKEN,
+  STEP_DIVERGED, /* loss or gradient isn't finite; the weights are as before */
+  STEP_ABANDONED /* algorithm_must_stop said so; nothing has changed */
+};
+
+enum { ALGORITHM_VALUES = 4 };
 
 struct algorithm_kind {
   struct kind kind;
   const char *formula;
-  /* batch_x and batch_y hold `rows` rows, learning_rate is the schedule's. Writes gradients, position.gradient_norm and the new weights.
-   * False, with the weights unchanged, if the loss or the gradient is not finite. */
-  bool (*step)(struct trainer *trainer, size_t rows, struct step_cost *out_cost);
+  bool has_gradient; /* then optimizer, schedule and clipping apply */
+  /* Arrays of parameter_count floats that the kind keeps in the checkpoint (algorithm_state), and that it needs during a step only
+   * (algorithm_scratch). NULL: none. */
+  size_t (*state_count)(const void *settings);
+  size_t (*scratch_count)(const void *settings);
+  /* Evaluations of one step, for `parameter_count` weights. */
+  uint64_t (*evaluation_count)(const void *settings, size_t parameter_count);
+  /* Writes the new weights; with a gradient also gradients and position.gradient_norm. */
+  enum step_outcome (*step)(struct trainer *trainer, struct step_cost *out_cost);
   /* The step itself calls trainer_settle before it first writes to parameters or optimizer slots; else that is done before the step. */
   bool settles;
+  /* What it reports besides, up to ALGORITHM_VALUES names with NULL at the end, and their values. NULL: nothing. */
+  const char *const *value_names;
+  void (*fill_values)(const struct trainer *trainer, double *values);
 };
 
-/* For kinds that have a gradient: penalties, norm, clipping, learning rate, optimizer. False if the norm is not finite. Settles. */
-bool algorithm_descend(struct trainer *trainer);
+static inline float *algorithm_state(const struct trainer *trainer, size_t index) { return trainer->state + index * trainer->array_floats; }
+static inline float *algorithm_scratch(const struct trainer *trainer, size_t index) {
+  return trainer->scratch + index * trainer->array_floats;
+}
+
+/* The batch `index` of the step's, gathered into batch_x, batch_y unless it is there already; returns its rows. */
+size_t algorithm_gather(struct trainer *trainer, size_t index);
+/* Batches of the step under way: accumulate_steps, or fewer at an epoch's end. */
+size_t algorithm_batch_count(const struct trainer *trainer);
+struct pass_options algorithm_pass(const struct trainer *trainer, size_t index, size_t rows);
+
+/* Forward pass of the gathered batch, and its loss and hits added to `cost`. */
+void algorithm_forward(struct trainer *trainer, const struct pass_options *options, const float *parameters, float *buffers,
+                       struct step_cost *cost);
+
+/* One evaluation of the step's rows with these weights, in training mode with the step's random masks. Running statistics are left alone;
+ * what this pass makes of them is in trainer->trial_buffers. False: the step is to be abandoned. */
+bool algorithm_evaluate(struct trainer *trainer, const float *parameters, struct step_cost *out_cost);
+/* Its mean cost, without penalties; and with them, as a search compares weights. */
+double algorithm_mean(const struct step_cost *cost);
+double algorithm_cost(const struct trainer *trainer, const float *parameters, const struct step_cost *cost);
+
+/* For steps of several passes, between them: has the caller asked to stop? */
+bool algorithm_must_stop(struct trainer *trainer);
+
+/* For kinds that have a gradient: penalties, norm, clipping, learning rate, optimizer. STEP_DIVERGED if the norm is not finite. Settles. */
+enum step_outcome algorithm_descend(struct trainer *trainer);
+
+/* A stream of random numbers of the step under way. */
+struct random_stream algorithm_stream(const struct trainer *trainer, enum random_purpose purpose, size_t lane);
 
 /* One row a kind, in the order in which they are shown. */
-#define ALGORITHM_KINDS(row) row(algorithm, backprop)
+/* clang-format off */
+#define ALGORITHM_KINDS(row) \
+  row(algorithm, backprop) \
+  row(algorithm, finite_differences) \
+  row(algorithm, random_search) \
+  row(algorithm, genetic)
+/* clang-format on */
 ALGORITHM_KINDS(KIND_DECLARE)
 
 static inline const struct algorithm_kind *algorithm_of(const struct spec *spec) { return (const struct algorithm_kind *)spec->kind; }
+static inline const struct algorithm_kind *trainer_get_algorithm(const struct trainer *trainer) {
+  return algorithm_of(&trainer->settings->algorithm);
+}
 
 #endif

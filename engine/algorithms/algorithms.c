@@ -1,10 +1,77 @@
-/* The table of algorithms, and what those with a gradient share. */
+/* The table of algorithms, and what they share: a step's batches, its cost, and what follows a gradient. */
 #include <math.h>
+#include <string.h>
 
 #include "engine/algorithms/algorithm.h"
 #include "engine/kernels.h"
 
 KIND_TABLE(algorithm, ALGORITHM_KINDS)
+
+/* ---- batches ---- */
+
+size_t algorithm_batch_count(const struct trainer *trainer) {
+  const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->step_rows, rest = trainer->data.train.count - first;
+  return ((rest < trainer->step_rows ? rest : trainer->step_rows) - 1) / trainer->batch_size + 1;
+}
+
+size_t algorithm_gather(struct trainer *trainer, size_t index) {
+  if (trainer->gathered != index) trainer->gathered_rows = trainer_gather_batch(trainer, index);
+  trainer->gathered = index;
+  return trainer->gathered_rows;
+}
+
+/* Random masks are those of the batch's number in its epoch. */
+struct pass_options algorithm_pass(const struct trainer *trainer, size_t index, size_t rows) {
+  return (struct pass_options){.batch = rows,
+                               .training = true,
+                               .seed = (uint64_t)trainer->settings->seed,
+                               .epoch = trainer->position.epoch,
+                               .step = trainer->position.batch_in_epoch * (uint64_t)trainer->settings->accumulate_steps + index,
+                               .parallel = trainer->parallel,
+                               .half = trainer->half};
+}
+
+struct random_stream algorithm_stream(const struct trainer *trainer, enum random_purpose purpose, size_t lane) {
+  return (struct random_stream){.seed = (uint64_t)trainer->settings->seed,
+                                .purpose = (uint32_t)purpose,
+                                .lane = (uint32_t)lane,
+                                .epoch = trainer->position.epoch,
+                                .step = trainer->position.batch_in_epoch};
+}
+
+/* ---- costs ---- */
+
+void algorithm_forward(struct trainer *trainer, const struct pass_options *options, const float *parameters, float *buffers,
+                       struct step_cost *cost) {
+  network_forward(trainer->network, trainer->workspace, options, trainer->batch_x, parameters, buffers);
+  trainer_evaluate_loss(trainer, trainer->workspace, options->batch, trainer->batch_y, &cost->loss_sum, &cost->loss_weight);
+  report_count_hits(trainer, options->batch, workspace_get_output(trainer->workspace), trainer->batch_y, &cost->correct_sum,
+                    &cost->correct_count);
+}
+
+bool algorithm_must_stop(struct trainer *trainer) {
+  return trainer->sink != NULL && trainer->sink->poll(trainer->sink->context) == TRAIN_STOP;
+}
+
+bool algorithm_evaluate(struct trainer *trainer, const float *parameters, struct step_cost *out_cost) {
+  *out_cost = (struct step_cost){0};
+  memcpy(trainer->trial_buffers, trainer->buffers, trainer->buffer_count * sizeof(float));
+  const size_t batch_count = algorithm_batch_count(trainer);
+  for (size_t i = 0; i < batch_count; i++) {
+    if (algorithm_must_stop(trainer)) return false;
+    const struct pass_options options = algorithm_pass(trainer, i, algorithm_gather(trainer, i));
+    algorithm_forward(trainer, &options, parameters, trainer->trial_buffers, out_cost);
+  }
+  return true;
+}
+
+double algorithm_mean(const struct step_cost *cost) { return cost->loss_weight > 0 ? cost->loss_sum / cost->loss_weight : cost->loss_sum; }
+
+double algorithm_cost(const struct trainer *trainer, const float *parameters, const struct step_cost *cost) {
+  return algorithm_mean(cost) + network_penalty(trainer->network, parameters);
+}
+
+/* ---- after the gradient ---- */
 
 /* The norm is computed where somebody wants it: for clipping, for a report. Else a look at the gradient, whether it is finite, is enough. */
 static bool measure_gradient(struct trainer *trainer) {
@@ -14,15 +81,15 @@ static bool measure_gradient(struct trainer *trainer) {
   return isfinite(trainer->position.gradient_norm);
 }
 
-bool algorithm_descend(struct trainer *trainer) {
+enum step_outcome algorithm_descend(struct trainer *trainer) {
   const struct train_settings *settings = trainer->settings;
   network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
-  if (!measure_gradient(trainer)) return false;
+  if (!measure_gradient(trainer)) return STEP_DIVERGED;
   trainer_settle(trainer);
   if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
   gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->parameter_count, trainer->gradients);
   optimizer_of(&settings->optimizer)
       ->step(settings->optimizer.settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
              trainer->gradients, &trainer->optimizer);
-  return true;
+  return STEP_TAKEN;
 }

@@ -32,20 +32,20 @@ static enum error_code measure_evaluation(const struct network *network, const s
 }
 
 /* A checkpoint is read as a whole before it is handed to the trainer; from then on the keeper holds a copy of that size, and writes it. */
-static uint64_t measure_checkpoint(const struct train_settings *train, const struct network *network) {
-  const struct optimizer_kind *optimizer = (const struct optimizer_kind *)train->optimizer.kind;
-  uint64_t slot_count = optimizer == NULL ? LIMIT_OPTIMIZER_SLOTS : optimizer->slot_count(train->optimizer.settings);
-  uint64_t bytes = 0;
-  uint64_t weight_count = (uint64_t)network_parameter_count(network) + network_buffer_count(network);
-  bool keeps_best = train->early_stopping.is_enabled && train->early_stopping.restore_best;
-  if (!add_bytes(&bytes, weight_count, (slot_count + (keeps_best ? 2 : 1)) * sizeof(float))) return UINT64_MAX;
-  return add_bytes(&bytes, measure_piece(bytes), 1) ? bytes : UINT64_MAX;
+static enum error_code measure_checkpoint(const struct train_settings *train, const struct network *network, uint64_t *out_bytes,
+                                          struct error *error) {
+  size_t count = 0;
+  enum error_code code = trainer_measure_block(network, train, &count, error);
+  if (code != ERROR_NONE) return code;
+  *out_bytes = 0;
+  if (add_bytes(out_bytes, count, sizeof(float)) && add_bytes(out_bytes, measure_piece(*out_bytes), 1)) return ERROR_NONE;
+  return error_set(error, ERROR_OVER_BUDGET, "a checkpoint needs more memory than can be counted");
 }
 
 enum error_code jobs_measure(const struct job_spec *spec, const struct network *network, const struct data_plan *plan, uint64_t *out_bytes,
                              struct error *error) {
   size_t rows_bytes = 0, trainer_bytes = 0;
-  uint64_t evaluation_bytes = 0;
+  uint64_t evaluation_bytes = 0, checkpoint_bytes = 0;
   enum task task = plan->layout.task;
   struct train_data data = {.task = task,
                             .class_count = task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count : 0,
@@ -54,9 +54,9 @@ enum error_code jobs_measure(const struct job_spec *spec, const struct network *
   enum error_code code = data_plan_measure(plan, false, &rows_bytes, error);
   if (code == ERROR_NONE) code = trainer_measure(network, &spec->train, &data, &trainer_bytes, error);
   if (code == ERROR_NONE) code = measure_evaluation(network, plan, &evaluation_bytes, error);
+  if (code == ERROR_NONE) code = measure_checkpoint(&spec->train, network, &checkpoint_bytes, error);
   if (code != ERROR_NONE) return code;
   /* Checkpoints and the end of a run (evaluation) never meet. */
-  uint64_t checkpoint_bytes = measure_checkpoint(&spec->train, network);
   uint64_t passing_bytes = checkpoint_bytes > evaluation_bytes ? checkpoint_bytes : evaluation_bytes;
   uint64_t sum = rows_bytes;
   if (!add_bytes(&sum, trainer_bytes, 1) || !add_bytes(&sum, passing_bytes, 1)) {

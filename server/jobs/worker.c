@@ -31,7 +31,7 @@ static enum train_request poll_request(void *context) {
 uint64_t run_count_samples(const struct run *run, uint64_t step) {
   uint64_t row_count = run->prepared.data.train.count;
   if (run->steps_per_epoch == 0) return 0;
-  uint64_t in_epoch = (step % run->steps_per_epoch) * (uint64_t)run->spec.train.batch_size;
+  uint64_t in_epoch = (step % run->steps_per_epoch) * (uint64_t)run->spec.train.batch_size * (uint64_t)run->spec.train.accumulate_steps;
   return step / run->steps_per_epoch * row_count + (in_epoch < row_count ? in_epoch : row_count);
 }
 

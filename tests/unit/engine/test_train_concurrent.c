@@ -35,7 +35,7 @@ struct record {
   size_t allocation_count; /* of the last sitting */
   struct train_position position;
   float *block;
-  double last_loss, last_learning_rate, least_learning_rate;
+  double last_loss, last_learning_rate, least_learning_rate, last_evaluations;
 };
 
 static struct error error;
@@ -95,6 +95,7 @@ static void note_report(void *context, const struct train_report *report) {
     const struct train_value *value = &report->values[i];
     if (isfinite(value->value)) sum += value->value * (double)(i + 1);
     if (strcmp(value->name, "loss") == 0) record->last_loss = value->value;
+    if (strcmp(value->name, "evaluations") == 0) record->last_evaluations = value->value;
     if (strcmp(value->name, "learning_rate") == 0) record->last_learning_rate = value->value;
     if (strcmp(value->name, "learning_rate") == 0 && (record->least_learning_rate == 0 || value->value < record->least_learning_rate))
       record->least_learning_rate = value->value;
@@ -209,30 +210,85 @@ static const char *const optimizers[] = {
 static const char *const schedules[] = {
     "constant", "step", "exponential", "cosine warmup_steps=7", "one_cycle", "reduce_on_plateau patience=1"};
 
-START_TEST(a_stopped_run_goes_on_bit_for_bit) {
-  struct scene scene;
-  scene_init(&scene, rich_layers);
-  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, optimizers[_i % 7]);
-  scene_set(&scene, &scene.settings.schedule, &schedule_kinds, schedules[_i % 6]);
-  scene.settings.early_stopping = (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = 2, .restore_best = true};
-  scene_start(&scene, NULL);
-  struct record *whole = record_create(&scene), *pieces = record_create(&scene);
-  (void)run(&scene, whole);
-  const size_t bytes = network_parameter_count(scene.network) * sizeof(float),
-               buffer_bytes = network_buffer_count(scene.network) * sizeof(float);
-  float *parameters = malloc(bytes), *buffers = malloc(buffer_bytes);
-  memcpy(parameters, trainer_get_parameters(scene.trainer), bytes);
-  memcpy(buffers, trainer_get_buffers(scene.trainer), buffer_bytes);
-  scene_start(&scene, NULL);
-  /* At least so many polls that a sitting gets through a validation, which a stop makes start anew. */
-  run_in_pieces(&scene, pieces, 6 + (uint64_t)_i);
+enum { OPTIMIZERS = sizeof optimizers / sizeof optimizers[0] };
+
+/* One of every kind, and how many evaluations a step takes. */
+static const struct {
+  const char *text;
+  uint64_t passes;
+} algorithms[] = {
+    {"backprop", 1},
+    {"finite_differences", 103}, /* for the 51 weights below */
+    {"random_search candidates=3", 4},
+    {"genetic population=9 tournament_size=2", 9},
+};
+enum { ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
+
+/* "adam" of "adam learning_rate=0.1" */
+static bool is_named(const char *text, const char *name) {
+  const size_t length = strlen(name);
+  return strncmp(text, name, length) == 0 && (text[length] == ' ' || text[length] == '\0');
+}
+
+START_TEST(every_kind_is_among_those_that_are_stopped_here) {
+  for (size_t i = 0; i < optimizer_kinds.count; i++) {
+    size_t found = 0;
+    for (size_t k = 0; k < OPTIMIZERS; k++) found += is_named(optimizers[k], optimizer_kinds.get(i)->name);
+    ck_assert_msg(found > 0, "%s", optimizer_kinds.get(i)->name);
+  }
+  for (size_t i = 0; i < algorithm_kinds.count; i++) {
+    size_t found = 0;
+    for (size_t k = 0; k < ALGORITHMS; k++) found += is_named(algorithms[k].text, algorithm_kinds.get(i)->name);
+    ck_assert_msg(found > 0, "%s", algorithm_kinds.get(i)->name);
+  }
+}
+END_TEST
+
+/* The same run in one sitting and in many, stopped after every `stop_at` polls: the same reports, weights and buffers. */
+static void check_that_stopping_changes_nothing(struct scene *scene, uint64_t stop_at) {
+  scene_start(scene, NULL);
+  struct record *whole = record_create(scene), *pieces = record_create(scene);
+  (void)run(scene, whole);
+  const size_t bytes = network_parameter_count(scene->network) * sizeof(float),
+               buffer_bytes = network_buffer_count(scene->network) * sizeof(float);
+  float *parameters = malloc(bytes + 1), *buffers = malloc(buffer_bytes + 1);
+  memcpy(parameters, trainer_get_parameters(scene->trainer), bytes);
+  memcpy(buffers, trainer_get_buffers(scene->trainer), buffer_bytes);
+  scene_start(scene, NULL);
+  run_in_pieces(scene, pieces, stop_at);
   check_same(whole, pieces);
-  ck_assert_mem_eq(parameters, trainer_get_parameters(scene.trainer), bytes);
-  ck_assert_mem_eq(buffers, trainer_get_buffers(scene.trainer), buffer_bytes);
+  ck_assert_mem_eq(parameters, trainer_get_parameters(scene->trainer), bytes);
+  ck_assert_mem_eq(buffers, trainer_get_buffers(scene->trainer), buffer_bytes);
   free(parameters);
   free(buffers);
   record_destroy(whole);
   record_destroy(pieces);
+}
+
+/* Stops come between the passes of a step, too: then it is taken again. */
+START_TEST(a_stop_within_a_step_changes_nothing) {
+  struct scene scene;
+  scene_init(&scene, "dense units=4 activation=tanh l2=0.001; batch_norm; dropout rate=0.3; dense units=3 activation=softmax");
+  scene_set(&scene, &scene.settings.algorithm, &algorithm_kinds, algorithms[_i % ALGORITHMS].text);
+  scene.settings.accumulate_steps = _i < (int)ALGORITHMS ? 1 : 3;
+  scene.settings.batch_size = 40;
+  scene.settings.epochs = 3;
+  scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 2, .restore_best = true};
+  /* Enough polls for a step, for the validation behind it, and for a part of the step that the stop comes into. */
+  const uint64_t passes = algorithms[_i % ALGORITHMS].passes * (uint64_t)scene.settings.accumulate_steps;
+  check_that_stopping_changes_nothing(&scene, passes + passes / 2 + 4);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(a_stopped_run_goes_on_bit_for_bit) {
+  struct scene scene;
+  scene_init(&scene, rich_layers);
+  scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, optimizers[(size_t)_i % OPTIMIZERS]);
+  scene_set(&scene, &scene.settings.schedule, &schedule_kinds, schedules[_i % 6]);
+  scene.settings.early_stopping = (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = 2, .restore_best = true};
+  /* At least so many polls that a sitting gets through a validation, which a stop makes start anew. */
+  check_that_stopping_changes_nothing(&scene, 6 + (uint64_t)_i);
   scene_deinit(&scene);
 }
 END_TEST
@@ -322,6 +378,85 @@ START_TEST(any_number_of_threads_gives_the_same_bits) {
     scene_deinit(&scene);
   }
   free(expected);
+}
+END_TEST
+
+START_TEST(any_number_of_threads_gives_the_same_bits_in_every_algorithm) {
+  float *expected = NULL;
+  for (size_t threads = 1; threads <= 4; threads *= 2) {
+    struct scene scene;
+    scene_init(&scene, "dense units=20 activation=tanh; dropout rate=0.2; dense units=3 activation=softmax");
+    scene_set(&scene, &scene.settings.algorithm, &algorithm_kinds, algorithms[_i].text);
+    scene.settings.batch_size = 64;
+    scene.settings.epochs = 2;
+    const struct parallel parallel = threads_make_parallel(threads);
+    scene_start(&scene, &parallel);
+    struct record *record = record_create(&scene);
+    (void)run(&scene, record);
+    const size_t bytes = network_parameter_count(scene.network) * sizeof(float);
+    if (expected == NULL) {
+      expected = malloc(bytes);
+      memcpy(expected, trainer_get_parameters(scene.trainer), bytes);
+    }
+    ck_assert_mem_eq(expected, trainer_get_parameters(scene.trainer), bytes);
+    record_destroy(record);
+    scene_deinit(&scene);
+  }
+  free(expected);
+}
+END_TEST
+
+/* Counted from outside: by the polls, of which there is one before each pass of those that take several. */
+START_TEST(every_algorithm_counts_its_evaluations_and_ends_with_the_budget) {
+  struct scene scene;
+  scene_init(&scene, "dense units=3 activation=softmax"); /* 21 weights */
+  scene_set(&scene, &scene.settings.algorithm, &algorithm_kinds, algorithms[_i].text);
+  scene.data.validation.count = 0;
+  scene.settings.batch_size = 64; /* four batches an epoch */
+  scene.settings.epochs = 1000;
+  static const double each[] = {1, 43, 4, 9};
+  scene.settings.max_evaluations = (int64_t)(5 * each[_i]) + 1; /* a step begun is finished */
+  scene_start(&scene, NULL);
+  ck_assert_uint_eq(trainer_get_total_steps(scene.trainer), 6);
+  struct record *record = record_create(&scene);
+  const struct train_result result = run(&scene, record);
+  ck_assert_int_eq(result.outcome, TRAIN_COMPLETED);
+  ck_assert_uint_eq(result.step, 6);
+  ck_assert_uint_eq(result.epoch, 2); /* the second is cut short, and reported */
+  ck_assert_uint_eq(record->reports[record->report_count - 1].epoch, 2);
+  ck_assert_double_eq(record->last_evaluations, 6 * each[_i]);
+  if (each[_i] > 1) ck_assert_double_eq((double)record->polls, 6 * (each[_i] + 1));
+  record_destroy(record);
+  scene_deinit(&scene);
+}
+END_TEST
+
+/* 203 rows: batches of 48 make a step of four and, of the last 11 rows, one alone, whose gradient must not count as much. */
+START_TEST(accumulated_gradients_are_those_of_one_large_batch) {
+  static const char layers[] = "dense units=12 activation=tanh l2=0.01; dense units=3 activation=softmax";
+  struct scene large, small;
+  scene_init(&large, layers);
+  scene_init(&small, layers);
+  struct scene *both[] = {&large, &small};
+  struct record *records[2];
+  for (size_t i = 0; i < 2; i++) {
+    scene_set(both[i], &both[i]->settings.optimizer, &optimizer_kinds, "sgd learning_rate=0.5 momentum=0.9");
+    scene_set(both[i], &both[i]->settings.loss, &loss_kinds, "cross_entropy class_weights=1,2,5");
+    both[i]->settings.batch_size = i == 0 ? 203 : 48;
+    both[i]->settings.accumulate_steps = i == 0 ? 1 : 5;
+    both[i]->settings.epochs = 20;
+    scene_start(both[i], NULL);
+    ck_assert_uint_eq(trainer_get_steps_per_epoch(both[i]->trainer), 1);
+    records[i] = record_create(both[i]);
+    (void)run(both[i], records[i]);
+  }
+  ck_assert_double_le(fabs(records[0]->last_loss - records[1]->last_loss), 1e-5);
+  for (size_t i = 0; i < network_parameter_count(large.network); i++)
+    ck_assert_float_le(fabsf(trainer_get_parameters(large.trainer)[i] - trainer_get_parameters(small.trainer)[i]), 2e-5f);
+  for (size_t i = 0; i < 2; i++) {
+    record_destroy(records[i]);
+    scene_deinit(both[i]);
+  }
 }
 END_TEST
 
@@ -502,7 +637,12 @@ static void add_cases(Suite *suite) {
   TCase *tcase = suite_add_case(suite, "train");
   tcase_add_test(tcase, training_learns_three_clouds);
   tcase_add_test(tcase, the_training_loop_allocates_nothing);
-  tcase_add_loop_test(tcase, a_stopped_run_goes_on_bit_for_bit, 0, 14);
+  tcase_add_test(tcase, every_kind_is_among_those_that_are_stopped_here);
+  tcase_add_loop_test(tcase, a_stopped_run_goes_on_bit_for_bit, 0, 2 * OPTIMIZERS);
+  tcase_add_loop_test(tcase, a_stop_within_a_step_changes_nothing, 0, 2 * ALGORITHMS);
+  tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits_in_every_algorithm, 0, ALGORITHMS);
+  tcase_add_loop_test(tcase, every_algorithm_counts_its_evaluations_and_ends_with_the_budget, 0, ALGORITHMS);
+  tcase_add_test(tcase, accumulated_gradients_are_those_of_one_large_batch);
   tcase_add_loop_test(tcase, a_checkpoint_stays_as_it_is_until_it_is_settled, 0, 7);
   tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, 2);
   tcase_add_test(tcase, bfloat16_learns_as_float32_does);
