@@ -30,9 +30,10 @@ static void add_texts(struct sum *sum, char *const *texts, size_t count) {
   for (size_t i = 0; i < count; i++) add(sum, 1, strlen(texts[i]) + 1 + ALLOCATION_BYTES);
 }
 
-/* The fitted copy of the layout, the tables to encode with, the statistics to fit by. */
+/* The fitted copy of the layout. */
 static void add_columns(struct sum *sum, const struct preprocessor *layout) {
-  add(sum, layout->feature_count + layout->target_count + 2, sizeof(struct feature) + sizeof(struct target) + 2 * sizeof(struct moments));
+  add(sum, layout->feature_count + 1, sizeof(struct feature));
+  add(sum, layout->target_count + 1, sizeof(struct target));
   for (size_t i = 0; i < layout->feature_count; i++) {
     add_texts(sum, &layout->features[i].name, 1);
     add_texts(sum, layout->features[i].categories, layout->features[i].category_count);
@@ -42,6 +43,11 @@ static void add_columns(struct sum *sum, const struct preprocessor *layout) {
     add_texts(sum, &layout->targets[i].name, 1);
     add_texts(sum, layout->targets[i].classes, layout->targets[i].class_count);
   }
+}
+
+/* The tables to encode with, the statistics to fit by. */
+static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
+  add(sum, layout->feature_count + layout->target_count + 2, sizeof(struct moments));
   add(sum, 1, encoder_measure(layout));
 }
 
@@ -56,6 +62,21 @@ static void add_matrices(struct sum *sum, const struct data_plan *plan, bool as_
   }
 }
 
+static enum error_code report_sum(const struct data_plan *plan, const struct sum *sum, size_t *out_bytes, struct error *error) {
+  if (sum->is_over) {
+    return error_set(error, ERROR_OVER_BUDGET, "the rows of dataset \"%s\" need more memory than can be addressed", plan->settings.dataset);
+  }
+  *out_bytes = sum->bytes;
+  return ERROR_NONE;
+}
+
+enum error_code data_plan_measure_kept(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error) {
+  struct sum kept = {0};
+  add_matrices(&kept, plan, as_values);
+  add_columns(&kept, &plan->layout);
+  return report_sum(plan, &kept, out_bytes, error);
+}
+
 enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error) {
   /* First the rows are told apart (class, permutation, part of each), then the matrices are filled (part of each). */
   struct sum splitting = {0}, filling = {0}, both = {0};
@@ -65,11 +86,9 @@ enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, 
   add(&filling, plan->rows, sizeof(uint8_t));
   add_matrices(&filling, plan, as_values);
   add_columns(&both, &plan->layout);
+  add_fitting(&both, &plan->layout);
   add(&both, 1, READING_BYTES);
   add(&both, 1, splitting.bytes > filling.bytes ? splitting.bytes : filling.bytes);
-  if (splitting.is_over || filling.is_over || both.is_over) {
-    return error_set(error, ERROR_OVER_BUDGET, "the rows of dataset \"%s\" need more memory than can be addressed", plan->settings.dataset);
-  }
-  *out_bytes = both.bytes;
-  return ERROR_NONE;
+  both.is_over = both.is_over || splitting.is_over || filling.is_over;
+  return report_sum(plan, &both, out_bytes, error);
 }

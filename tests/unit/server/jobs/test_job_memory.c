@@ -1,4 +1,5 @@
-/* What jobs_measure computes holds what a job allocates, from reading its data to storing its model; and it all comes back. */
+/* What jobs_measure computes is what a job allocates, to 5 %, from reading its data to storing its model; and it all comes back. */
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -6,56 +7,92 @@
 #include "tests/support/job_scene.h"
 #include "tests/support/suite.h"
 
-enum { ROWS = 12000, OTHER_BYTES = 3 << 20 /* the database's page cache, events on their way */ };
-static const char wide_network[] = "{\"layers\": [{\"type\": \"dense\", \"units\": 700, \"activation\": \"relu\"}, {\"type\": "
-                                   "\"batch_norm\"}, {\"type\": \"dense\", \"units\": "
-                                   "700, \"activation\": \"gelu\"}, {\"type\": \"dense\", \"units\": \"auto\", \"activation\": \"auto\"}]}";
+enum { ROWS = 20000 };
+static const double TOLERANCE = 0.05;
+/* May stay when a job is over, and is not its own: the database's page cache, what the kernels' library keeps. */
+enum { KEPT_BYTES = 1 << 20 };
+
+#define WIDE "{\"type\": \"dense\", \"units\": 1200, \"activation\": \"relu\"}"
+#define OUTPUT "{\"type\": \"dense\", \"units\": \"auto\", \"activation\": \"auto\"}"
+static const struct {
+  const char *network, *target, *extra;
+} cases[] = {
+    /* Weights and moments are most of it … */
+    {"{\"layers\": [" WIDE "," WIDE "," OUTPUT "]}", "side", "\"epochs\": 1, \"batch_size\": 512, \"optimizer\": {\"type\": \"adam\"},"},
+    {"{\"layers\": [" WIDE "," WIDE "," OUTPUT "]}", "side", "\"epochs\": 1, \"batch_size\": 512, \"optimizer\": {\"type\": \"sgd\"},"},
+    {"{\"layers\": [" WIDE "," WIDE "," OUTPUT "]}", "height",
+     "\"epochs\": 1, \"batch_size\": 512, \"optimizer\": {\"type\": \"sgd\", \"momentum\": 0.9}, \"precision\": \"bfloat16\","},
+    {"{\"layers\": [" WIDE "," WIDE "," OUTPUT "]}", "side",
+     "\"epochs\": 1, \"batch_size\": 512, \"optimizer\": {\"type\": \"adamw\", \"amsgrad\": true}, \"early_stopping\": {\"patience\": 1},"},
+    /* … or what a batch leaves behind in each layer, … */
+    {"{\"layers\": [" WIDE ", {\"type\": \"batch_norm\"}, {\"type\": \"dropout\", \"rate\": 0.1}, {\"type\": \"dense\", \"units\": 700, "
+     "\"activation\": \"gelu\"}, {\"type\": \"layer_norm\"}," OUTPUT "]}",
+     "side", "\"epochs\": 1, \"batch_size\": 4096, \"optimizer\": {\"type\": \"sgd\"},"},
+    {"{\"layers\": [" WIDE ", {\"type\": \"batch_norm\"}, {\"type\": \"dense\", \"units\": 700, \"activation\": \"gelu\"}," OUTPUT "]}",
+     "side",
+     "\"epochs\": 1, \"batch_size\": 2048, \"precision\": \"bfloat16\", \"loss\": {\"type\": \"mean_squared_error\"}, "
+     "\"early_stopping\": {\"patience\": 1},"},
+    /* … or the test part's evaluation. */
+    {"{\"layers\": [{\"type\": \"dense\", \"units\": 6000, \"activation\": \"relu\"}," OUTPUT "]}", "side",
+     "\"epochs\": 1, \"batch_size\": 32, \"split\": {\"validation\": 0.05, \"test\": 0.9},"},
+};
 
 static struct job_scene scene;
 static void open_scene(void) { job_scene_create(&scene, ROWS); }
 static void close_scene(void) { job_scene_destroy(&scene); }
 
-START_TEST(a_job_keeps_within_its_measured_memory_and_gives_it_back) {
+static void wait_until_nothing_runs(void) {
+  struct jobs_counts counts;
+  do {
+    usleep(1000);
+    jobs_get_counts(scene.jobs, &counts);
+  } while (counts.running > 0);
+}
+
+/* So that a checkpoint is read as well. */
+static void pause_and_resume(const char *id) {
+  struct error error = {0};
+  struct job_row row;
+  if (jobs_pause(scene.jobs, id, &error) != ERROR_NONE) return;
+  job_scene_wait(&scene, id, 1u << JOB_PAUSED | 1u << JOB_SUCCEEDED, &row);
+  if (row.state == JOB_PAUSED) ck_assert_int_eq(jobs_resume(scene.jobs, id, &error), ERROR_NONE);
+  job_row_deinit(&row);
+}
+
+/* So that what the first job of a process leaves behind for later ones is there. */
+static void warm_up(void) {
+  const struct scene_job job = {.network = cases[0].network, .extra = "\"epochs\": 2, \"split\": {\"validation\": 0.05, \"test\": 0.93},"};
+  char id[STORE_ID_BYTES];
+  job_scene_submit(&scene, &job, id);
+  job_scene_wait(&scene, id, 1u << JOB_SUCCEEDED, NULL);
+  wait_until_nothing_runs();
+}
+
+START_TEST(a_job_takes_the_memory_that_was_computed_for_it_and_gives_it_back) {
   if (!allocations_can_count()) return;
-  static const char *const extras[] = {"\"epochs\": 1, \"batch_size\": 256,",
-                                       "\"epochs\": 1, \"batch_size\": 256, \"early_stopping\": {\"patience\": 1},",
-                                       "\"epochs\": 1, \"batch_size\": 512, \"loss\": {\"type\": \"mean_squared_error\"},"};
-  struct jobs_options options = {.workers = 1, .checkpoint_interval_ms = 50};
+  const struct jobs_options options = {.workers = 1, .checkpoint_interval_ms = 20};
   job_scene_start(&scene, &options);
-  for (size_t i = 0; i < sizeof extras / sizeof extras[0]; i++) {
-    struct scene_job job = {.network = wide_network, .extra = extras[i]};
-    struct job_row row;
-    char id[STORE_ID_BYTES];
-    size_t before = allocations_live_bytes();
-    allocations_reset_peak();
-    job_scene_submit(&scene, &job, id);
-    job_scene_wait_for_metrics(&scene, id, 1);
-    struct error error = {0};
-    if (jobs_pause(scene.jobs, id, &error) == ERROR_NONE) { /* so that a checkpoint is read as well */
-      job_scene_wait(&scene, id, 1u << JOB_PAUSED | 1u << JOB_SUCCEEDED, &row);
-      if (row.state == JOB_PAUSED) ck_assert_int_eq(jobs_resume(scene.jobs, id, &error), ERROR_NONE);
-      job_row_deinit(&row);
-    }
-    job_scene_wait(&scene, id, 1u << JOB_SUCCEEDED, &row);
-    size_t peak = allocations_peak_bytes() - before;
-    ck_assert_msg(peak <= row.memory_bytes + OTHER_BYTES, "%zu bytes allocated, %llu measured", peak, (unsigned long long)row.memory_bytes);
-    ck_assert_msg(peak + OTHER_BYTES >= row.memory_bytes / 2, "%zu bytes allocated, %llu measured", peak,
-                  (unsigned long long)row.memory_bytes);
-    job_row_deinit(&row);
-    struct jobs_counts counts;
-    do {
-      usleep(1000);
-      jobs_get_counts(scene.jobs, &counts);
-    } while (counts.running > 0);
-    ck_assert_msg(allocations_live_bytes() < before + OTHER_BYTES, "%zu bytes before, %zu after", before, allocations_live_bytes());
-  }
+  warm_up();
+  struct job_row row;
+  char id[STORE_ID_BYTES];
+  const size_t before = allocations_live_bytes();
+  allocations_reset_peak();
+  job_scene_submit(&scene, &(struct scene_job){.network = cases[_i].network, .target = cases[_i].target, .extra = cases[_i].extra}, id);
+  job_scene_wait_for_metrics(&scene, id, 2);
+  pause_and_resume(id);
+  job_scene_wait(&scene, id, 1u << JOB_SUCCEEDED, &row);
+  const double peak = (double)(allocations_peak_bytes() - before), measured = (double)row.memory_bytes;
+  ck_assert_msg(fabs(peak - measured) <= TOLERANCE * measured, "%.0f bytes allocated, %.0f computed", peak, measured);
+  job_row_deinit(&row);
+  wait_until_nothing_runs();
+  ck_assert_msg(allocations_live_bytes() < before + KEPT_BYTES, "%zu bytes before, %zu after", before, allocations_live_bytes());
 }
 END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "job_memory");
   tcase_add_checked_fixture(test_case, open_scene, close_scene);
-  tcase_add_test(test_case, a_job_keeps_within_its_measured_memory_and_gives_it_back);
+  tcase_add_loop_test(test_case, a_job_takes_the_memory_that_was_computed_for_it_and_gives_it_back, 0, sizeof cases / sizeof cases[0]);
 }
 
 int main(void) { return suite_main("job_memory", add_cases); }
