@@ -11,7 +11,9 @@
  *
  * Backward, with M the dropout's factors, D = P ∘ M, and dX for ∂C/∂X:
  *   dO = δ W_out,   dV = Dᵀ dO,   dP = (dO Vᵀ) ∘ M,   dS = P ∘ (dP − r),   dQ = dS K / √depth,   dK = dSᵀ Q / √depth
- *   r(i) = Σⱼ P(i, j) dP(i, j) = Σ over columns of dO(i) O(i)
+ *   r(i) = Σⱼ P(i, j) dP(i, j)
+ * Without extra columns the keys' bias adds the same to all of a query's scores and so changes nothing: its gradient is 0, and not the
+ * noise of a sum that cancels, from which optimizers that divide by a gradient's size would make steps.
  *
  * S is computed a block of QUERY_ROWS queries at a time, forward and again backward (Dao, Fu, Ermon, Rudra, Ré 2022: "FlashAttention"):
  * what is saved grows with time, not its square. An item of work is one head of one sample; a piece is some items, one after the other in
@@ -332,31 +334,32 @@ static void forward_block(const struct block *block) {
     for (size_t i = 0; i < job->depth; i++) mixed[row * job->width + i] *= inverses[row];
 }
 
-/* From S and dD = dO Vᵀ to D in `scores` and dS / √depth in `gradients`, for one row. */
-static void differentiate_row(const struct block *block, size_t row, float r) {
+/* Σ p(j) g(j) */
+static float sum_products(size_t count, const float *restrict p, const float *restrict g) {
+  float lanes[LANES] = {0};
+  size_t j = 0;
+  for (; j + LANES <= count; j += LANES)
+    for (size_t lane = 0; lane < LANES; lane++) lanes[lane] += p[j + lane] * g[j + lane];
+  for (size_t lane = 0; j < count; j++, lane++) lanes[lane] += p[j] * g[j];
+  for (size_t half = LANES / 2; half > 0; half /= 2)
+    for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+  return lanes[0];
+}
+
+/* From S and dO Vᵀ to D in `scores` and dS / √depth in `gradients`, for one row. */
+static void differentiate_row(const struct block *block, size_t row) {
   const struct job *job = block->job;
   float *restrict s = block->scores + row * block->columns, *restrict g = block->gradients + row * block->columns;
   const float max = find_statistics(block)[2 * row], inverse = find_statistics(block)[2 * row + 1], scale = job->scale;
-  (void)close_gap(block, row, g);
+  if (job->rate > 0) drop(block, row, g);
   const size_t count = close_gap(block, row, s);
+  (void)close_gap(block, row, g);
   for (size_t j = 0; j < count; j++) s[j] = vector_exp_negative((s[j] - max) * scale) * inverse;
-  if (job->rate == 0) {
-    for (size_t j = 0; j < count; j++) g[j] = s[j] * (g[j] - r) * scale;
-    open_gap(block, row, s);
-    open_gap(block, row, g);
-    return;
-  }
+  const float r = sum_products(count, s, g);
+  for (size_t j = 0; j < count; j++) g[j] = s[j] * (g[j] - r) * scale;
   open_gap(block, row, s);
   open_gap(block, row, g);
-  float mask[UNIFORM_COUNT];
-  for (size_t column = 0; column < block->columns; column += UNIFORM_COUNT) {
-    const size_t chunk = smaller(UNIFORM_COUNT, block->columns - column);
-    draw_mask(block, row, column, chunk, mask);
-    for (size_t j = 0; j < chunk; j++) {
-      g[column + j] = s[column + j] * (g[column + j] * mask[j] - r) * scale;
-      s[column + j] *= mask[j];
-    }
-  }
+  if (job->rate > 0) drop(block, row, s);
 }
 
 /* gradients = dO Vᵀ */
@@ -400,14 +403,10 @@ static void gather(const struct block *block, const float *weights, const float 
 
 static void backward_block(const struct block *block) {
   const struct job *job = block->job;
-  const float *mixed = job->mixed + find_mixed(block, block->first), *dmixed = job->dmixed + find_mixed(block, block->first);
+  const float *dmixed = job->dmixed + find_mixed(block, block->first);
   score(block);
   backward_weights(block);
-  for (size_t row = 0; row < block->rows; row++) {
-    float r = 0;
-    for (size_t i = 0; i < job->depth; i++) r += dmixed[row * job->width + i] * mixed[row * job->width + i];
-    differentiate_row(block, row, r);
-  }
+  for (size_t row = 0; row < block->rows; row++) differentiate_row(block, row);
   float *dqkv = job->dqkv + find_qkv(block, 0);
   gather(block, block->scores, dmixed, job->width, dqkv + 2 * job->width, job->dbias_v);
   gather(block, block->gradients, find_query(block), 3 * job->width, dqkv + job->width, job->dbias_k);
@@ -517,6 +516,8 @@ static void backward(const struct layer *layer, const struct pass *pass) {
     kernel_column_sums(pass->parallel, job.batch, job.width, job.dbias_v, pass->gradients + bias_k[1].offset);
   }
   project_back(&job, IN_WEIGHT, 3 * job.width, pass->x[0], job.dqkv, pass->dx[0]);
+  const struct self_attention *attention = layer->settings;
+  if (attention->bias && job.extra == 0) memset(pass->gradients + layer->tensors[IN_BIAS].offset + job.width, 0, job.width * sizeof(float));
 }
 
 /* y = W x + b for one row. */

@@ -1,0 +1,107 @@
+"""Optimizer specs as PyTorch's optimizers. Used by generate.py."""
+
+import torch
+
+
+def betas(spec):
+    return spec.get("beta1", 0.9), spec.get("beta2", 0.999)
+
+
+def rename(spec, **names):
+    """The spec's settings by PyTorch's names."""
+    names = {"learning_rate": "lr", "epsilon": "eps", **names}
+    settings = {names.get(key, key): value for key, value in spec.items() if key not in ("type", "beta1", "beta2")}
+    if "beta1" in spec or "beta2" in spec:
+        settings["betas"] = betas(spec)
+    return settings
+
+
+class NAdam(torch.optim.Optimizer):
+    """NAdam as it was until PyTorch 1.13, and is in ours: the momentum of a step enters the product that corrects the next one twice."""
+
+    def __init__(self, tensors, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3, **flags):
+        super().__init__(tensors, {})
+        flags.pop("foreach")
+        self.lr, self.betas, self.eps, self.weight_decay, self.momentum_decay = lr, betas, eps, weight_decay, momentum_decay
+        self.is_decoupled, self.sign = flags.pop("decoupled_weight_decay", False), -1 if flags.pop("maximize", False) else 1
+        self.count, self.product = 0, 1.0
+        assert not flags
+
+    def momentum(self, count):
+        return self.betas[0] * (1 - 0.5 * 0.96 ** (count * self.momentum_decay))
+
+    def step(self, closure):
+        value = closure()
+        self.count += 1
+        now, following = self.momentum(self.count), self.momentum(self.count + 1)
+        self.product *= now
+        with torch.no_grad():
+            for tensor in self.param_groups[0]["params"]:
+                self.update(tensor, now, following)
+        return value
+
+    def update(self, tensor, now, following):
+        gradient, state = self.sign * tensor.grad, self.state[tensor]
+        if self.is_decoupled:
+            tensor.mul_(1 - self.lr * self.weight_decay)
+        else:
+            gradient = gradient + self.weight_decay * tensor
+        mean, square = state.get("mean", torch.zeros_like(tensor)), state.get("square", torch.zeros_like(tensor))
+        state["mean"] = mean = self.betas[0] * mean + (1 - self.betas[0]) * gradient
+        state["square"] = square = self.betas[1] * square + (1 - self.betas[1]) * gradient.square()
+        size = (square / (1 - self.betas[1] ** self.count)).sqrt() + self.eps
+        tensor -= self.lr * (1 - now) / (1 - self.product) * gradient / size
+        tensor -= self.lr * following / (1 - self.product * now * following) * mean / size
+
+
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": NAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+}
+
+
+def create(spec, tensors):
+    settings = rename(spec, decay="alpha") if spec["type"] == "rmsprop" else rename(spec)
+    return OPTIMIZERS[spec["type"]](tensors, foreach=False, **settings)
+
+
+def draw(draw_):
+    """An optimizer with some of its settings."""
+    choose = draw_.random.choice
+    kind = choose(sorted(OPTIMIZERS))
+    spec = {"type": kind, "learning_rate": {"sgd": 0.05, "adadelta": 1.0}.get(kind, 0.01)}
+    draw_.maybe(spec, "weight_decay", 0.3, 0.1, 0.01)
+    if kind == "sgd":
+        draw_.maybe(spec, "momentum", 0.6, 0.9, 0.5)
+        if spec.get("momentum"):
+            draw_.maybe(spec, "nesterov", 0.4, True)
+            if not spec.get("nesterov"):
+                draw_.maybe(spec, "dampening", 0.4, 0.1, 0.5)
+    if kind in ("adam", "adamw", "nadam"):
+        draw_.maybe(spec, "beta1", 0.3, 0.8, 0.95)
+        draw_.maybe(spec, "beta2", 0.3, 0.99, 0.9)
+    if kind in ("adam", "adamw"):
+        draw_.maybe(spec, "amsgrad", 0.3, True)
+    if kind == "nadam":
+        draw_.maybe(spec, "momentum_decay", 0.3, 0.01)
+        draw_.maybe(spec, "decoupled_weight_decay", 0.3, True)
+    if kind == "rmsprop":
+        draw_.maybe(spec, "decay", 0.4, 0.9, 0.95)
+        draw_.maybe(spec, "momentum", 0.4, 0.5, 0.9)
+        draw_.maybe(spec, "centered", 0.4, True)
+    if kind == "adagrad":
+        draw_.maybe(spec, "lr_decay", 0.4, 0.1)
+        draw_.maybe(spec, "initial_accumulator_value", 0.4, 0.1)
+    if kind == "adadelta":
+        draw_.maybe(spec, "rho", 0.4, 0.95, 0.8)
+    if draw_.chance(0.3):
+        spec["epsilon"] = choose([1e-5, 1e-3])
+        if kind == "sgd":
+            del spec["epsilon"]
+    draw_.maybe(spec, "maximize", 0.1, True)
+    return spec
