@@ -52,6 +52,13 @@ enum error_code error_add(struct error *error, const char *pointer, const char *
   return error->code;
 }
 
+enum error_code error_merge(struct error *error, const struct error *found) {
+  for (size_t i = 0; i < found->item_count; i++) error_add(error, found->items[i].pointer, "%s", found->items[i].detail);
+  error->items_dropped += found->items_dropped;
+  if (found->item_count == 0 && found->code != ERROR_NONE && error->code == ERROR_NONE) error_set(error, found->code, "%s", found->detail);
+  return error->code;
+}
+
 /* RFC 6901: "~" becomes "~0" and "/" becomes "~1". */
 static void escape_member(char escaped[2 * ERROR_POINTER_BYTES], const char *member) {
   for (; *member != '\0'; member++) {

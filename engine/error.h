@@ -67,6 +67,9 @@ __attribute__((format(printf, 3, 4))) enum error_code error_set(struct error *er
  * Returns the code. */
 __attribute__((format(printf, 3, 4))) enum error_code error_add(struct error *error, const char *pointer, const char *format, ...);
 
+/* Adds what another error has collected; one without field errors gives its code and detail, if there was none. Returns the code. */
+enum error_code error_merge(struct error *error, const struct error *found);
+
 /* The JSON pointer to a member: `pointer` + "/" + the printf form's result, escaped as RFC 6901 says, cut to fit. The two may be
  * the same array. */
 __attribute__((format(printf, 3, 4))) void error_pointer(char out_pointer[ERROR_POINTER_BYTES], const char *pointer, const char *format,

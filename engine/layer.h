@@ -103,8 +103,9 @@ struct pass64 {
 
 struct layer_kind {
   struct kind kind;
-  const char *formula;         /* "z = W x + b" */
-  size_t input_min, input_max; /* how many inputs it takes */
+  const char *formula;          /* "z = W x + b" */
+  const char *gradient_formula; /* "∂C/∂W = δ xᵀ, …", for whoever looks into a step; NULL: not told */
+  size_t input_min, input_max;  /* how many inputs it takes */
   /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_*, work_* and counts are 0 on entry. Sets (error_set) a
    * detail that names both layers and shapes; the caller puts the pointer. Sizes up to LIMIT_SAMPLE_VALUES are fine for products
    * of two; the caller checks what compile has set. */

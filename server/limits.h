@@ -11,6 +11,7 @@
 struct server_limits {
   uint64_t json_body_bytes, upload_bytes;
   uint64_t connections, handler_threads, long_requests, queued_requests, uploads, event_streams, queued_jobs;
+  uint64_t gradient_check_parameters;
   uint64_t collected_bodies_bytes, header_timeout_ms, body_idle_timeout_ms, body_bytes_per_second_min;
 };
 
@@ -20,6 +21,13 @@ enum {
   LIMIT_CONNECTIONS = 1000,
   LIMIT_HANDLER_THREADS = 8,
   LIMIT_LONG_REQUESTS = 2,                 /* being answered at once; further ones wait */
+  LIMIT_GRADIENT_CHECK_PARAMETERS = 20000, /* each takes two evaluations of the loss */
+  LIMIT_TRACE_ROWS = 64,                   /* of a trace or a gradient check */
+  LIMIT_TRACE_STEPS = 10000,               /* updates before the traced pass */
+  LIMIT_TRACE_TENSOR_VALUES = 256,         /* tensors of up to so many values are told whole … */
+  LIMIT_TRACE_VALUES = 1 << 18,            /* … as far as the answer has no more in all */
+  LIMIT_TRACE_WINDOWS = 16,                /* of large tensors, in one answer */
+  LIMIT_TRACE_WINDOW_VALUES = 10000,
   LIMIT_QUEUED_JOBS = 10000,               /* further ones get 429 */
   LIMIT_QUEUED_REQUESTS = 512,             /* whole requests that wait for a handler thread; further ones get 503 */
   LIMIT_UPLOADS = 8,                       /* at once; further ones get 429 */
@@ -48,6 +56,7 @@ static inline void server_limits_complete(struct server_limits *limits) {
                   {&limits->uploads, LIMIT_UPLOADS},
                   {&limits->event_streams, LIMIT_STREAMS},
                   {&limits->queued_jobs, LIMIT_QUEUED_JOBS},
+                  {&limits->gradient_check_parameters, LIMIT_GRADIENT_CHECK_PARAMETERS},
                   {&limits->collected_bodies_bytes, LIMIT_COLLECTED_BODIES_BYTES},
                   {&limits->header_timeout_ms, LIMIT_HEADER_TIMEOUT_MS},
                   {&limits->body_idle_timeout_ms, LIMIT_BODY_IDLE_TIMEOUT_MS},

@@ -29,6 +29,7 @@ const struct layer_kind layer_activation = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct activation)},
     .formula = "a = f(x)",
+    .gradient_formula = "∂C/∂x = δ",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -57,6 +57,7 @@ const struct layer_kind layer_add = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct add)},
     .formula = "z = x_0 + x_1 + ...",
+    .gradient_formula = "∂C/∂x_i = δ",
     .input_min = 2,
     .input_max = LIMIT_LAYER_INPUTS,
     .compile = compile,

@@ -260,6 +260,8 @@ const struct layer_kind layer_batch_norm = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct batch_norm)},
     .formula = "z = weight (x - mean) / sqrt(variance + epsilon) + bias",
+    .gradient_formula = "with u = (x - mean) / sqrt(variance + epsilon): ∂C/∂weight = Σ δ u, ∂C/∂bias = Σ δ, ∂C/∂x = weight / "
+                        "sqrt(variance + epsilon) (δ - mean(δ) - u mean(δ u))",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

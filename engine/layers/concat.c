@@ -96,6 +96,7 @@ const struct layer_kind layer_concat = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct concat)},
     .formula = "z = [x_0, x_1, ...]",
+    .gradient_formula = "[∂C/∂x_0, ∂C/∂x_1, ...] = δ",
     .input_min = 2,
     .input_max = LIMIT_LAYER_INPUTS,
     .compile = compile,

@@ -107,6 +107,7 @@ const struct layer_kind layer_dense = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct dense)},
     .formula = "z = x W^T + b",
+    .gradient_formula = "∂C/∂W = δ^T x, ∂C/∂b = Σ δ, ∂C/∂x = δ W",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -91,6 +91,7 @@ const struct layer_kind layer_dropout = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct dropout)},
     .formula = "z = x m / (1 - rate), m = 0 with probability rate, else 1",
+    .gradient_formula = "∂C/∂x = δ m / (1 - rate)",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -182,6 +182,8 @@ const struct layer_kind layer_layer_norm = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct layer_norm)},
     .formula = "z = weight (x - mean) / sqrt(variance + epsilon) + bias",
+    .gradient_formula = "with u = (x - mean) / sqrt(variance + epsilon) and g = δ weight: ∂C/∂weight = Σ δ u, ∂C/∂bias = Σ δ, ∂C/∂x = (g - "
+                        "mean(g) - u mean(g u)) / sqrt(variance + epsilon)",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -39,6 +39,7 @@ const struct layer_kind layer_reshape = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct reshape)},
     .formula = "z = x",
+    .gradient_formula = "∂C/∂x = δ",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -6,6 +6,7 @@
 #include "server/api/context.h"
 #include "server/api/handlers.h"
 #include "server/codec/settings_json.h"
+#include "server/codec/trace_json.h"
 #include "server/jobs/job_spec.h"
 
 /* Query parameters, each described once: name, JSON Schema, description. */
@@ -118,12 +119,63 @@ static const struct {
      "\"object\","
      "\"properties\":{\"class\":{\"type\":[\"string\",\"null\"]},\"probabilities\":{\"type\":\"object\"},\"labels\":{\"type\":\"object\"},"
      "\"value\":{\"type\":[\"number\",\"null\"]},\"values\":{\"type\":\"object\"},\"non_finite\":{\"type\":\"boolean\"}}}}}}"},
+    {"Trace",
+     "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"network\":{\"type\":\"string\"},"
+     "\"loss\":{\"type\":[\"number\",\"null\"]},\"penalty\":{\"type\":[\"number\",\"null\"]},"
+     "\"gradient_norm\":{\"type\":[\"number\",\"null\"]},\"non_finite\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+     "\"losses\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"null\"]},\"description\":\"before each step\"},"
+     "\"steps\":{\"type\":\"integer\"},\"values_limit\":{\"type\":\"integer\",\"description\":\"tensors of up to so many values are told "
+     "whole\"},\"loss_spec\":{\"type\":\"object\"},\"loss_formula\":{\"type\":\"string\"},\"optimizer\":{\"type\":\"object\"},"
+     "\"optimizer_formula\":{\"type\":\"string\"},\"input\":{\"$ref\":\"#/components/schemas/Tensor\"},"
+     "\"input_gradient\":{\"$ref\":\"#/components/schemas/Tensor\"},\"target\":{\"$ref\":\"#/components/schemas/Tensor\"},"
+     "\"layers\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"type\":{\"type\":"
+     "\"string\"},\"inputs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"formula\":{\"type\":\"string\"},"
+     "\"activation\":{\"type\":[\"object\",\"null\"]},\"activation_formula\":{\"type\":[\"string\",\"null\"]},"
+     "\"delta_formula\":{\"type\":\"string\"},\"gradient_formula\":{\"type\":[\"string\",\"null\"]},"
+     "\"input\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Tensor\"}},"
+     "\"z\":{\"$ref\":\"#/components/schemas/Tensor\"},\"a\":{\"$ref\":\"#/components/schemas/Tensor\"},"
+     "\"activation_derivative\":{\"$ref\":\"#/components/schemas/Tensor\"},\"activation_jacobian\":{\"$ref\":\"#/components/schemas/"
+     "Tensor\"},\"a_gradient\":{\"$ref\":\"#/components/schemas/Tensor\"},\"delta\":{\"$ref\":\"#/components/schemas/Tensor\"},"
+     "\"gradient_norm\":{\"type\":[\"number\",\"null\"]},\"tensors\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+     "\"properties\":{\"name\":{\"type\":\"string\"},\"value\":{\"$ref\":\"#/components/schemas/Tensor\"},"
+     "\"gradient\":{\"$ref\":\"#/components/schemas/Tensor\"},\"step\":{\"$ref\":\"#/components/schemas/Tensor\"},"
+     "\"after\":{\"$ref\":\"#/components/schemas/Tensor\"}}}}}}},"
+     "\"windows\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
+     "\"after\":{\"type\":\"object\",\"properties\":{\"loss\":{\"type\":[\"number\",\"null\"]},\"penalty\":{\"type\":[\"number\","
+     "\"null\"]},\"non_finite\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"output\":{\"$ref\":\"#/components/schemas/"
+     "Tensor\"}}}}}"},
     {"EvaluateRequest",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"dataset\"],\"properties\":{\"dataset\":{\"type\":\"string\"}}}"},
     {"Evaluation", "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"dataset\":{\"type\":\"string\"},\"rows\":{"
                    "\"type\":\"integer\"},"
                    "\"metrics\":{\"type\":\"object\"}}}"},
 };
+
+/* What a tensor of a trace looks like, and what stands beside the parameters in requests that bring rows. */
+static const char tensor_schema[] =
+    "{\"type\":\"object\",\"properties\":{\"tensor\":{\"type\":\"string\",\"description\":\"its name, for windows\"},"
+    "\"shape\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},\"count\":{\"type\":\"integer\"},"
+    "\"non_finite\":{\"type\":\"integer\",\"description\":\"how many values are not finite; they are null\"},"
+    "\"min\":{\"type\":[\"number\",\"null\"]},\"max\":{\"type\":[\"number\",\"null\"]},\"mean\":{\"type\":[\"number\",\"null\"]},"
+    "\"std\":{\"type\":[\"number\",\"null\"]},\"norm\":{\"type\":[\"number\",\"null\"]},"
+    "\"values\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"null\"]},\"description\":\"of small tensors, row-major\"},"
+    "\"quantiles\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"number\"}},"
+    "\"histogram\":{\"type\":\"object\",\"properties\":{\"edges\":{\"type\":\"array\",\"items\":{\"type\":\"number\"}},"
+    "\"counts\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}}}}}";
+
+static const char rows_properties[] =
+    "{\"rows\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":64,\"description\":\"of a model: raw, as predict takes them; of a network: "
+    "numbers of its input's shape, nested or flat\",\"items\":{\"type\":[\"object\",\"array\",\"number\"]}},"
+    "\"targets\":{\"type\":\"array\",\"description\":\"one for each row; of a model they may stand in the rows\","
+    "\"items\":{\"type\":[\"object\",\"array\",\"number\",\"string\",\"boolean\"]}},"
+    "\"weights\":{\"type\":[\"object\",\"null\"],\"description\":\"start values by \\\"layer.tensor\\\"; the others are the model's, or "
+    "random by "
+    "seed\",\"additionalProperties\":{\"type\":[\"array\",\"number\"]}}}";
+
+static const char windows_property[] =
+    "{\"windows\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"tensor\"],"
+    "\"properties\":{\"tensor\":{\"type\":\"string\"},\"offset\":{\"type\":\"integer\",\"minimum\":0,\"default\":0},"
+    "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"default\":100}}}}}";
 
 static const char *const listed[] = {"Network", "Dataset", "Job", "Model"};
 
@@ -132,6 +184,19 @@ static json_t *schema_reference(const char *name) { return json_pack("{s:s+}", "
 static json_t *list_schema(const char *item) {
   return json_pack("{s:s, s:{s:{s:s, s:o}, s:{s:[s, s]}}}", "type", "object", "properties", "items", "type", "array", "items",
                    schema_reference(item), "next_cursor", "type", "string", "null");
+}
+
+/* The schema of a request with parameters, rows and `more`. */
+static json_t *rows_schema(const struct param *params, size_t param_count, const char *more) {
+  json_t *schema = settings_schema(params, param_count), *properties = json_object_get(schema, "properties");
+  json_t *rows = json_loads(rows_properties, 0, NULL), *others = json_loads(more, 0, NULL);
+  if (properties == NULL || json_object_update(properties, rows) != 0 || json_object_update(properties, others) != 0) {
+    json_decref(schema);
+    schema = NULL;
+  }
+  json_decref(rows);
+  json_decref(others);
+  return schema;
 }
 
 static json_t *make_schemas(void) {
@@ -144,6 +209,8 @@ static json_t *make_schemas(void) {
     snprintf(name, sizeof name, "%sList", listed[i]);
     json_put(&schemas, name, list_schema(listed[i]));
   }
+  json_put(&schemas, "Tensor", json_loads(tensor_schema, 0, NULL));
+  json_put(&schemas, "TraceRequest", rows_schema(trace_params, PARAM_COUNT(trace_params), windows_property));
   json_put(&schemas, "NetworkSpec", settings_schema(network_params, PARAM_COUNT(network_params)));
   json_t *job = settings_schema(job_params, job_param_count);
   json_t *properties = json_object_get(job, "properties");
@@ -152,7 +219,8 @@ static json_t *make_schemas(void) {
   if (properties != NULL && network != NULL) json_object_set_new(properties, "network", network);
   json_put(&schemas, "JobSpec", job);
   if (schemas == NULL || !settings_schema_components(network_params, PARAM_COUNT(network_params), schemas) ||
-      !settings_schema_components(job_params, job_param_count, schemas)) {
+      !settings_schema_components(job_params, job_param_count, schemas) ||
+      !settings_schema_components(trace_params, PARAM_COUNT(trace_params), schemas)) {
     json_decref(schemas);
     return NULL;
   }

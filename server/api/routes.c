@@ -27,6 +27,9 @@ const struct route routes[] = {
      "limit cursor"},
     {"GET", "/v1/networks/{id}", networks_get_one, "getNetwork", "A network with its shapes and sizes", ROUTE_ETAG, 200, NULL, "Network",
      NULL, NULL},
+    {"POST", "/v1/networks/{id}/trace", networks_trace, "traceNetwork",
+     "A step of training on a few rows, every number of it, with weights given or random", ROUTE_JSON_BODY, 200, "TraceRequest", "Trace",
+     NULL, NULL},
     {"DELETE", "/v1/networks/{id}", networks_delete_one, "deleteNetwork", "Delete a network; jobs keep their own copy", 0, 204, NULL, NULL,
      NULL, NULL},
 
@@ -73,6 +76,8 @@ const struct route routes[] = {
      ROUTE_JSON_OR_CSV_BODY | ROUTE_STREAMS_BODY, 200, "PredictRequest", "Predictions", NULL, NULL},
     {"POST", "/v1/models/{id}/evaluate", models_evaluate, "evaluate", "A model's metrics on a dataset", ROUTE_JSON_BODY | ROUTE_LONG, 200,
      "EvaluateRequest", "Evaluation", NULL, NULL},
+    {"POST", "/v1/models/{id}/trace", models_trace, "traceModel", "A step of training on a few rows, every number of it", ROUTE_JSON_BODY,
+     200, "TraceRequest", "Trace", NULL, NULL},
 
     {"GET", "/assets/{file}", root_get_asset, "getAsset", "A file of the page", ROUTE_PUBLIC | ROUTE_ETAG, 200, NULL, NULL, "text/plain",
      NULL},

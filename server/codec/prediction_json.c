@@ -9,13 +9,21 @@
 #include "server/codec/settings_json.h"
 #include "server/data/csv.h"
 
-enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor, struct error *error) {
-  cells->count = preprocessor->feature_count;
+static enum error_code cells_init(struct row_cells *cells, size_t count, struct error *error) {
+  cells->count = count;
   cells->cells = calloc(cells->count + 1, sizeof *cells->cells);
   cells->numbers = calloc(cells->count + 1, sizeof *cells->numbers);
   if (cells->cells != NULL && cells->numbers != NULL) return ERROR_NONE;
   row_cells_deinit(cells);
   return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor, struct error *error) {
+  return cells_init(cells, preprocessor->feature_count, error);
+}
+
+enum error_code target_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor, struct error *error) {
+  return cells_init(cells, preprocessor->target_count, error);
 }
 
 void row_cells_deinit(struct row_cells *cells) {
@@ -131,8 +139,43 @@ enum error_code row_cells_from_json(struct row_cells *cells, const struct prepro
     read_array(cells, row, pointer, &found);
   else
     error_add(&found, pointer, "must be an object {\"input\": value, …} or an array of values");
-  for (size_t i = 0; i < found.item_count; i++) error_add(error, found.items[i].pointer, "%s", found.items[i].detail);
+  error_merge(error, &found);
   settle_kinds(cells, preprocessor);
+  return found.code;
+}
+
+static void read_target(struct row_cells *cells, const struct preprocessor *preprocessor, size_t index, const json_t *value,
+                        const char *pointer, struct error *error) {
+  struct cell *cell = &cells->cells[index];
+  const struct target *target = &preprocessor->targets[index];
+  cell->kind = CELL_MISSING;
+  if (value != NULL) read_cell(cells, index, value, pointer, error);
+  if (value == NULL || json_is_null(value)) error_add(error, pointer, "is missing: the target \"%.100s\" is needed", target->name);
+  if (target->is_class && cell->kind == CELL_NUMBER) cell->kind = CELL_TEXT;
+}
+
+enum error_code target_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *targets,
+                                       const char *pointer, struct error *error) {
+  struct error found = {0};
+  const size_t count = cells->count;
+  char at[ERROR_POINTER_BYTES];
+  if (json_is_array(targets) && json_array_size(targets) != count)
+    error_add(&found, pointer, "has %zu values, the model has %zu target%s", json_array_size(targets), count, count == 1 ? "" : "s");
+  for (size_t i = 0; i < count && found.code == ERROR_NONE && json_is_object(targets); i++) {
+    error_pointer(at, pointer, "%s", preprocessor->targets[i].name);
+    read_target(cells, preprocessor, i, json_object_get(targets, preprocessor->targets[i].name), at, &found);
+  }
+  for (size_t i = 0; i < count && found.code == ERROR_NONE && json_is_array(targets); i++) {
+    error_pointer(at, pointer, "%zu", i);
+    read_target(cells, preprocessor, i, json_array_get(targets, i), at, &found);
+  }
+  if (!json_is_object(targets) && !json_is_array(targets)) {
+    if (count == 1)
+      read_target(cells, preprocessor, 0, targets, pointer, &found);
+    else
+      error_add(&found, pointer, "must be an object {\"target\": value, …} or an array of %zu values", count);
+  }
+  error_merge(error, &found);
   return found.code;
 }
 

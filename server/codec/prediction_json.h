@@ -23,6 +23,13 @@ void row_cells_deinit(struct row_cells *cells);
 __attribute__((warn_unused_result)) enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor,
                                                                         const json_t *row, const char *pointer, struct error *error);
 
+/* The same for a row's targets: {"target": value, …} (other keys are not looked at), the value alone of a single target, or [value, …] in
+ * order. None may be missing. */
+__attribute__((warn_unused_result)) enum error_code target_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor,
+                                                                      struct error *error);
+__attribute__((warn_unused_result)) enum error_code target_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor,
+                                                                           const json_t *targets, const char *pointer, struct error *error);
+
 /* A text that grows; its memory is the caller's to free. */
 struct prediction_text {
   char *bytes;

@@ -36,6 +36,23 @@ START_TEST(set_keeps_collected_items) {
 }
 END_TEST
 
+START_TEST(merging_adds_what_the_other_has) {
+  struct error error = {0}, found = {0};
+  ck_assert_int_eq(error_merge(&error, &found), ERROR_NONE);
+  error_set(&found, ERROR_OVER_BUDGET, "too much");
+  ck_assert_int_eq(error_merge(&error, &found), ERROR_OVER_BUDGET);
+  ck_assert_str_eq(error.detail, "too much");
+  error_clear(&error);
+  error_clear(&found);
+  error_add(&error, "/a", "is wrong");
+  for (int i = 0; i < ERROR_ITEM_MAX + 3; i++) error_add(&found, "/b", "is wrong too");
+  ck_assert_int_eq(error_merge(&error, &found), ERROR_INVALID);
+  ck_assert_str_eq(error.detail, "is wrong");
+  ck_assert_uint_eq(error.item_count, ERROR_ITEM_MAX);
+  ck_assert_uint_eq(error.items_dropped, 4);
+}
+END_TEST
+
 START_TEST(items_over_the_limit_are_counted) {
   struct error error = {0};
   for (int i = 0; i < ERROR_ITEM_MAX + 5; i++) (void)error_add(&error, "/a", "item %d", i);
@@ -85,6 +102,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, set_returns_code_and_keeps_detail);
   tcase_add_test(test_case, first_item_sets_code_and_detail);
   tcase_add_test(test_case, set_keeps_collected_items);
+  tcase_add_test(test_case, merging_adds_what_the_other_has);
   tcase_add_test(test_case, items_over_the_limit_are_counted);
   tcase_add_test(test_case, long_texts_are_cut_between_characters);
   tcase_add_test(test_case, pointers_are_joined_and_cut);
