@@ -8,7 +8,15 @@
  *     ∂C/∂x    ◀──backward── δ  ◀──activation──  ∂C/∂a ◀── (summed by the network over successors)
  *
  * Arrays are row-major, batch first: x[i] is [batch, in[i] …], z and δ are [batch, out …].
- * Threads: functions are pure but for the arrays they are handed. They may cut work into pieces with pass->parallel.
+ *
+ * Sequences of different length. Samples [time, …] are padded at their end to one size. An array may come with lengths, one a sample: steps
+ * 0 … length − 1 along axis 0 are real, 1 ≤ length ≤ size of the axis, the rest is padding. Layers that know padding when they see it
+ * (embedding with padding_idx, masking) make lengths; each kind says in compile what becomes of them (enum layer_lengths). The network
+ * keeps a = 0 at padded steps, and δ = 0 before a kind's backward: so a kind that acts step by step needs no code for lengths.
+ * A kind that mixes steps (pooling, convolution, recurrence, attention, batch norm) must look at pass->lengths and leave padded steps
+ * out. What always holds: padding the same sequences further, to a longer axis 0, changes no real step's output, no cost and no gradient
+ * beyond rounding. A kind that can't hold to this refuses inputs with lengths in compile, saying what to do.
+ * * Threads: functions are pure but for the arrays they are handed. They may cut work into pieces with pass->parallel.
  */
 #ifndef ENGINE_LAYER_H
 #define ENGINE_LAYER_H
@@ -23,6 +31,13 @@
 #include "engine/parallel.h"
 #include "engine/param.h"
 #include "engine/random.h"
+
+/* What a layer makes of its inputs' lengths. */
+enum layer_lengths {
+  LAYER_LENGTHS_END,  /* the output has none: what it holds of each sample counts as a whole */
+  LAYER_LENGTHS_KEEP, /* the output's steps are the inputs': the same length; of inputs that differ, the shorter */
+  LAYER_LENGTHS_OWN   /* forward and forward64 write pass->out_lengths */
+};
 
 /* The first member of every layer's settings struct. The tables below describe parts of it; a kind's table includes, by
  * PARAM_INLINE rows at offset 0, those that make sense for it. */
@@ -44,6 +59,7 @@ struct layer_tensor {
   size_t fan_in, fan_out;
   const struct spec *initializer; /* borrowed from the settings; NULL: filled with `fill` */
   float fill;
+  size_t zero_row;   /* 1 + index of a row that starts as zeros whatever the initializer; 0: none */
   bool is_penalized; /* l1, l2 apply */
 };
 
@@ -55,9 +71,11 @@ struct layer {
   const char *name;     /* for errors; borrowed, as are the inputs' names */
   size_t input_count;
   const char *input_names[LIMIT_LAYER_INPUTS];
-  struct shape in[LIMIT_LAYER_INPUTS]; /* one sample of each input */
+  struct shape in[LIMIT_LAYER_INPUTS];  /* one sample of each input */
+  bool has_lengths[LIMIT_LAYER_INPUTS]; /* pass->lengths of that input won't be NULL; then it has at least two axes */
   /* Set by kind->compile: */
-  struct shape out; /* one sample of the output */
+  struct shape out;           /* one sample of the output */
+  enum layer_lengths lengths; /* KEEP and OWN need an output [time, …] of at least two axes; END unless set */
   size_t tensor_count;
   struct layer_tensor tensors[LIMIT_LAYER_TENSORS]; /* trained */
   size_t buffer_count;
@@ -77,10 +95,12 @@ struct pass {
   uint64_t seed, epoch, step;         /* for random_stream, with lane = layer->index */
   const float *x[LIMIT_LAYER_INPUTS]; /* a of each input */
   float *z;
-  const float *parameters; /* the network's block; add layer->tensors[i].offset */
-  float *buffers;          /* likewise; written in training only */
-  float *saved;            /* saved_per_sample · batch + saved_fixed floats; training only */
-  float *work;             /* work_per_sample · batch + work_fixed floats, in inference too; the next layer's call writes over them */
+  const uint32_t *lengths[LIMIT_LAYER_INPUTS]; /* [batch] of each input; NULL: all its steps are real */
+  uint32_t *out_lengths;                       /* [batch], for LAYER_LENGTHS_OWN: written by forward; NULL else */
+  const float *parameters;                     /* the network's block; add layer->tensors[i].offset */
+  float *buffers;                              /* likewise; written in training only */
+  float *saved;                                /* saved_per_sample · batch + saved_fixed floats; training only */
+  float *work; /* work_per_sample · batch + work_fixed floats, in inference too; the next layer's call writes over them */
   /* backward only: */
   const float *delta;            /* δ = ∂C/∂z */
   float *gradients;              /* the network's block; a kind overwrites its own tensors' parts */
@@ -96,6 +116,8 @@ struct pass64 {
   uint64_t seed, epoch, step;
   const double *x[LIMIT_LAYER_INPUTS];
   double *z;
+  const uint32_t *lengths[LIMIT_LAYER_INPUTS];
+  uint32_t *out_lengths;
   const double *parameters;
   const double *buffers; /* never written */
   double *work;          /* work_per_sample · batch + work_fixed values */

@@ -3,11 +3,15 @@
  * A batch's cost is sum / weight: sums and weights add up over batches, so that the loss of a whole dataset is exact whatever the
  * batches were. Output and target are [rows, width]; for TARGET_CLASS the target is [rows], class indices held as float.
  * A batch whose weight is 0 (every row ignored) costs nothing and has the gradient 0.
+ *
+ * Where the output is a sequence [time, classes] and the target a class for each step, rows are steps: the loss is averaged over steps.
+ * Of sequences of different length only the real steps count; the loss_… functions below leave the padding out, kinds never see it.
  */
 #ifndef ENGINE_LOSS_H
 #define ENGINE_LOSS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/param.h"
 
@@ -22,6 +26,8 @@ struct loss_batch {
   const float *a;              /* network output, [rows, width] */
   const float *target;         /* [rows, width] or, TARGET_CLASS, [rows] */
   const double *class_weights; /* resolved class weights [width], or NULL: all 1 */
+  size_t steps;                /* along axis 0 of a sample, where `lengths` are given or rows are steps; else 1 */
+  const uint32_t *lengths;     /* [samples] how many of them are real; NULL: all */
 };
 
 struct loss_kind {
@@ -32,6 +38,8 @@ struct loss_kind {
   const char *fused_activation;
   /* Adds the batch's Σ to *sum and its normalizer to *weight. */
   void (*evaluate)(const void *settings, const struct loss_batch *batch, double *sum, double *weight);
+  /* The normalizer alone. */
+  double (*weigh)(const void *settings, const struct loss_batch *batch);
   /* Writes the gradient of sum/weight of this batch to delta[rows, width]: by z if fused_activation, else by a. */
   void (*gradient)(const void *settings, const struct loss_batch *batch, float *delta);
   /* Writes ∂C/∂a to a_gradient[rows, width], for whoever wants to see what the fused gradient goes past. NULL where gradient is by a. It is
@@ -46,6 +54,13 @@ struct loss_kind {
 extern const struct kind_table loss_kinds;
 
 static inline const struct loss_kind *loss_of(const struct spec *spec) { return (const struct loss_kind *)spec->kind; }
+
+/* The kind's evaluate, gradient, a_gradient and cost64 over the real steps of the batch; gradients at padded steps are 0. To be called
+ * rather than the kind's own. */
+void loss_evaluate(const struct spec *loss, const struct loss_batch *batch, double *sum, double *weight);
+void loss_gradient(const struct spec *loss, const struct loss_batch *batch, float *delta);
+void loss_a_gradient(const struct spec *loss, const struct loss_batch *batch, float *a_gradient);
+double loss_cost64(const struct spec *loss, const struct loss_batch *batch, const double *z64, const double *a64);
 
 /* kind->check_width, if it has one. */
 __attribute__((warn_unused_result)) enum error_code loss_check_width(const struct spec *loss, size_t width, const char *pointer,

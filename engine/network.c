@@ -4,6 +4,7 @@
  *   names → edges (which layer takes which) → order (no cycle, nothing unused) → shapes (each kind's compile) → layout of the block.
  * The first two collect all errors; the later ones stop at the first, because its consequences would only confuse.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -212,6 +213,26 @@ static enum error_code check_out_size(const struct builder *builder, const struc
                    shape_format(&node->layer.out, text, sizeof text), LIMIT_SAMPLE_VALUES);
 }
 
+/* Says of each input whether it has lengths, before the layer is compiled. */
+static void mark_lengths(const struct network *network, struct node *node) {
+  for (size_t input = 0; input < node->layer.input_count; input++)
+    node->layer.has_lengths[input] = source_lengths_at(network, node->sources[input]) != NO_LENGTHS;
+}
+
+/* Decides, after it, where the output's lengths are kept: with one input's that they are, or by the node itself. */
+static size_t place_lengths(const struct network *network, const struct node *node) {
+  const struct layer *layer = &node->layer;
+  size_t at = NO_LENGTHS;
+  if (layer->lengths == LAYER_LENGTHS_OWN) at = layer->index;
+  for (size_t input = 0; input < layer->input_count && layer->lengths == LAYER_LENGTHS_KEEP; input++) {
+    size_t source_at = source_lengths_at(network, node->sources[input]);
+    if (source_at == NO_LENGTHS || source_at == at) continue;
+    at = at == NO_LENGTHS ? source_at : layer->index;
+  }
+  assert(at == NO_LENGTHS || layer->out.rank >= 2);
+  return at;
+}
+
 static enum error_code compile_node(const struct builder *builder, struct node *node) {
   struct network *network = builder->network;
   const struct spec *spec = &builder->spec->layers.items[node->spec_index];
@@ -228,6 +249,7 @@ static enum error_code compile_node(const struct builder *builder, struct node *
     layer->in[input] = source_node == NULL ? network->input : source_node->layer.out;
     layer->input_names[input] = source_node == NULL ? input_name : source_node->layer.name;
   }
+  mark_lengths(network, node);
   struct error error = {0};
   if (layer->kind->compile(layer, &error) != ERROR_NONE) {
     char pointer[ERROR_POINTER_BYTES];
@@ -237,6 +259,7 @@ static enum error_code compile_node(const struct builder *builder, struct node *
   enum error_code code = check_out_size(builder, node);
   if (code != ERROR_NONE) return code;
   node->out_size = shape_size(&layer->out);
+  node->lengths_at = place_lengths(network, node);
   const struct spec *activation = &layer_common_of(spec)->activation;
   if (activation->kind != NULL && activation->kind != &activation_linear.kind) node->activation = activation;
   return ERROR_NONE;
@@ -361,6 +384,7 @@ const struct layer *network_get_layer(const struct network *network, size_t inde
 const char *network_get_layer_name(const struct network *network, size_t index) { return network->nodes[index].layer.name; }
 const struct shape *network_get_input_shape(const struct network *network) { return &network->input; }
 const struct shape *network_get_output_shape(const struct network *network) { return &network->nodes[network->node_count - 1].layer.out; }
+bool network_has_output_lengths(const struct network *network) { return network->nodes[network->node_count - 1].lengths_at != NO_LENGTHS; }
 size_t network_parameter_count(const struct network *network) { return network->parameter_count; }
 size_t network_buffer_count(const struct network *network) { return network->buffer_count; }
 
@@ -381,6 +405,14 @@ const struct spec *network_get_output_activation(const struct network *network) 
   return activation != NULL ? activation : &linear;
 }
 
+struct loss_batch network_lay_out_loss(const struct network *network, const struct spec *loss, size_t samples) {
+  const struct node *output = &network->nodes[network->node_count - 1];
+  const struct shape *out = &output->layer.out;
+  const bool has_steps = out->rank >= 2, is_class = loss_of(loss)->target_form == TARGET_CLASS;
+  const size_t steps = has_steps ? out->sizes[0] : 1, rows_per_sample = is_class ? steps : 1;
+  return (struct loss_batch){.rows = samples * rows_per_sample, .width = output->out_size / rows_per_sample, .steps = steps};
+}
+
 enum error_code network_check_loss(const struct network *network, const struct spec *loss, const char *pointer, struct error *error) {
   if (loss->kind == NULL) return error_add(error, pointer, "is needed: without a target nothing says which loss");
   const struct loss_kind *kind = (const struct loss_kind *)loss->kind;
@@ -391,8 +423,11 @@ enum error_code network_check_loss(const struct network *network, const struct s
   if (kind->fused_activation != NULL && strcmp(kind->fused_activation, activation) != 0)
     return error_add(error, pointer, "%s needs an output layer with activation \"%s\", but \"%s\" has \"%s\"", kind->kind.name,
                      kind->fused_activation, output->layer.name, activation);
-  if (kind->target_form == TARGET_CLASS && (output->layer.out.rank != 1 || output->out_size < 2))
-    return error_add(error, pointer, "%s needs one output for each of at least two classes, but the output of \"%s\" is %s",
+  const struct shape *out = &output->layer.out;
+  if (kind->target_form == TARGET_CLASS && ((out->rank != 1 && out->rank != 2) || out->sizes[out->rank - 1] < 2))
+    return error_add(error, pointer,
+                     "%s needs one output for each of at least two classes, [classes] or [time, classes], but the output of "
+                     "\"%s\" is %s",
                      kind->kind.name, output->layer.name, text);
   return ERROR_NONE;
 }
@@ -407,6 +442,7 @@ static void fill_tensor(const struct layer_tensor *tensor, const struct random_s
   }
   const struct initializer_kind *kind = (const struct initializer_kind *)tensor->initializer->kind;
   kind->fill(tensor->initializer->settings, stream, rows, size / rows, tensor->fan_in, tensor->fan_out, values);
+  if (tensor->zero_row > 0) memset(values + (tensor->zero_row - 1) * (size / rows), 0, size / rows * sizeof *values);
 }
 
 void network_initialize(const struct network *network, uint64_t seed, float *parameters, float *buffers) {

@@ -62,6 +62,7 @@ const char *network_get_layer_name(const struct network *network, size_t index);
 const struct shape *network_get_input_shape(const struct network *network);
 const struct shape *network_get_output_shape(const struct network *network);
 const struct spec *network_get_output_activation(const struct network *network);
+bool network_has_output_lengths(const struct network *network);         /* samples of its output are sequences of different length */
 size_t network_parameter_count(const struct network *network);          /* floats in the parameter block */
 size_t network_buffer_count(const struct network *network);             /* floats in the buffer block */
 size_t network_half_count(const struct network *network, size_t batch); /* bfloat16 values that pass_options.half needs room for */
@@ -104,6 +105,11 @@ void network_forward(const struct network *network, struct workspace *workspace,
 /* Output of the last forward pass, borrowed: a (and z) of the output layer, [batch, output …]. */
 const float *workspace_get_output(const struct workspace *workspace);
 const float *workspace_get_output_z(const struct workspace *workspace);
+/* [batch] real steps along axis 0 of each sample of the output; NULL if all are. Behind them the output is 0. */
+const uint32_t *workspace_get_output_lengths(const struct workspace *workspace);
+/* The output of the last forward pass over `samples` samples beside their targets, as the loss_… functions take it; class weights are the
+ * caller's to set. */
+struct loss_batch workspace_get_loss_batch(const struct workspace *workspace, const struct spec *loss, size_t samples, const float *target);
 /* z, a, δ of any layer after a pass, borrowed, [batch, out …]; δ after a backward pass. For trace, diagnosis, tests. */
 const float *workspace_get_z(const struct workspace *workspace, size_t layer);
 const float *workspace_get_a(const struct workspace *workspace, size_t layer);
@@ -118,7 +124,8 @@ void network_backward(const struct network *network, struct workspace *workspace
 /* Whether this loss gives δ of the output layer at once, computed together with its activation. */
 bool network_is_fused(const struct network *network, const struct spec *loss);
 
-/* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes. */
+/* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes, or one for each
+ * step of a sequence [time, classes]. */
 __attribute__((warn_unused_result)) enum error_code network_check_loss(const struct network *network, const struct spec *loss,
                                                                        const char *pointer, struct error *error);
 

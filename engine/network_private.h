@@ -9,13 +9,17 @@ enum { BLOCK_ALIGNMENT = 64 }; /* bytes: each array of a workspace starts on a c
 /* Source of an edge that is the network's input, not a layer. */
 #define SOURCE_INPUT SIZE_MAX
 
+/* lengths_at of a node whose output has none. */
+#define NO_LENGTHS SIZE_MAX
+
 /* One layer and the edges that lead into it. Several layers may take one output; backward, in reverse order, the first of them writes
  * ∂C/∂a of that output, all others write to scratch memory, which is then added. */
 struct node {
   struct layer layer;
-  const struct spec *activation;      /* borrowed; NULL: linear, a is z */
-  size_t spec_index;                  /* position in the spec */
-  size_t out_size;                    /* values of one sample */
+  const struct spec *activation; /* borrowed; NULL: linear, a is z */
+  size_t spec_index;             /* position in the spec */
+  size_t out_size;               /* values of one sample */
+  size_t lengths_at;             /* index of the node that keeps the lengths of this one's output, itself or one before; or NO_LENGTHS */
   size_t sources[LIMIT_LAYER_INPUTS]; /* index of a node, or SOURCE_INPUT */
   bool adds[LIMIT_LAYER_INPUTS];      /* this edge's gradient goes to scratch and is added */
 };
@@ -45,10 +49,22 @@ __attribute__((warn_unused_result)) enum error_code network_check_draft(const st
 
 /* Where a layer's arrays are. `a` is `z` where the activation is linear. */
 struct node_memory {
-  float *z, *a; /* [batch, out …] */
-  float *delta; /* ∂C/∂a, then δ in its place; training only */
-  float *saved; /* as the kind asked; training only */
+  float *z, *a;      /* [batch, out …] */
+  float *delta;      /* ∂C/∂a, then δ in its place; training only */
+  float *saved;      /* as the kind asked; training only */
+  uint32_t *lengths; /* [batch]: where this node keeps lengths; else NULL */
 };
+
+/* Where the lengths of a node's output are kept, or NO_LENGTHS. `source` may be SOURCE_INPUT. */
+static inline size_t source_lengths_at(const struct network *network, size_t source) {
+  return source == SOURCE_INPUT ? NO_LENGTHS : network->nodes[source].lengths_at;
+}
+
+/* A loss's rows and their width in the output of `samples` samples; no arrays yet. */
+struct loss_batch network_lay_out_loss(const struct network *network, const struct spec *loss, size_t samples);
+
+/* Lengths for a node that keeps lengths of its own although its layer writes none: its inputs' differ, the shorter holds. */
+void lengths_take_shorter(const struct layer *layer, const uint32_t *const *lengths, size_t batch, uint32_t *out_lengths);
 
 struct workspace {
   size_t batch;

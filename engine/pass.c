@@ -1,7 +1,8 @@
 /* Passes: the forward and the backward walk over a network's layers, in float32. Nothing is allocated here.
  *
  * Backward, at each layer in reverse order:
- *   1. `delta` holds ∂C/∂a, written by the layers that take its output (for the output layer: by the loss)
+ *   1. `delta` holds ∂C/∂a, written by the layers that take its output (for the output layer: by the loss); at padded
+ *      steps, if its output has lengths, that becomes 0, and so δ will be
  *   2. its activation turns that into δ = ∂C/∂z in place (not where loss and activation are fused: then the loss wrote δ)
  *   3. the kind writes ∂C/∂w to the gradients and ∂C/∂x to its sources' `delta`, or to scratch memory if another layer did already;
  *      scratch is then added
@@ -44,6 +45,10 @@ static void run_activation(const struct node *node, const struct node_memory *me
   parallel_run(options->parallel, parallel_piece_count(job.rows, job.rows_per_piece), activation_piece, &job);
 }
 
+static const uint32_t *get_lengths(const struct workspace *workspace, size_t at) {
+  return at == NO_LENGTHS ? NULL : workspace->nodes[at].lengths;
+}
+
 static struct pass make_pass(const struct workspace *workspace, const struct pass_options *options, const float *x, const float *parameters,
                              size_t index) {
   const struct node *node = &workspace->network->nodes[index];
@@ -64,8 +69,31 @@ static struct pass make_pass(const struct workspace *workspace, const struct pas
   for (size_t input = 0; input < node->layer.input_count; input++) {
     size_t source = node->sources[input];
     pass.x[input] = source == SOURCE_INPUT ? x : workspace->nodes[source].a;
+    pass.lengths[input] = get_lengths(workspace, source_lengths_at(workspace->network, source));
   }
+  if (node->layer.lengths == LAYER_LENGTHS_OWN) pass.out_lengths = memory->lengths;
   return pass;
+}
+
+void lengths_take_shorter(const struct layer *layer, const uint32_t *const *lengths, size_t batch, uint32_t *out_lengths) {
+  for (size_t sample = 0; sample < batch; sample++) {
+    uint32_t shortest = UINT32_MAX;
+    for (size_t input = 0; input < layer->input_count; input++)
+      if (lengths[input] != NULL && lengths[input][sample] < shortest) shortest = lengths[input][sample];
+    out_lengths[sample] = shortest;
+  }
+}
+
+/* Sets values [batch, out …] of a node to 0 behind each sample's last real step. */
+static void clear_padding(const struct workspace *workspace, size_t index, size_t batch, float *values) {
+  const struct node *node = &workspace->network->nodes[index];
+  const uint32_t *lengths = get_lengths(workspace, node->lengths_at);
+  if (lengths == NULL) return;
+  size_t step_size = node->out_size / node->layer.out.sizes[0];
+  for (size_t sample = 0; sample < batch; sample++) {
+    size_t real = lengths[sample] * step_size;
+    memset(values + sample * node->out_size + real, 0, (node->out_size - real) * sizeof *values);
+  }
 }
 
 void network_forward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
@@ -76,7 +104,10 @@ void network_forward(const struct network *network, struct workspace *workspace,
     struct pass pass = make_pass(workspace, options, x, parameters, i);
     pass.buffers = buffers;
     node->layer.kind->forward(&node->layer, &pass);
+    if (node->lengths_at == i && node->layer.lengths == LAYER_LENGTHS_KEEP)
+      lengths_take_shorter(&node->layer, pass.lengths, options->batch, workspace->nodes[i].lengths);
     if (node->activation != NULL) run_activation(node, &workspace->nodes[i], options, NULL);
+    clear_padding(workspace, i, options->batch, workspace->nodes[i].a);
   }
 }
 
@@ -112,12 +143,9 @@ bool network_is_fused(const struct network *network, const struct spec *loss) {
 /* Step 1 for the output layer. */
 static void run_loss(const struct network *network, struct workspace *workspace, const struct pass_options *options,
                      const struct spec *loss, const double *class_weights, const float *target) {
-  const struct node *output = &network->nodes[network->node_count - 1];
-  const struct node_memory *memory = &workspace->nodes[network->node_count - 1];
-  const struct loss_kind *kind = (const struct loss_kind *)loss->kind;
-  struct loss_batch batch = {
-      .rows = options->batch, .width = output->out_size, .z = memory->z, .a = memory->a, .target = target, .class_weights = class_weights};
-  kind->gradient(loss->settings, &batch, memory->delta);
+  struct loss_batch batch = workspace_get_loss_batch(workspace, loss, options->batch, target);
+  batch.class_weights = class_weights;
+  loss_gradient(loss, &batch, workspace->nodes[network->node_count - 1].delta);
 }
 
 void network_backward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
@@ -129,6 +157,7 @@ void network_backward(const struct network *network, struct workspace *workspace
   for (size_t i = network->node_count; i-- > 0;) {
     const struct node *node = &network->nodes[i];
     const bool is_delta = is_fused && i + 1 == network->node_count;
+    clear_padding(workspace, i, options->batch, workspace->nodes[i].delta);
     if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, workspace->nodes[i].delta);
     if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
     struct pass pass = make_pass(workspace, options, x, parameters, i);

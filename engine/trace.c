@@ -146,19 +146,16 @@ float *trace_get_target(struct trace *trace) { return trace->target; }
 /* Passes */
 
 static struct loss_batch output_batch(const struct trace *trace) {
-  return (struct loss_batch){.rows = trace->options.row_count,
-                             .width = shape_size(network_get_output_shape(trace->network)),
-                             .z = workspace_get_output_z(trace->workspace),
-                             .a = workspace_get_output(trace->workspace),
-                             .target = trace->target,
-                             .class_weights = trace->options.class_weights};
+  struct loss_batch batch = workspace_get_loss_batch(trace->workspace, trace->options.loss, trace->options.row_count, trace->target);
+  batch.class_weights = trace->options.class_weights;
+  return batch;
 }
 
 static void forward(struct trace *trace, const struct pass_options *options, const float *parameters) {
   network_forward(trace->network, trace->workspace, options, trace->input, parameters, trace->buffers);
   const struct loss_batch batch = output_batch(trace);
   double sum = 0, weight = 0;
-  loss_of(trace->options.loss)->evaluate(trace->options.loss->settings, &batch, &sum, &weight);
+  loss_evaluate(trace->options.loss, &batch, &sum, &weight);
   trace->loss = weight > 0 ? sum / weight : sum;
   trace->penalty = network_penalty(trace->network, parameters);
 }
@@ -185,7 +182,7 @@ void trace_pass(struct trace *trace) {
                    trace->options.class_weights, trace->target, trace->raw_gradients, trace->input_gradient);
   const struct loss_batch batch = output_batch(trace);
   if (network_is_fused(trace->network, trace->options.loss) && loss->a_gradient != NULL)
-    loss->a_gradient(trace->options.loss->settings, &batch, trace->a_gradients + trace->starts[network_layer_count(trace->network) - 1]);
+    loss_a_gradient(trace->options.loss, &batch, trace->a_gradients + trace->starts[network_layer_count(trace->network) - 1]);
   network_add_penalty_gradient(trace->network, trace->parameters, trace->raw_gradients);
   double squares = 0;
   for (size_t i = 0; i < trace->parameter_count; i++) squares += (double)trace->raw_gradients[i] * (double)trace->raw_gradients[i];

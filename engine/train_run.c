@@ -35,13 +35,9 @@ double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
 
 void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
                            double *weight) {
-  const struct loss_batch batch = {.rows = rows,
-                                   .width = trainer->output_width,
-                                   .z = workspace_get_output_z(workspace),
-                                   .a = workspace_get_output(workspace),
-                                   .target = targets,
-                                   .class_weights = trainer->class_weights};
-  loss_of(&trainer->loss)->evaluate(trainer->loss.settings, &batch, sum, weight);
+  struct loss_batch batch = workspace_get_loss_batch(workspace, &trainer->loss, rows, targets);
+  batch.class_weights = trainer->class_weights;
+  loss_evaluate(&trainer->loss, &batch, sum, weight);
 }
 
 void trainer_settle(struct trainer *trainer) {

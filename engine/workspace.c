@@ -1,7 +1,7 @@
 /* Workspaces: all memory of a pass in one block, cut up once.
  *
- *   for each layer: z, a (unless linear), and for training δ and what the layer saves; then room for the work of the layer that needs most
- *   of it; and for training scratch for gradients that are added
+ *   for each layer: z, a (unless linear), lengths if it keeps any, and for training δ and what the layer saves; then room for the work of
+ *   the layer that needs most of it; and for training scratch for gradients that are added
  */
 #include <stdlib.h>
 
@@ -58,6 +58,7 @@ static void cut_up(const struct network *network, size_t batch, bool training, s
     struct node_memory memory = {0};
     memory.z = cut(cutter, node->out_size, batch, 0);
     memory.a = node->activation == NULL ? memory.z : cut(cutter, node->out_size, batch, 0);
+    if (node->lengths_at == i) memory.lengths = (uint32_t *)(void *)cut(cutter, 1, batch, 0);
     if (training) {
       memory.delta = cut(cutter, node->out_size, batch, 0);
       memory.saved = cut(cutter, node->layer.saved_per_sample, batch, node->layer.saved_fixed);
@@ -120,6 +121,19 @@ void workspace_destroy(struct workspace *workspace) {
 
 const float *workspace_get_output(const struct workspace *workspace) { return workspace->nodes[workspace->network->node_count - 1].a; }
 const float *workspace_get_output_z(const struct workspace *workspace) { return workspace->nodes[workspace->network->node_count - 1].z; }
+const uint32_t *workspace_get_output_lengths(const struct workspace *workspace) {
+  size_t at = workspace->network->nodes[workspace->network->node_count - 1].lengths_at;
+  return at == NO_LENGTHS ? NULL : workspace->nodes[at].lengths;
+}
+struct loss_batch workspace_get_loss_batch(const struct workspace *workspace, const struct spec *loss, size_t samples,
+                                           const float *target) {
+  struct loss_batch batch = network_lay_out_loss(workspace->network, loss, samples);
+  batch.z = workspace_get_output_z(workspace);
+  batch.a = workspace_get_output(workspace);
+  batch.target = target;
+  batch.lengths = workspace_get_output_lengths(workspace);
+  return batch;
+}
 const float *workspace_get_z(const struct workspace *workspace, size_t layer) { return workspace->nodes[layer].z; }
 const float *workspace_get_a(const struct workspace *workspace, size_t layer) { return workspace->nodes[layer].a; }
 const float *workspace_get_delta(const struct workspace *workspace, size_t layer) { return workspace->nodes[layer].delta; }

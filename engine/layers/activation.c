@@ -19,6 +19,7 @@ static const struct param params[] = {
 static enum error_code compile(struct layer *layer, struct error *error) {
   (void)error;
   layer->out = layer->in[0];
+  layer->lengths = LAYER_LENGTHS_KEEP;
   return ERROR_NONE;
 }
 

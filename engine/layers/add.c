@@ -21,6 +21,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
                      shape_format(&layer->in[i], other, sizeof other), layer->input_names[i]);
   }
   layer->out = layer->in[0];
+  layer->lengths = LAYER_LENGTHS_KEEP;
   layer->flops_per_sample = (double)(layer->input_count - 1) * (double)shape_size(&layer->out);
   return ERROR_NONE;
 }

@@ -7,6 +7,9 @@
  *
  * The channels of [channels], [channels, length …] are the first axis, but of [time, features] the last. An array is seen as
  * [outer, channels, inner]. Work is cut into blocks of channels. `saved` holds μ and 1/√(σ² + ε), [2, channels].
+ *
+ * Of sequences of different length, [time, features], only the real steps count: n is their number. x and δ are 0 at the padded ones, so
+ * that sums of them need no care, but Σ (x − μ)² does.
  */
 #include <math.h>
 #include <string.h>
@@ -40,7 +43,15 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   if (layer->in[0].rank == 0)
     return error_set(error, ERROR_INVALID, "batch_norm layer \"%s\" needs an input with at least one axis, \"%s\" gives []", layer->name,
                      layer->input_names[0]);
+  if (layer->has_lengths[0] && layer->in[0].rank != 2) {
+    char text[SHAPE_TEXT_BYTES];
+    return error_set(error, ERROR_INVALID,
+                     "batch_norm layer \"%s\" takes sequences of different length as [time, features] only, but \"%s\" gives %s: reshape "
+                     "them, or use layer_norm",
+                     layer->name, layer->input_names[0], shape_format(&layer->in[0], text, sizeof text));
+  }
   layer->out = layer->in[0];
+  layer->lengths = LAYER_LENGTHS_KEEP;
   struct shape channels = {.rank = 1, .sizes = {layer->out.sizes[find_channel_axis(&layer->out)]}};
   if (norm->affine) {
     layer_add_tensor(layer, "weight", &channels)->fill = 1;
@@ -59,13 +70,28 @@ struct job {
   const struct layer *layer;
   const struct pass *pass;
   size_t outer, channels, inner;
+  size_t steps;                         /* outer indices of one sample */
+  const uint32_t *lengths;              /* [outer / steps] how many of them are real; NULL: all */
   size_t block_count, blocks_per_piece; /* a block: BLOCK_CHANNELS channels, the last may be smaller */
 };
+
+/* Values of a channel that count: n. */
+static double count_values(const struct job *job) {
+  if (job->lengths == NULL) return (double)(job->outer * job->inner);
+  double count = 0;
+  for (size_t sample = 0; sample < job->outer / job->steps; sample++) count += job->lengths[sample];
+  return count;
+}
+
+static bool is_padding(const struct job *job, size_t outer) {
+  return job->lengths != NULL && outer % job->steps >= job->lengths[outer / job->steps];
+}
 
 static struct job make_job(const struct layer *layer, const struct pass *pass, size_t batch) {
   const struct shape *shape = &layer->out;
   size_t axis = find_channel_axis(shape), channels = shape->sizes[axis], before = axis == 1 ? shape->sizes[0] : 1;
-  struct job job = {.layer = layer, .pass = pass, .outer = batch * before, .channels = channels};
+  struct job job = {.layer = layer, .pass = pass, .outer = batch * before, .channels = channels, .steps = before};
+  if (pass != NULL) job.lengths = pass->lengths[0];
   job.inner = shape_size(shape) / channels / before;
   job.block_count = parallel_piece_count(channels, BLOCK_CHANNELS);
   job.blocks_per_piece = parallel_items_per_piece(job.block_count, BLOCK_CHANNELS * job.outer * job.inner * COST_PER_VALUE);
@@ -90,6 +116,7 @@ static void sum_channel_products(const struct job *job, const size_t range[2], c
   size_t count = range[1];
   memset(sums, 0, BLOCK_CHANNELS * sizeof *sums);
   for (size_t outer = 0; outer < job->outer; outer++) {
+    if (is_padding(job, outer)) continue;
     size_t start = (outer * job->channels + range[0]) * job->inner;
     const float *x_row = x + start, *y_row = y + start;
     if (job->inner == 1)
@@ -119,7 +146,7 @@ static void write_scaled(const struct job *job, size_t first, size_t count, cons
 /* Moves the running statistics of channel `channel` towards the batch's. */
 static void update_running(const struct job *job, size_t channel, double mean, double variance) {
   const struct batch_norm *norm = job->layer->settings;
-  double n = (double)(job->outer * job->inner);
+  double n = count_values(job);
   float *running_mean = job->pass->buffers + job->layer->buffers[RUNNING_MEAN].offset + channel;
   float *running_var = job->pass->buffers + job->layer->buffers[RUNNING_VAR].offset + channel;
   *running_mean = (float)(norm->momentum * (double)*running_mean + (1 - norm->momentum) * mean);
@@ -133,7 +160,7 @@ static void forward_block(const struct job *job, size_t block) {
   const struct batch_norm *norm = layer->settings;
   size_t first = block * BLOCK_CHANNELS, rest = job->channels - first, count = rest < BLOCK_CHANNELS ? rest : BLOCK_CHANNELS;
   size_t range[2] = {first, count};
-  double n = (double)(job->outer * job->inner), means[BLOCK_CHANNELS], variances[BLOCK_CHANNELS];
+  double n = count_values(job), means[BLOCK_CHANNELS], variances[BLOCK_CHANNELS];
   float shift[BLOCK_CHANNELS], scale[BLOCK_CHANNELS], offset[BLOCK_CHANNELS];
   bool uses_batch = pass->training || !norm->track_running_stats;
   if (uses_batch) {
@@ -196,7 +223,7 @@ static void backward_block(const struct job *job, size_t block) {
   const struct batch_norm *norm = layer->settings;
   size_t first = block * BLOCK_CHANNELS, rest = job->channels - first, count = rest < BLOCK_CHANNELS ? rest : BLOCK_CHANNELS;
   size_t range[2] = {first, count};
-  double n = (double)(job->outer * job->inner), delta_sums[BLOCK_CHANNELS], product_sums[BLOCK_CHANNELS];
+  double n = count_values(job), delta_sums[BLOCK_CHANNELS], product_sums[BLOCK_CHANNELS];
   double means[BLOCK_CHANNELS] = {0}, zeros[BLOCK_CHANNELS] = {0};
   float mean_delta[BLOCK_CHANNELS], slope[BLOCK_CHANNELS], scale[BLOCK_CHANNELS];
   for (size_t c = 0; c < count; c++) means[c] = (double)pass->saved[first + c];
@@ -230,14 +257,16 @@ static void backward(const struct layer *layer, const struct pass *pass) {
 static void forward64(const struct layer *layer, const struct pass64 *pass) {
   const struct batch_norm *norm = layer->settings;
   struct job job = make_job(layer, NULL, pass->batch);
-  double n = (double)(job.outer * job.inner);
+  job.lengths = pass->lengths[0];
+  double n = count_values(&job);
   for (size_t c = 0; c < job.channels; c++) {
     double mean = 0, variance = 0;
     if (pass->training || !norm->track_running_stats) {
       for (size_t outer = 0; outer < job.outer; outer++)
         for (size_t i = 0; i < job.inner; i++) mean += pass->x[0][(outer * job.channels + c) * job.inner + i] / n;
       for (size_t outer = 0; outer < job.outer; outer++)
-        for (size_t i = 0; i < job.inner; i++) variance += pow(pass->x[0][(outer * job.channels + c) * job.inner + i] - mean, 2) / n;
+        for (size_t i = 0; i < job.inner && !is_padding(&job, outer); i++)
+          variance += pow(pass->x[0][(outer * job.channels + c) * job.inner + i] - mean, 2) / n;
     } else {
       mean = pass->buffers[layer->buffers[RUNNING_MEAN].offset + c];
       variance = pass->buffers[layer->buffers[RUNNING_VAR].offset + c];

@@ -36,6 +36,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   const struct concat *concat = layer->settings;
   layer->out = layer->in[0];
   size_t axis = find_axis(concat, layer->out.rank);
+  layer->lengths = LAYER_LENGTHS_KEEP;
   shape_format(&layer->in[0], first, sizeof first);
   if (axis == layer->out.rank)
     return error_set(error, ERROR_INVALID, "layer \"%s\" joins along axis %lld, but \"%s\" has the shape %s", layer->name,
@@ -47,6 +48,12 @@ static enum error_code compile(struct layer *layer, struct error *error) {
                        axis);
     layer->out.sizes[axis] += layer->in[i].sizes[axis];
   }
+  for (size_t i = 0; i < layer->input_count && axis == 0; i++)
+    if (layer->has_lengths[i])
+      return error_set(error, ERROR_INVALID,
+                       "layer \"%s\" can't join the steps of sequences of different length, which \"%s\" gives, "
+                       "behind each other: join along another axis, or flatten or pool them first",
+                       layer->name, layer->input_names[i]);
   return ERROR_NONE;
 }
 

@@ -37,6 +37,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   size_t units = (size_t)dense->units, features = in->sizes[in->rank - 1];
   layer->out = *in;
   layer->out.sizes[in->rank - 1] = units;
+  layer->lengths = LAYER_LENGTHS_KEEP;
   struct layer_tensor *weight = layer_add_tensor(layer, "weight", &(struct shape){.rank = 2, .sizes = {units, features}});
   weight->initializer = &dense->initializer;
   weight->is_penalized = true;

@@ -25,6 +25,7 @@ enum { COST_PER_VALUE = 1 };
 static enum error_code compile(struct layer *layer, struct error *error) {
   (void)error;
   layer->out = layer->in[0];
+  layer->lengths = LAYER_LENGTHS_KEEP;
   layer->saved_per_sample = shape_size(&layer->out);
   layer->flops_per_sample = (double)shape_size(&layer->out);
   return ERROR_NONE;

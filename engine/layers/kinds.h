@@ -16,6 +16,8 @@
   row(layer, concat) \
   row(layer, flatten) \
   row(layer, reshape) \
+  row(layer, embedding) \
+  row(layer, masking) \
   row(layer, self_attention)
 /* clang-format on */
 LAYER_KINDS(KIND_DECLARE)

@@ -39,7 +39,12 @@ static enum error_code compile(struct layer *layer, struct error *error) {
     return error_set(error, ERROR_INVALID, "layer \"%s\" normalizes the last %zu axes, but \"%s\" has the shape %s", layer->name, axes,
                      layer->input_names[0], shape_format(&layer->in[0], text, sizeof text));
   }
+  if (layer->has_lengths[0] && axes == rank)
+    return error_set(error, ERROR_INVALID,
+                     "layer \"%s\" normalizes over the steps of sequences of different length, which \"%s\" gives: make axes at most %zu",
+                     layer->name, layer->input_names[0], rank - 1);
   layer->out = layer->in[0];
+  layer->lengths = LAYER_LENGTHS_KEEP;
   struct shape row = {.rank = axes};
   memcpy(row.sizes, layer->out.sizes + rank - axes, axes * sizeof row.sizes[0]);
   if (norm->elementwise_affine) {

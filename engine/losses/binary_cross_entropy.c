@@ -41,6 +41,11 @@ static double cost_of(double z, double y, double pos_weight, double weight) {
   return weight * ((1 - y) * z + (1 + (pos_weight - 1) * y) * softplus);
 }
 
+static double weigh(const void *settings, const struct loss_batch *batch) {
+  (void)settings;
+  return (double)(batch->rows * batch->width);
+}
+
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
   const struct binary_cross_entropy *loss = settings;
   double total = 0;
@@ -54,7 +59,7 @@ static void evaluate(const void *settings, const struct loss_batch *batch, doubl
     }
   }
   *sum += total;
-  *weight += (double)(batch->rows * batch->width);
+  *weight += weigh(settings, batch);
 }
 
 static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
@@ -118,6 +123,7 @@ const struct loss_kind loss_binary_cross_entropy = {
     .target_form = TARGET_VALUES,
     .fused_activation = "sigmoid",
     .evaluate = evaluate,
+    .weigh = weigh,
     .gradient = gradient,
     .a_gradient = a_gradient,
     .cost64 = cost64,

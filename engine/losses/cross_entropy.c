@@ -72,6 +72,16 @@ static double log_sum_exp64(const double *z, size_t width) {
   return greatest + log1p(sum - 1);
 }
 
+static double weigh(const void *settings, const struct loss_batch *batch) {
+  const struct cross_entropy *loss = settings;
+  double total = 0;
+  for (size_t row = 0; row < batch->rows; row++) {
+    int64_t y = class_of(loss, batch, row);
+    if (y >= 0) total += weight_at(batch, (size_t)y);
+  }
+  return total;
+}
+
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
   const struct cross_entropy *loss = settings;
   double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width;
@@ -90,19 +100,10 @@ static void evaluate(const void *settings, const struct loss_batch *batch, doubl
   }
 }
 
-static double batch_weight(const struct cross_entropy *loss, const struct loss_batch *batch) {
-  double total = 0;
-  for (size_t row = 0; row < batch->rows; row++) {
-    int64_t y = class_of(loss, batch, row);
-    if (y >= 0) total += weight_at(batch, (size_t)y);
-  }
-  return total;
-}
-
 static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
   const struct cross_entropy *loss = settings;
   double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, all = weight_sum(batch);
-  double total = batch_weight(loss, batch);
+  double total = weigh(loss, batch);
   double scale = total > 0 ? 1 / total : 0;
   for (size_t row = 0; row < batch->rows; row++) {
     const float *a = batch->a + row * batch->width;
@@ -123,7 +124,7 @@ static void gradient(const void *settings, const struct loss_batch *batch, float
 /* ∂C/∂a_c = −1/W [ (1 − ε) w_y [c = y] + ε/K w_c ] / a_c */
 static void a_gradient(const void *settings, const struct loss_batch *batch, float *a_gradient_out) {
   const struct cross_entropy *loss = settings;
-  double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, total = batch_weight(loss, batch);
+  double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, total = weigh(loss, batch);
   for (size_t row = 0; row < batch->rows; row++) {
     const int64_t y = class_of(loss, batch, row);
     for (size_t c = 0; c < batch->width; c++) {
@@ -137,7 +138,7 @@ static void a_gradient(const void *settings, const struct loss_batch *batch, flo
 static double cost64(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64) {
   const struct cross_entropy *loss = settings;
   (void)a64;
-  double sum = 0, total = batch_weight(loss, batch), share = loss->label_smoothing / (double)batch->width;
+  double sum = 0, total = weigh(loss, batch), share = loss->label_smoothing / (double)batch->width;
   for (size_t row = 0; row < batch->rows; row++) {
     const double *z = z64 + row * batch->width;
     int64_t y = class_of(loss, batch, row);
@@ -177,6 +178,7 @@ const struct loss_kind loss_cross_entropy = {
     .target_form = TARGET_CLASS,
     .fused_activation = "softmax",
     .evaluate = evaluate,
+    .weigh = weigh,
     .gradient = gradient,
     .a_gradient = a_gradient,
     .cost64 = cost64,

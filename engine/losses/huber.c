@@ -20,12 +20,17 @@ static double huber_cost(double e, double delta) {
   return size <= delta ? 0.5 * e * e : delta * (size - 0.5 * delta);
 }
 
+static double weigh(const void *settings, const struct loss_batch *batch) {
+  (void)settings;
+  return (double)(batch->rows * batch->width);
+}
+
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
   const struct huber *huber = settings;
   double total = 0;
   for (size_t i = 0; i < batch->rows * batch->width; i++) total += huber_cost((double)batch->a[i] - (double)batch->target[i], huber->delta);
   *sum += total;
-  *weight += (double)(batch->rows * batch->width);
+  *weight += weigh(settings, batch);
 }
 
 static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
@@ -55,6 +60,7 @@ const struct loss_kind loss_huber = {
     .formula = "C = 1/(n·m) Σ { ½e² if |e| ≤ delta, else delta (|e| − ½delta) }, e = a − y",
     .target_form = TARGET_VALUES,
     .evaluate = evaluate,
+    .weigh = weigh,
     .gradient = gradient,
     .cost64 = cost64,
 };

@@ -3,12 +3,17 @@
 
 #include "engine/losses/losses.h"
 
+static double weigh(const void *settings, const struct loss_batch *batch) {
+  (void)settings;
+  return (double)(batch->rows * batch->width);
+}
+
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
   (void)settings;
   double total = 0;
   for (size_t i = 0; i < batch->rows * batch->width; i++) total += fabs((double)batch->a[i] - (double)batch->target[i]);
   *sum += total;
-  *weight += (double)(batch->rows * batch->width);
+  *weight += weigh(settings, batch);
 }
 
 static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
@@ -33,6 +38,7 @@ const struct loss_kind loss_mean_absolute_error = {
     .formula = "C = 1/(n·m) Σₖ Σⱼ |aⱼ − yⱼ|",
     .target_form = TARGET_VALUES,
     .evaluate = evaluate,
+    .weigh = weigh,
     .gradient = gradient,
     .cost64 = cost64,
 };

@@ -2,10 +2,15 @@
 #include "engine/losses/losses.h"
 #include "engine/losses/squares.h"
 
+static double weigh(const void *settings, const struct loss_batch *batch) {
+  (void)settings;
+  return (double)(batch->rows * batch->width);
+}
+
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
   (void)settings;
   *sum += loss_sum_squares(batch);
-  *weight += (double)(batch->rows * batch->width);
+  *weight += weigh(settings, batch);
 }
 
 static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
@@ -23,6 +28,7 @@ const struct loss_kind loss_mean_squared_error = {
     .formula = "C = 1/(n·m) Σₖ Σⱼ (aⱼ − yⱼ)²",
     .target_form = TARGET_VALUES,
     .evaluate = evaluate,
+    .weigh = weigh,
     .gradient = gradient,
     .cost64 = cost64,
 };

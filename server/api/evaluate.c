@@ -79,14 +79,10 @@ static const float *get_loss_target(struct evaluation *evaluation, const float *
 static void add_loss(struct evaluation *evaluation, const float *y, size_t count) {
   const struct spec *loss = &evaluation->predictor.model->job_spec.train.loss;
   if (loss->kind == NULL) return;
-  struct loss_batch batch = {.rows = count,
-                             .width = evaluation->predictor.output_width,
-                             .z = workspace_get_output_z(evaluation->predictor.workspace),
-                             .a = workspace_get_output(evaluation->predictor.workspace),
-                             .target = get_loss_target(evaluation, y, count),
-                             .class_weights = get_preprocessor(evaluation)->targets[0].class_weights};
+  struct loss_batch batch = workspace_get_loss_batch(evaluation->predictor.workspace, loss, count, get_loss_target(evaluation, y, count));
+  batch.class_weights = get_preprocessor(evaluation)->targets[0].class_weights;
   double sum = 0, weight = 0;
-  loss_of(loss)->evaluate(loss->settings, &batch, &sum, &weight);
+  loss_evaluate(loss, &batch, &sum, &weight);
   evaluation->loss_sum += sum;
   evaluation->loss_weight += weight;
 }

@@ -75,13 +75,9 @@ static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t c
   float *buffers = (float *)(uintptr_t)trainer_get_buffers(run->trainer);
   network_forward(run->network, evaluation->workspace, &pass, x, trainer_get_parameters(run->trainer), buffers);
   const float *a = workspace_get_output(evaluation->workspace);
-  struct loss_batch batch = {.rows = count,
-                             .width = evaluation->width,
-                             .z = workspace_get_output_z(evaluation->workspace),
-                             .a = a,
-                             .target = get_loss_target(evaluation, first, count),
-                             .class_weights = trainer_get_class_weights(run->trainer)};
-  loss_of(loss)->evaluate(loss->settings, &batch, &evaluation->loss_sum, &evaluation->loss_weight);
+  struct loss_batch batch = workspace_get_loss_batch(evaluation->workspace, loss, count, get_loss_target(evaluation, first, count));
+  batch.class_weights = trainer_get_class_weights(run->trainer);
+  loss_evaluate(loss, &batch, &evaluation->loss_sum, &evaluation->loss_weight);
   memcpy(evaluation->outputs + first * evaluation->width, a, count * evaluation->width * sizeof(float));
 }
 

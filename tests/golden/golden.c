@@ -300,16 +300,12 @@ static bool load_weights(struct golden *golden) {
 /* One forward and backward pass */
 
 static void check_loss(struct golden *golden, const json_t *expect) {
-  const struct loss_batch batch = {.rows = golden->samples,
-                                   .width = golden->output_size,
-                                   .z = workspace_get_output_z(golden->workspace),
-                                   .a = workspace_get_output(golden->workspace),
-                                   .target = golden->target,
-                                   .class_weights = golden->class_weights};
+  struct loss_batch batch = workspace_get_loss_batch(golden->workspace, &golden->loss, golden->samples, golden->target);
+  batch.class_weights = golden->class_weights;
   double sum = 0, weight = 0;
   const json_t *expected = json_object_get(expect, "loss");
   if (!json_is_number(expected)) fail(golden, "expect.loss must be a number");
-  loss_of(&golden->loss)->evaluate(golden->loss.settings, &batch, &sum, &weight);
+  loss_evaluate(&golden->loss, &batch, &sum, &weight);
   note(golden, "loss", error_of(sum / weight, json_number_value(expected), &pass_tolerance));
 }
 

@@ -25,6 +25,7 @@ struct check {
   float *x, *target, *parameters, *buffers, *gradients, *input_gradient;
   double *x64, *parameters64, *buffers64;
   const char *text;
+  size_t tokens; /* the input is whole numbers below this; 0: any numbers */
 };
 
 static double normal(uint64_t seed, uint32_t lane, size_t index) {
@@ -33,9 +34,23 @@ static double normal(uint64_t seed, uint32_t lane, size_t index) {
   return (double)value;
 }
 
+/* Turns numbers into tokens. Padding ends the samples, each at another place; it is nowhere else, where it would count without ever being
+ * trained. */
+static void fill_tokens(struct check *check) {
+  const char *padding = strstr(check->text, "padding_idx=");
+  const size_t token = padding == NULL ? check->tokens : strtoul(padding + strlen("padding_idx="), NULL, 10);
+  const size_t size = check->x_count / BATCH, steps = network_get_input_shape(check->network)->sizes[0];
+  for (size_t i = 0; i < check->x_count; i++) {
+    const size_t value = (size_t)(fabs((double)check->x[i]) * 1000) % check->tokens;
+    const bool is_padding = padding != NULL && i % size / (size / steps) > i / size;
+    check->x[i] = (float)(is_padding ? token : value == token ? (value + 1) % check->tokens : value);
+  }
+}
+
 static void fill_values(struct check *check, uint64_t seed) {
   size_t width = shape_size(network_get_output_shape(check->network));
   for (size_t i = 0; i < check->x_count; i++) check->x[i] = (float)normal(seed, 1, i);
+  if (check->tokens > 0) fill_tokens(check);
   network_initialize(check->network, seed, check->parameters, check->buffers);
   for (size_t i = 0; i < check->parameter_count; i++) check->parameters[i] += (float)(0.3 * normal(seed, 2, i));
   for (size_t i = 0; i < check->target_count; i++) {
@@ -78,9 +93,10 @@ static void run_passes(struct check *check) {
                    check->target, check->gradients, check->input_gradient);
 }
 
-static void check_init(struct check *check, const char *input, const char *layers, const char *loss) {
+static void check_init(struct check *check, const char *input, const char *layers, const char *loss, size_t tokens) {
   struct error error = {0};
-  *check = (struct check){.text = layers, .options = {.batch = BATCH, .training = true, .seed = 4, .epoch = 2, .step = 7}};
+  *check =
+      (struct check){.text = layers, .tokens = tokens, .options = {.batch = BATCH, .training = true, .seed = 4, .epoch = 2, .step = 7}};
   network_spec_parse(&check->spec, input, layers);
   spec_parse(&check->loss, &loss_kinds, loss);
   ck_assert_msg(network_create(&check->spec, &check->network, &error) == ERROR_NONE, "%s: %s", layers, error.detail);
@@ -166,9 +182,9 @@ static void compare(const struct check *check, const char *name, size_t count, c
                 agreement.largest);
 }
 
-static void check_gradients(const char *input, const char *layers, const char *loss) {
+static void check_token_gradients(const char *input, const char *layers, const char *loss, size_t tokens) {
   struct check check;
-  check_init(&check, input, layers, loss);
+  check_init(&check, input, layers, loss, tokens);
   for (size_t i = 0; i < network_layer_count(check.network); i++) {
     const struct layer *layer = network_get_layer(check.network, i);
     for (size_t j = 0; j < layer->tensor_count; j++) {
@@ -178,9 +194,11 @@ static void check_gradients(const char *input, const char *layers, const char *l
       compare(&check, name, shape_size(&tensor->shape), check.gradients + tensor->offset, check.parameters64 + tensor->offset);
     }
   }
-  compare(&check, "the input", check.x_count, check.input_gradient, check.x64);
+  if (tokens == 0) compare(&check, "the input", check.x_count, check.input_gradient, check.x64);
   check_deinit(&check);
 }
+
+static void check_gradients(const char *input, const char *layers, const char *loss) { check_token_gradients(input, layers, loss, 0); }
 
 /* Layers. In "deep", the layer takes the output of another (two, if it says so), its own output is taken by two more, and so is the
  * network's input. */
@@ -216,6 +234,10 @@ static const struct layer_case layer_cases[] = {
     {"2x3x2", "concat inputs=%s axis=-3"},
     {"2x3", "flatten activation=tanh"},
     {"2x3x2", "reshape shape=3x4 activation=softmax"},
+    {"6", "embedding input_dim=5 output_dim=3 activation=tanh"},
+    {"9", "embedding input_dim=4 output_dim=1 padding_idx=2"},
+    {"2x3", "embedding input_dim=7 output_dim=2 padding_idx=0"},
+    {"4x3", "masking mask_value=0.5"},
     {"4x6", "self_attention heads=2"},
     {"1x4", "self_attention heads=1 causal=1 bias=0"},
     {"5x6", "self_attention heads=6 causal=1 activation=tanh"},
@@ -226,6 +248,12 @@ static const struct layer_case layer_cases[] = {
     {"3x4", "self_attention heads=2 add_zero_attn=1 bias=0"},
 };
 enum { LAYER_CASES = sizeof layer_cases / sizeof layer_cases[0] };
+
+/* Layers that look up tokens want whole numbers below their input_dim. */
+static size_t count_tokens(const char *layer) {
+  const char *dim = strstr(layer, "input_dim=");
+  return dim == NULL ? 0 : strtoul(dim + strlen("input_dim="), NULL, 10);
+}
 
 START_TEST(every_layer_kind_has_a_case) {
   for (size_t i = 0; i < layer_kinds.count; i++) {
@@ -244,7 +272,7 @@ START_TEST(layer_alone_has_the_gradient_of_its_cost) {
   char layer[256];
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
   snprintf(layer, sizeof layer, layer_cases[_i].layer, "input,input,input");
-  check_gradients(layer_cases[_i].input, layer, "squared_error");
+  check_token_gradients(layer_cases[_i].input, layer, "squared_error", count_tokens(layer));
 }
 END_TEST
 
@@ -253,7 +281,7 @@ START_TEST(layer_in_a_branching_network_has_the_gradient_of_its_cost) {
   snprintf(layer, sizeof layer, layer_cases[_i].layer, "before,other,before");
   bool takes_several = strstr(layer_cases[_i].layer, "%s") != NULL;
   snprintf(layers, sizeof layers,
-           "activation function=tanh name=before inputs=input;"
+           "activation function=%s name=before inputs=input;"
            "%s"
            "%s name=tested%s;"
            "flatten name=flat;"
@@ -264,9 +292,9 @@ START_TEST(layer_in_a_branching_network_has_the_gradient_of_its_cost) {
            "add name=sum inputs=left,right,middle;"
            "concat name=both inputs=sum,left,sum;"
            "dense units=3 activation=softmax name=out inputs=both",
-           takes_several ? "activation function=silu name=other inputs=input;" : "", layer, takes_several ? "" : " inputs=before",
-           takes_several ? "other" : "input");
-  check_gradients(layer_cases[_i].input, layers, "cross_entropy");
+           count_tokens(layer) > 0 ? "linear" : "tanh", takes_several ? "activation function=silu name=other inputs=input;" : "", layer,
+           takes_several ? "" : " inputs=before", takes_several ? "other" : "input");
+  check_token_gradients(layer_cases[_i].input, layers, "cross_entropy", count_tokens(layer));
 }
 END_TEST
 
@@ -320,7 +348,7 @@ END_TEST
 /* A check that can't fail shows nothing: a gradient wrong by a thousandth must be seen. */
 START_TEST(a_wrong_gradient_is_seen) {
   struct check check;
-  check_init(&check, "4", "dense units=3", "squared_error");
+  check_init(&check, "4", "dense units=3", "squared_error", 0);
   ck_assert_double_le(measure(&check, 12, check.gradients, check.parameters64).error, tolerance);
   check.gradients[5] *= 1.001f;
   ck_assert_double_gt(measure(&check, 12, check.gradients, check.parameters64).error, tolerance);

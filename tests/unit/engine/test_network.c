@@ -275,9 +275,12 @@ static const struct {
     {"dense units=3 name=o", "binary_cross_entropy",
      "binary_cross_entropy needs an output layer with activation \"sigmoid\", but \"o\" has \"linear\""},
     {"dense units=1 activation=softmax name=o", "cross_entropy",
-     "cross_entropy needs one output for each of at least two classes, but the output of \"o\" is [1]"},
-    {"dense units=4; reshape shape=2x2 activation=softmax name=o", "cross_entropy",
-     "cross_entropy needs one output for each of at least two classes, but the output of \"o\" is [2, 2]"},
+     "cross_entropy needs one output for each of at least two classes, [classes] or [time, classes], but the output of \"o\" is [1]"},
+    {"dense units=4; reshape shape=2x2 activation=softmax name=o", "cross_entropy", NULL},
+    {"dense units=4; reshape shape=4x1 activation=softmax name=o", "cross_entropy",
+     "cross_entropy needs one output for each of at least two classes, [classes] or [time, classes], but the output of \"o\" is [4, 1]"},
+    {"dense units=4; reshape shape=2x1x2 activation=softmax name=o", "cross_entropy",
+     "cross_entropy needs one output for each of at least two classes, [classes] or [time, classes], but the output of \"o\" is [2, 1, 2]"},
     {"dense units=3 activation=softmax", "squared_error", NULL},
 };
 enum { LOSS_CASES = sizeof loss_cases / sizeof loss_cases[0] };
