@@ -165,6 +165,9 @@ static enum error_code fill_default(void *settings, const struct param *param, s
     return settings_init(field, param->params, param->param_count, error);
   case PARAM_INLINE: return settings_init(field, param->params, param->param_count, error);
   case PARAM_SHAPE: *(struct shape *)field = (struct shape){0}; break;
+  case PARAM_SIZES:
+    *(struct axis_sizes *)field = (struct axis_sizes){.word = -1, .count = is_absent ? 0 : 1, .values = {(int64_t)param->default_value}};
+    break;
   case PARAM_KINDS:
   case PARAM_NUMBERS:
   case PARAM_NAMES: break; /* emptied by settings_forget */
@@ -359,6 +362,21 @@ static enum error_code check_shape(const struct shape *shape, const struct param
   return ERROR_NONE;
 }
 
+static enum error_code check_sizes(const struct axis_sizes *sizes, const struct param *param, const char *pointer, struct error *error) {
+  if (sizes->word >= 0) return ERROR_NONE;
+  if (sizes->count == 0 && has_flag(param, PARAM_REQUIRED)) return error_add(error, pointer, "is required: %s", param->help);
+  if (sizes->count > 1 && sizes->count != param->axis_count)
+    return error_add(error, pointer, "must be one integer, or %zu: one for each axis", param->axis_count);
+  enum error_code result = ERROR_NONE;
+  for (size_t i = 0; i < sizes->count; i++) {
+    char item_pointer[ERROR_POINTER_BYTES];
+    error_pointer(item_pointer, pointer, "%zu", i);
+    enum error_code code = check_range((double)sizes->values[i], param, sizes->count == 1 ? pointer : item_pointer, error);
+    if (code != ERROR_NONE) result = code;
+  }
+  return result;
+}
+
 static enum error_code check_field(const void *settings, const struct param *param, const char *pointer, struct error *error) {
   const void *field = param_field_const(settings, param);
   switch (param->type) {
@@ -381,6 +399,7 @@ static enum error_code check_field(const void *settings, const struct param *par
       return error_add(error, pointer, "is required: %s", param->help);
     return ERROR_NONE;
   case PARAM_SHAPE: return check_shape(field, param, pointer, error);
+  case PARAM_SIZES: return check_sizes(field, param, pointer, error);
   }
   return ERROR_NONE;
 }

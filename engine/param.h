@@ -19,6 +19,7 @@
  * | PARAM_NUMBERS | struct numbers               | array of numbers, or the row's `word` ("balanced") |
  * | PARAM_NAMES   | struct names                 | array of strings, or one string                   |
  * | PARAM_SHAPE   | struct shape                 | array of positive integers                        |
+ * | PARAM_SIZES   | struct axis_sizes                 | integer, array of one for each axis, or one of the row's words; null where PARAM_OPTIONAL |
  *
  * Ownership: settings own what their KIND, NUMBERS and NAMES fields point to; settings_create and settings_destroy walk the table.
  * Threads: tables are constant; a settings object belongs to whoever holds it.
@@ -45,7 +46,8 @@ enum param_type {
   PARAM_INLINE,
   PARAM_NUMBERS,
   PARAM_NAMES,
-  PARAM_SHAPE
+  PARAM_SHAPE,
+  PARAM_SIZES
 };
 
 enum param_flag {
@@ -67,11 +69,12 @@ struct param {
   enum param_type type;
   unsigned flags;
   size_t offset;                  /* of the field in the settings struct */
-  double min, max;                /* INTEGER, NUMBER, each entry of NUMBERS; ±INFINITY: no bound, but always finite */
-  double default_value;           /* BOOLEAN 0/1, INTEGER, NUMBER, CHOICE index */
+  double min, max;                /* INTEGER, NUMBER, each entry of NUMBERS and SIZES; ±INFINITY: no bound, but always finite */
+  double default_value;           /* BOOLEAN 0/1, INTEGER, NUMBER, CHOICE index, SIZES (alike on all axes) */
   const char *default_name;       /* KIND: the default kind's name; TEXT */
   const char *word;               /* NUMBERS: the word accepted instead of an array, or NULL */
-  const char *const *choices;     /* CHOICE: names, NULL at the end */
+  const char *const *choices;     /* CHOICE: names; SIZES: words accepted instead of numbers; NULL at the end */
+  size_t axis_count;              /* SIZES: entries of its array */
   const struct kind_table *kinds; /* KIND, KINDS */
   const struct param *params;     /* OBJECT, INLINE: the nested table */
   size_t param_count;             /* rows in `params` */
@@ -137,6 +140,13 @@ struct shape {
   size_t sizes[LIMIT_RANK];
 };
 
+/* How long a window, its step, its margin … is on each axis. */
+struct axis_sizes {
+  int word;     /* index of the word that was given instead; −1: none */
+  size_t count; /* 1: alike on all axes; 0: a word, or not given */
+  int64_t values[LIMIT_RANK];
+};
+
 /* Row makers, so that a table reads like documentation:
  *   static const struct param params[] = {
  *     PARAM_INTEGER_ROW(struct dense, units, 1, LIMIT_UNITS, 0, "number of outputs", .flags = PARAM_REQUIRED), …
@@ -152,6 +162,11 @@ struct shape {
   {                                                                                                                                        \
     .name = #field_, .type = PARAM_NUMBER, .offset = offsetof(type_, field_), .min = (min_), .max = (max_), .default_value = (default_),   \
     .help = (help_), ##__VA_ARGS__                                                                                                         \
+  }
+#define PARAM_SIZES_ROW(type_, field_, axis_count_, min_, max_, default_, help_, ...)                                                      \
+  {                                                                                                                                        \
+    .name = #field_, .type = PARAM_SIZES, .offset = offsetof(type_, field_), .axis_count = (axis_count_), .min = (double)(min_),           \
+    .max = (double)(max_), .default_value = (double)(default_), .help = (help_), ##__VA_ARGS__                                             \
   }
 #define PARAM_CHOICE_ROW(type_, field_, choices_, default_, help_, ...)                                                                    \
   {                                                                                                                                        \
@@ -184,7 +199,7 @@ const char *kind_table_suggest(const struct kind_table *table, const char *name)
 const char *param_suggest(const char *name, size_t count, const char *(*name_at)(const void *context, size_t index), const void *context);
 
 /* Fills a settings object of `param_count` rows with defaults. KIND fields get their default kind with its defaults. A required field
- * gets the value that says "missing": PARAM_INTEGER_NONE, NAN, "", choice −1, kind NULL, no entries, rank 0.
+ * gets the value that says "missing": PARAM_INTEGER_NONE, NAN, "", choice −1, kind NULL, no entries, rank 0, count 0 without a word.
  * Storage is the caller's; free what it owns with settings_deinit. Returns ERROR_OUT_OF_MEMORY at worst. */
 __attribute__((warn_unused_result)) enum error_code settings_init(void *settings, const struct param *params, size_t param_count,
                                                                   struct error *error);
@@ -208,6 +223,9 @@ static inline const void *param_field_const(const void *settings, const struct p
  * Adds an item for each error, `pointer` + "/" + name. */
 __attribute__((warn_unused_result)) enum error_code settings_check(const void *settings, const struct param *params, size_t param_count,
                                                                    const char *pointer, struct error *error);
+
+/* Its value on an axis; it has numbers. */
+static inline int64_t sizes_at(const struct axis_sizes *sizes, size_t axis) { return sizes->values[sizes->count == 1 ? 0 : axis]; }
 
 /* Number of values in one sample: the product of the sizes; 1 for rank 0. */
 size_t shape_size(const struct shape *shape);

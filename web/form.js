@@ -18,7 +18,7 @@ export function findKinds(schema, sort) {
 // Of every kind, the parameters that people change most; the others are folded away.
 const firstParameters = new Set([
   "units", "rate", "activation", "function", "alpha", "shape", "axis", "learning_rate", "momentum", "warmup_steps", "step_size", "gamma", "delta",
-  "patience", "monitor", "validation", "test", "class_weights", "label_smoothing",
+  "filters", "kernel_size", "pool_size", "stride", "padding", "patience", "monitor", "validation", "test", "class_weights", "label_smoothing",
 ]);
 
 /* The form of one parameter table.
@@ -52,7 +52,7 @@ function nameSome(parameters) {
 
 const builders = {
   boolean: booleanField, choice: choiceField, kind: kindField, kinds: kindsField, object: objectField,
-  numbers: listField, names: listField, shape: listField,
+  numbers: listField, names: listField, shape: listField, sizes: sizesField,
 };
 
 function parameterField(param, context) {
@@ -73,7 +73,7 @@ function assign(param, context, value) {
 function describeRange(param) {
   const low = param.minimum ?? param.exclusive_minimum;
   const high = param.maximum ?? param.exclusive_maximum;
-  const number = param.type === "integer" ? formatInteger : formatNumber;
+  const number = param.type === "integer" || param.type === "sizes" ? formatInteger : formatNumber;
   const from = param.exclusive_minimum === undefined ? `${number(low)} or more` : `more than ${number(low)}`;
   const to = param.exclusive_maximum === undefined ? `up to ${number(high)}` : `less than ${number(high)}`;
   if (low !== undefined && high !== undefined && param.exclusive_minimum === undefined && param.exclusive_maximum === undefined) {
@@ -96,7 +96,7 @@ function labelOf(param) {
 }
 
 function acceptedWords(param) {
-  return [param.auto ? "auto" : null, param.word ?? null].filter(Boolean);
+  return [param.auto ? "auto" : null, param.word ?? null, ...(param.type === "sizes" ? param.choices ?? [] : [])].filter(Boolean);
 }
 
 // A labelled control with its help and room for an error.
@@ -165,6 +165,27 @@ function listField(param, context) {
   return field({
     label: labelOf(param), control: input, pointer: context.pointer,
     help: [describe(param), isNumeric ? "numbers with commas between them" : "names with commas between them"].filter(Boolean).join(" · "),
+  });
+}
+
+// One number for all axes, or one for each with commas between them.
+function sizesField(param, context) {
+  const value = context.value[param.name] ?? param.default ?? "";
+  const words = acceptedWords(param);
+  const input = h("input", {
+    type: "text", autocomplete: "off", spellcheck: "false", value: Array.isArray(value) ? value.join(", ") : String(value),
+    placeholder: param.default === null ? "not used" : null,
+    oninput: () => {
+      const text = input.value.trim();
+      if (text === "") return assign(param, context, undefined);
+      if (words.includes(text)) return assign(param, context, text);
+      const items = text.replace(/^\[|\]$/g, "").split(",").map((item) => item.trim()).filter((item) => item !== "").map(parseNumber);
+      return assign(param, context, items.length === 1 ? items[0] : items);
+    },
+  });
+  return field({
+    label: labelOf(param), control: input, pointer: context.pointer,
+    help: [describe(param), param.axes > 1 ? `one number, or ${param.axes} with commas between them` : ""].filter(Boolean).join(" · "),
   });
 }
 

@@ -61,6 +61,12 @@ static void describe_choices(const struct param *param, struct text *text) {
   for (size_t i = 0; param->choices[i] != NULL; i++) text_add(text, "%s\"%s\"", i == 0 ? "" : ", ", param->choices[i]);
 }
 
+static void describe_sizes(const struct param *param, struct text *text) {
+  describe_integer(param, text);
+  if (param->axis_count > 1) text_add(text, ", an array of %zu such integers", param->axis_count);
+  for (size_t i = 0; param->choices != NULL && param->choices[i] != NULL; i++) text_add(text, " or \"%s\"", param->choices[i]);
+}
+
 static size_t kinds_min(const struct param *param) { return has_flag(param, PARAM_REQUIRED) ? 1 : 0; }
 static size_t kinds_max(const struct param *param) { return param->max > 0 ? (size_t)param->max : LIMIT_LAYERS; }
 static double shape_size_max(const struct param *param) { return param->max > 0 ? param->max : (double)INT32_MAX; }
@@ -81,6 +87,7 @@ static void describe(const struct param *param, struct text *text) {
     text_add(text, "a string or an array of %d to %d strings of at most %d bytes each", has_flag(param, PARAM_REQUIRED) ? 1 : 0, NAMES_MAX,
              NAME_ITEM_BYTES_MAX);
     break;
+  case PARAM_SIZES: describe_sizes(param, text); break;
   case PARAM_SHAPE: text_add(text, "an array of 1 to %d integers from 1 to %.0f", LIMIT_RANK, shape_size_max(param)); break;
   case PARAM_OBJECT:
   case PARAM_INLINE: text_add(text, "an object"); break;
@@ -206,6 +213,23 @@ static bool read_shape(const json_t *value, const struct param *param, struct sh
     shape.sizes[i] = (size_t)size;
   }
   *field = shape;
+  return true;
+}
+
+static bool read_sizes(const json_t *value, const struct param *param, struct axis_sizes *field) {
+  struct axis_sizes sizes = {.word = -1, .count = json_is_array(value) ? json_array_size(value) : 1};
+  bool is_none = has_flag(param, PARAM_OPTIONAL) && json_is_null(value);
+  for (int i = 0; param->choices != NULL && param->choices[i] != NULL; i++)
+    if (is_word(value, param->choices[i])) sizes.word = i;
+  if (is_none || sizes.word >= 0) {
+    sizes.count = 0;
+    *field = sizes;
+    return true;
+  }
+  if (json_is_array(value) && sizes.count != param->axis_count) return false;
+  for (size_t i = 0; i < sizes.count; i++)
+    if (!read_whole(json_is_array(value) ? json_array_get(value, i) : value, param->min, param->max, &sizes.values[i])) return false;
+  *field = sizes;
   return true;
 }
 
@@ -376,6 +400,7 @@ static void read_field(const json_t *value, const struct param *param, const cha
   case PARAM_TEXT: is_right = read_text(value, param, field); break;
   case PARAM_CHOICE: is_right = read_choice(value, param, field); break;
   case PARAM_SHAPE: is_right = read_shape(value, param, field); break;
+  case PARAM_SIZES: is_right = read_sizes(value, param, field); break;
   case PARAM_KIND: read_kind(value, param, pointer, field, error); break;
   case PARAM_KINDS: read_kinds(value, param, pointer, field, error); break;
   case PARAM_NUMBERS: read_numbers(value, param, pointer, field, error); break;

@@ -28,7 +28,8 @@ static json_t *names_array(const char *const *names) {
 }
 
 static json_t *whole_or_real(const struct param *param, double value) {
-  return param->type == PARAM_INTEGER ? json_integer((json_int_t)value) : json_real(value);
+  bool is_whole = param->type == PARAM_INTEGER || param->type == PARAM_SIZES;
+  return is_whole ? json_integer((json_int_t)value) : json_real(value);
 }
 
 /* The bounds of a row as minimum or exclusive minimum, maximum or exclusive maximum, under the given names. */
@@ -46,7 +47,8 @@ static json_t *default_to_json(const struct param *param) {
   if (has_flag(param, PARAM_OPTIONAL)) return json_null();
   switch (param->type) {
   case PARAM_BOOLEAN: return json_boolean(param->default_value != 0);
-  case PARAM_INTEGER: return json_integer((json_int_t)param->default_value);
+  case PARAM_INTEGER:
+  case PARAM_SIZES: return json_integer((json_int_t)param->default_value);
   case PARAM_NUMBER: return json_number(param->default_value);
   case PARAM_TEXT: return json_string(param->default_name != NULL ? param->default_name : "");
   case PARAM_CHOICE: return json_string(param->choices[(size_t)param->default_value]);
@@ -77,9 +79,19 @@ static json_t *array_of(json_t *items, size_t min_items, size_t max_items) {
 }
 
 static json_t *number_schema(const struct param *param) {
-  json_t *schema = typed(param->type == PARAM_INTEGER ? "integer" : "number");
+  json_t *schema = typed(param->type == PARAM_INTEGER || param->type == PARAM_SIZES ? "integer" : "number");
   set_bounds(schema, param, "exclusiveMinimum", "exclusiveMaximum");
   return schema;
+}
+
+/* One for all axes, one for each, or a word. */
+static json_t *sizes_schema(const struct param *param) {
+  json_t *forms = json_array();
+  (void)json_array_append_new(forms, number_schema(param));
+  (void)json_array_append_new(forms, array_of(number_schema(param), param->axis_count, param->axis_count));
+  if (param->choices != NULL)
+    (void)json_array_append_new(forms, json_pack("{s:s, s:o}", "type", "string", "enum", names_array(param->choices)));
+  return json_pack("{s:o}", "anyOf", forms);
 }
 
 /* What a row accepts besides null and its words. */
@@ -95,6 +107,7 @@ static json_t *plain_schema(const struct param *param) {
   case PARAM_KINDS: return array_of(reference(param->kinds), least, param->max > 0 ? (size_t)param->max : LIMIT_LAYERS);
   case PARAM_NUMBERS: return array_of(number_schema(param), least, LIMIT_CLASS_WEIGHTS);
   case PARAM_NAMES: return json_pack("{s:[o, o]}", "anyOf", typed("string"), array_of(typed("string"), least, 0));
+  case PARAM_SIZES: return sizes_schema(param);
   case PARAM_SHAPE: return array_of(json_pack("{s:s, s:i}", "type", "integer", "minimum", 1), least, LIMIT_RANK);
   case PARAM_OBJECT:
   case PARAM_INLINE: break;
@@ -197,6 +210,7 @@ static const char *type_name(enum param_type type) {
   case PARAM_NUMBERS: return "numbers";
   case PARAM_NAMES: return "names";
   case PARAM_SHAPE: return "shape";
+  case PARAM_SIZES: return "sizes";
   case PARAM_OBJECT:
   case PARAM_INLINE: break;
   }
@@ -208,9 +222,11 @@ static json_t *param_to_json(const struct param *param) {
   if (param->help != NULL) (void)json_object_set_new(object, "help", json_string(param->help));
   json_t *standard = default_to_json(param);
   if (standard != NULL) (void)json_object_set_new(object, "default", standard);
-  bool has_range = param->type == PARAM_INTEGER || param->type == PARAM_NUMBER || param->type == PARAM_NUMBERS;
+  bool has_range =
+      param->type == PARAM_INTEGER || param->type == PARAM_NUMBER || param->type == PARAM_NUMBERS || param->type == PARAM_SIZES;
   if (has_range) set_bounds(object, param, "exclusive_minimum", "exclusive_maximum");
-  if (param->type == PARAM_CHOICE) (void)json_object_set_new(object, "choices", names_array(param->choices));
+  if (param->choices != NULL) (void)json_object_set_new(object, "choices", names_array(param->choices));
+  set_if(param->type == PARAM_SIZES, object, "axes", json_integer((json_int_t)param->axis_count));
   if (param->kinds != NULL) (void)json_object_set_new(object, "kinds", json_string(param->kinds->sort));
   if (param->word != NULL) (void)json_object_set_new(object, "word", json_string(param->word));
   set_if(has_flag(param, PARAM_AUTO), object, "auto", json_true());

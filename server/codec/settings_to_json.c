@@ -70,6 +70,18 @@ static json_t *shape_to_json(const struct param *param, const struct shape *shap
   return array;
 }
 
+static json_t *sizes_to_json(const struct param *param, const struct axis_sizes *sizes) {
+  if (sizes->word >= 0) return json_string(param->choices[sizes->word]);
+  if (sizes->count <= 1) return sizes->count == 0 ? json_null() : json_integer(sizes->values[0]);
+  json_t *array = json_array();
+  for (size_t i = 0; i < sizes->count; i++) {
+    if (json_array_append_new(array, json_integer(sizes->values[i])) == 0) continue;
+    json_decref(array);
+    return NULL;
+  }
+  return array;
+}
+
 static json_t *object_to_json(const struct param *param, const void *settings) {
   bool is_given = !has_flag(param, PARAM_OPTIONAL) || *(const bool *)((const char *)settings + param->given_offset);
   return is_given ? settings_to_json(param_field_const(settings, param), param->params, param->param_count) : json_null();
@@ -88,6 +100,7 @@ static json_t *field_to_json(const struct param *param, const void *settings) {
   case PARAM_NUMBERS: return numbers_to_json(param, field);
   case PARAM_NAMES: return names_to_json(param, field);
   case PARAM_SHAPE: return shape_to_json(param, field);
+  case PARAM_SIZES: return sizes_to_json(param, field);
   case PARAM_OBJECT: return object_to_json(param, settings);
   case PARAM_INLINE: break; /* add_fields */
   }

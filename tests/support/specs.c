@@ -62,6 +62,17 @@ static void parse_kind(struct spec *spec, const struct param *param, const char 
   if (strcmp(text, "auto") != 0) spec_parse(spec, param->kinds, text);
 }
 
+static void parse_sizes(struct axis_sizes *sizes, const struct param *param, const char *value) {
+  *sizes = (struct axis_sizes){.word = -1};
+  for (int i = 0; param->choices != NULL && param->choices[i] != NULL; i++)
+    if (strcmp(param->choices[i], value) == 0) sizes->word = i;
+  if (sizes->word >= 0) return;
+  const struct shape shape = shape_parse(value);
+  ck_assert(shape.rank == 1 || shape.rank == param->axis_count);
+  sizes->count = shape.rank;
+  for (size_t i = 0; i < shape.rank; i++) sizes->values[i] = (int64_t)shape.sizes[i];
+}
+
 static void set_field(void *field, const struct param *param, const char *value) {
   switch (param->type) {
   case PARAM_BOOLEAN: *(bool *)field = atoi(value) != 0; break;
@@ -73,6 +84,7 @@ static void set_field(void *field, const struct param *param, const char *value)
   case PARAM_NUMBERS: parse_numbers(field, param, value); break;
   case PARAM_NAMES: parse_names(field, value); break;
   case PARAM_SHAPE: *(struct shape *)field = shape_parse(value); break;
+  case PARAM_SIZES: parse_sizes(field, param, value); break;
   default: ck_abort_msg("parameter %s can't be set by text", param->name);
   }
 }

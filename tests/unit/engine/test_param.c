@@ -32,6 +32,7 @@ struct wheel {
   bool has_cover;
   struct numbers weights;
   struct shape shape;
+  struct axis_sizes track;
 };
 
 static const struct kind_table wheel_kinds;
@@ -51,6 +52,7 @@ static const struct param wheel_params[] = {
                      .given_offset = offsetof(struct wheel, has_cover)),
     {.name = "weights", .type = PARAM_NUMBERS, .offset = offsetof(struct wheel, weights), .min = 0, .max = 1, .word = "balanced"},
     {.name = "shape", .type = PARAM_SHAPE, .offset = offsetof(struct wheel, shape), .help = "sizes"},
+    PARAM_SIZES_ROW(struct wheel, track, 2, 1, 9, 3, "width on each axis"),
 };
 
 static enum error_code check_wheel(const void *settings, const char *pointer, struct error *error) {
@@ -129,6 +131,8 @@ START_TEST(defaults_are_those_of_the_table) {
   ck_assert(wheel->cover.radius == 2);
   ck_assert_uint_eq(wheel->weights.count, 0);
   ck_assert_uint_eq(wheel->shape.rank, 0);
+  ck_assert_uint_eq(wheel->track.count, 1);
+  ck_assert_int_eq(sizes_at(&wheel->track, 1), 3);
   spec_deinit(&spec);
   ck_assert_ptr_null(spec.kind);
 }
@@ -188,6 +192,7 @@ static void spoil_cover(struct wheel *wheel) {
   wheel->has_cover = true;
   wheel->cover.radius = 11;
 }
+static void spoil_track(struct wheel *wheel) { wheel->track = (struct axis_sizes){.word = -1, .count = 2, .values = {3, 10}}; }
 static void spoil_shape(struct wheel *wheel) { wheel->shape = (struct shape){.rank = 2, .sizes = {3, 0}}; }
 
 static const struct check_case check_cases[] = {
@@ -205,6 +210,7 @@ static const struct check_case check_cases[] = {
     {"/w/parts/0/teeth", "must not be 13", spoil_part},
     {"/w/weights/2", "must be at least 0 and at most 1, not -1", spoil_weight},
     {"/w/cover/radius", "must be greater than 0 and at most 10, not 11", spoil_cover},
+    {"/w/track/1", "must be at least 1 and at most 9, not 10", spoil_track},
     {"/w/shape", "must have positive sizes only; the size of axis 1 is 0", spoil_shape},
 };
 

@@ -37,8 +37,10 @@ struct everything {
   struct numbers weights;
   struct names inputs;
   struct shape shape;
+  struct axis_sizes window, margin;
 };
 static const char *const modes[] = {"fast", "slow", NULL};
+static const char *const margins[] = {"same", "none", NULL};
 static const struct param rows[] = {
     PARAM_BOOLEAN_ROW(struct everything, flag, 1, "yes or no"),
     PARAM_INTEGER_ROW(struct everything, units, 1, LIMIT_UNITS, 0, "how many", .flags = PARAM_REQUIRED),
@@ -68,6 +70,8 @@ static const struct param rows[] = {
      .help = "one for each"},
     {.name = "inputs", .type = PARAM_NAMES, .offset = offsetof(struct everything, inputs), .help = "from where"},
     {.name = "shape", .type = PARAM_SHAPE, .offset = offsetof(struct everything, shape), .help = "of what size"},
+    PARAM_SIZES_ROW(struct everything, window, 2, 1, 99, 0, "how large on each axis", .flags = PARAM_OPTIONAL),
+    PARAM_SIZES_ROW(struct everything, margin, 2, 0, 9, 4, "how much around", .choices = margins),
 };
 
 static struct everything settings;
@@ -93,7 +97,7 @@ static const char full[] =
     " \"layers\": [{\"type\": \"dense\", \"units\": 3, \"activation\": {\"type\": \"elu\", \"alpha\": 0.5}, \"inputs\": \"input\"}, "
     "\"flatten\"],"
     " \"inner\": {\"depth\": 5}, \"stopping\": {\"share\": 0}, \"warmup\": 9, \"weights\": [1, 2.5], \"inputs\": [\"a\", \"b\"], "
-    "\"shape\": [3, 28, 28]}";
+    "\"shape\": [3, 28, 28], \"window\": [3, 5], \"margin\": \"same\"}";
 
 START_TEST(every_type_of_row_is_read) {
   ck_assert_msg(read(full) == ERROR_NONE, "%s", error.detail);
@@ -123,6 +127,11 @@ START_TEST(every_type_of_row_is_read) {
   ck_assert_uint_eq(settings.inputs.count, 2);
   ck_assert_uint_eq(settings.shape.rank, 3);
   ck_assert_uint_eq(settings.shape.sizes[2], 28);
+  ck_assert_uint_eq(settings.window.count, 2);
+  ck_assert_int_eq(sizes_at(&settings.window, 0), 3);
+  ck_assert_int_eq(sizes_at(&settings.window, 1), 5);
+  ck_assert_int_eq(settings.window.word, -1);
+  ck_assert_int_eq(settings.margin.word, 0);
   release();
 }
 END_TEST
@@ -158,6 +167,23 @@ START_TEST(null_and_words_say_auto_not_used_or_balanced) {
   ck_assert_int_eq(read("{\"units\": 1, \"length\": \"auto\", \"stopping\": {}}"), ERROR_NONE);
   ck_assert(settings.length == PARAM_INTEGER_AUTO);
   ck_assert(settings.is_stopping);
+  release();
+}
+END_TEST
+
+START_TEST(sizes_are_one_number_for_all_axes_or_one_for_each) {
+  ck_assert_int_eq(read("{\"units\": 1, \"margin\": 7}"), ERROR_NONE);
+  ck_assert_int_eq(sizes_at(&settings.margin, 0), 7);
+  ck_assert_int_eq(sizes_at(&settings.margin, 1), 7);
+  ck_assert_uint_eq(settings.window.count, 0);
+  release();
+  ck_assert_int_eq(read("{\"units\": 1, \"window\": null, \"margin\": [0, 2]}"), ERROR_NONE);
+  ck_assert_uint_eq(settings.window.count, 0);
+  ck_assert_int_eq(sizes_at(&settings.margin, 0), 0);
+  ck_assert_int_eq(sizes_at(&settings.margin, 1), 2);
+  release();
+  ck_assert_int_eq(read("{\"units\": 1, \"margin\": \"none\"}"), ERROR_NONE);
+  ck_assert_int_eq(settings.margin.word, 1);
   release();
 }
 END_TEST
@@ -221,6 +247,11 @@ static const struct {
     {"{\"units\": 1, \"inputs\": [\"\"]}", "/inputs", "array of 0 to 16384 strings"},
     {"{\"units\": 1, \"shape\": [1, 2, 3, 4, 5]}", "/shape", "must be an array of 1 to 4 integers"},
     {"{\"units\": 1, \"shape\": [0]}", "/shape", "integers from 1"},
+    {"{\"units\": 1, \"window\": 0}", "/window", "must be an integer from 1 to 99, an array of 2 such integers or null, not 0"},
+    {"{\"units\": 1, \"window\": [3]}", "/window", "not an array"},
+    {"{\"units\": 1, \"window\": [3, \"same\"]}", "/window", "not an array"},
+    {"{\"units\": 1, \"margin\": \"some\"}", "/margin", "an array of 2 such integers or \"same\" or \"none\", not \"some\""},
+    {"{\"units\": 1, \"margin\": null}", "/margin", "not null"},
     {"{\"units\": 1, \"a/b~c\": 1}", "/a~1b~0c", "is not a known key"},
     {"[]", "", "must be an object"},
 };
@@ -301,7 +332,8 @@ START_TEST(what_was_written_is_read_as_the_same) {
   check_round_trip(rows, PARAM_COUNT(rows), sizeof(struct everything), full);
   check_round_trip(rows, PARAM_COUNT(rows), sizeof(struct everything), "{\"units\": 1}");
   check_round_trip(rows, PARAM_COUNT(rows), sizeof(struct everything),
-                   "{\"units\": 1, \"length\": null, \"weights\": \"balanced\", \"stopping\": {}, \"rate\": 0.1234567890123456789}");
+                   "{\"units\": 1, \"window\": 2, \"margin\": [1, 1], \"length\": null, \"weights\": \"balanced\", \"stopping\": {}, "
+                   "\"rate\": 0.1234567890123456789}");
   check_round_trip(train_params, train_param_count, sizeof(struct train_settings), "{}");
   check_round_trip(
       train_params, train_param_count, sizeof(struct train_settings),
@@ -483,6 +515,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, every_type_of_row_is_read);
   tcase_add_test(tcase, what_is_not_given_keeps_its_default);
   tcase_add_test(tcase, null_and_words_say_auto_not_used_or_balanced);
+  tcase_add_test(tcase, sizes_are_one_number_for_all_axes_or_one_for_each);
   tcase_add_test(tcase, a_whole_real_number_is_an_integer);
   tcase_add_loop_test(tcase, a_mistake_is_told_at_its_place_with_what_would_be_right, 0, (int)(sizeof mistakes / sizeof mistakes[0]));
   tcase_add_test(tcase, all_mistakes_are_told_at_once);
