@@ -12,6 +12,14 @@
   row(layer, dropout) \
   row(layer, batch_norm) \
   row(layer, layer_norm) \
+  row(layer, conv2d) \
+  row(layer, conv1d) \
+  row(layer, max_pool2d) \
+  row(layer, avg_pool2d) \
+  row(layer, max_pool1d) \
+  row(layer, avg_pool1d) \
+  row(layer, global_avg_pool) \
+  row(layer, global_max_pool) \
   row(layer, add) \
   row(layer, concat) \
   row(layer, flatten) \

@@ -16,6 +16,21 @@ static const struct {
   const char *input, *layers, *pointer, *detail;
 } refusals[] = {
     {"4", "dense units=3 name=a; dense units=3 name=a", "/layers/1/name", "is \"a\", which is the name of layer 0 already"},
+    {"64", "conv2d filters=2 kernel_size=3", "/layers/0",
+     "conv2d layer \"conv2d_0\" needs an input [channels, height, width], \"input\" gives [64]"},
+    {"3x8x8", "conv1d filters=2 kernel_size=3", "/layers/0", "needs an input [time, features], \"input\" gives [3, 8, 8]"},
+    {"3x8x8", "conv2d filters=2 kernel_size=9x3", "/layers/0",
+     "window of 9 values on the axis of height, longer than the 8 that \"input\", [3, 8, 8], gives"},
+    {"3x8x8", "conv2d filters=2 kernel_size=1; conv2d filters=2 kernel_size=3 dilation=1x5 padding=1", "/layers/1",
+     "window of 11 values on the axis of width, longer than the 10 that \"conv2d_0\", [2, 8, 8], gives"},
+    {"3x8x8", "conv2d filters=4 kernel_size=3 groups=2", "/layers/0",
+     "has 2 groups, which must divide both its 4 filters and the 3 channels of"},
+    {"8x4", "conv1d filters=3 kernel_size=3 groups=2", "/layers/0", "which must divide both its 3 filters and the 4 features of \"input\""},
+    {"3x8x8", "conv2d filters=4 kernel_size=3 padding=8 padding_mode=reflect", "/layers/0", "by at most 7 in mode reflect, not by 8"},
+    {"3x8x8", "conv2d filters=1048576 kernel_size=65536 padding=65536", "/layers/0", "too large"},
+    {"3x8x8", "max_pool2d pool_size=9", "/layers/0", "window of 9 values on the axis of height"},
+    {"8x4", "avg_pool1d pool_size=3 padding=1 stride=2; avg_pool1d pool_size=7", "/layers/1", "window of 7 values on the axis of time"},
+    {"8", "global_avg_pool", "/layers/0", "needs an image [channels, height, width] or a sequence [time, features], \"input\" gives [8]"},
     {"4", "dense units=3 name=input", "/layers/0/name", "can't be \"input\", which is the network's input"},
     {"4", "dense units=3 name=a/b", "/layers/0/name", "may have letters, digits, _ - and . only"},
     {"4", "dense units=3 name=hidden; dense units=3 inputs=hiden", "/layers/1/inputs/0",
@@ -67,8 +82,7 @@ START_TEST(what_makes_no_sense_is_refused) {
   ck_assert_int_eq(network_create(&spec, &network, &error), ERROR_INVALID);
   ck_assert_ptr_null(network);
   ck_assert_uint_ge(error.item_count, 1);
-  ck_assert_msg(strncmp(error.items[0].detail, refusals[_i].detail, strlen(refusals[_i].detail)) == 0, "%s → %s", refusals[_i].layers,
-                error.items[0].detail);
+  ck_assert_msg(strstr(error.items[0].detail, refusals[_i].detail) != NULL, "%s → %s", refusals[_i].layers, error.items[0].detail);
   ck_assert_str_eq(error.items[0].pointer, refusals[_i].pointer);
   network_spec_deinit(&spec);
   ck_assert_uint_eq(allocations_live(), live);

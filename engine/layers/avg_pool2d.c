@@ -1,0 +1,28 @@
+/* Mean of each window of an image, channel by channel: PyTorch's AvgPool2d. */
+#include "engine/layers/kinds.h"
+#include "engine/layers/pool.h"
+
+static const struct param params[] = {
+    POOL_PARAMS(2),
+    PARAM_BOOLEAN_ROW(struct pool, count_include_pad, true, "whether made-up values, which are 0, count in the mean"),
+    PARAM_INTEGER_ROW(struct pool, divisor_override, 1, 1 << 30, 0, "what the sum is divided by instead of the number of values",
+                      .flags = PARAM_OPTIONAL),
+};
+
+static enum error_code compile(struct layer *layer, struct error *error) { return pool_compile(layer, 2, error); }
+
+const struct layer_kind layer_avg_pool2d = {
+    .kind = {.name = "avg_pool2d",
+             .summary = "mean of each window of an image [channels, height, width]",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct pool),
+             .check = pool_check},
+    .formula = "z = mean of x over a window",
+    .input_min = 1,
+    .input_max = 1,
+    .compile = compile,
+    .forward = avg_pool_forward,
+    .backward = avg_pool_backward,
+    .forward64 = avg_pool_forward64,
+};

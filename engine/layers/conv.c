@@ -1,0 +1,144 @@
+#include "engine/layers/conv.h"
+
+const char *const conv_padding_modes[5] = {"zeros", "reflect", "replicate", "circular", NULL};
+
+enum { WEIGHT, BIAS };
+
+static struct kernel_conv make_kernel(const struct layer *layer, size_t batch) {
+  const struct conv *conv = layer->settings;
+  const struct window window = {
+      .size = &conv->kernel_size, .stride = &conv->stride, .dilation = &conv->dilation, .padding = &conv->padding};
+  struct kernel_conv kernel = {.batch = batch,
+                               .channels = window_channels(layer),
+                               .filters = (size_t)conv->filters,
+                               .groups = (size_t)conv->groups,
+                               .padding = (enum kernel_padding)conv->padding_mode,
+                               .channels_last = window_is_sequence(layer)};
+  window_axes(layer, &window, &kernel.y, &kernel.x);
+  return kernel;
+}
+
+static enum error_code check_groups(const struct layer *layer, struct error *error) {
+  const struct conv *conv = layer->settings;
+  const size_t channels = window_channels(layer), filters = (size_t)conv->filters, groups = (size_t)conv->groups;
+  if (channels % groups == 0 && filters % groups == 0) return ERROR_NONE;
+  return error_set(error, ERROR_INVALID, "%s layer \"%s\" has %zu groups, which must divide both its %zu filters and the %zu %s of \"%s\"",
+                   layer->kind->kind.name, layer->name, groups, filters, channels, window_is_sequence(layer) ? "features" : "channels",
+                   layer->input_names[0]);
+}
+
+/* What is mirrored or repeated has to be there. */
+static enum error_code check_padding(const struct layer *layer, const struct kernel_conv *kernel, struct error *error) {
+  const struct kernel_axis *const axes[2] = {&kernel->y, &kernel->x};
+  for (size_t i = 0; i < 2; i++) {
+    const size_t padding = axes[i]->after > axes[i]->before ? axes[i]->after : axes[i]->before;
+    const size_t most = kernel->padding == KERNEL_PAD_REFLECT ? axes[i]->in - 1 : axes[i]->in;
+    if (kernel->padding == KERNEL_PAD_ZEROS || kernel->padding == KERNEL_PAD_REPLICATE || padding <= most) continue;
+    return error_set(
+        error, ERROR_INVALID, "%s layer \"%s\" can pad the %zu values of an axis of \"%s\" by at most %zu in mode %s, not by %zu",
+        layer->kind->kind.name, layer->name, axes[i]->in, layer->input_names[0], most, conv_padding_modes[kernel->padding], padding);
+  }
+  return ERROR_NONE;
+}
+
+static void add_tensors(struct layer *layer, const struct kernel_conv *kernel) {
+  const struct conv *conv = layer->settings;
+  const size_t taps = kernel->y.size * kernel->x.size, group_channels = kernel->channels / kernel->groups;
+  struct shape shape = {.rank = 4, .sizes = {kernel->filters, group_channels, kernel->y.size, kernel->x.size}};
+  if (kernel->channels_last) shape = (struct shape){.rank = 3, .sizes = {kernel->filters, group_channels, kernel->x.size}};
+  struct layer_tensor *weight = layer_add_tensor(layer, "weight", &shape);
+  weight->fan_out = kernel->filters * taps;
+  weight->initializer = &conv->initializer;
+  weight->is_penalized = true;
+  if (!conv->bias) return;
+  struct layer_tensor *bias = layer_add_tensor(layer, "bias", &(struct shape){.rank = 1, .sizes = {kernel->filters}});
+  bias->initializer = &conv->bias_initializer;
+  bias->fan_in = group_channels * taps;
+}
+
+enum error_code conv_compile(struct layer *layer, size_t axis_count, struct error *error) {
+  const struct conv *conv = layer->settings;
+  const struct window window = {
+      .size = &conv->kernel_size, .stride = &conv->stride, .dilation = &conv->dilation, .padding = &conv->padding};
+  enum error_code code = window_compile(layer, &window, axis_count, error);
+  if (code == ERROR_NONE) code = check_groups(layer, error);
+  if (code != ERROR_NONE) return code;
+  const struct kernel_conv kernel = make_kernel(layer, 1);
+  code = check_padding(layer, &kernel, error);
+  if (code != ERROR_NONE) return code;
+  layer->out = window_shape(layer, kernel.filters, &kernel.y, &kernel.x);
+  layer->work_fixed = kernel_conv_work_size(&kernel);
+  if (layer->work_fixed == 0)
+    return error_set(error, ERROR_INVALID, "%s layer \"%s\" with its padding is too large for any machine", layer->kind->kind.name,
+                     layer->name);
+  add_tensors(layer, &kernel);
+  const double products = (double)(kernel.channels / kernel.groups) * (double)kernel.y.size * (double)kernel.x.size;
+  layer->flops_per_sample = 2.0 * products * (double)kernel.filters * (double)kernel.y.out * (double)kernel.x.out;
+  return ERROR_NONE;
+}
+
+void conv_forward(const struct layer *layer, const struct pass *pass) {
+  const struct kernel_conv kernel = make_kernel(layer, pass->batch);
+  const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
+  kernel_conv_forward(pass->parallel, &kernel, pass->x[0], pass->parameters + layer->tensors[WEIGHT].offset, bias, pass->z, pass->work);
+}
+
+void conv_backward(const struct layer *layer, const struct pass *pass) {
+  const struct kernel_conv kernel = make_kernel(layer, pass->batch);
+  const size_t places = kernel.y.out * kernel.x.out;
+  kernel_conv_weight_gradient(pass->parallel, &kernel, pass->x[0], pass->delta, pass->gradients + layer->tensors[WEIGHT].offset,
+                              pass->work);
+  if (layer->tensor_count > BIAS)
+    kernel_channel_sums(pass->parallel, kernel.channels_last ? pass->batch * places : pass->batch, kernel.filters,
+                        kernel.channels_last ? 1 : places, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
+  if (pass->dx[0] != NULL)
+    kernel_conv_input_gradient(pass->parallel, &kernel, pass->delta, pass->parameters + layer->tensors[WEIGHT].offset, pass->dx[0],
+                               pass->work);
+}
+
+/* The value that a tap sees on one axis, with what padding makes up; SIZE_MAX: 0. Written apart from the kernels, which it checks. */
+static size_t find_source(const struct kernel_axis *axis, int padding_mode, size_t place, size_t tap) {
+  int64_t in = (int64_t)axis->in, at = (int64_t)(place * axis->stride + tap * axis->dilation) - (int64_t)axis->before;
+  if (at >= 0 && at < in) return (size_t)at;
+  switch (padding_mode) {
+  case KERNEL_PAD_REFLECT: return (size_t)(at < 0 ? -at : 2 * (in - 1) - at);
+  case KERNEL_PAD_REPLICATE: return (size_t)(at < 0 ? 0 : in - 1);
+  case KERNEL_PAD_CIRCULAR: return (size_t)((at + in) % in);
+  default: return SIZE_MAX;
+  }
+}
+
+/* Σ over channels and taps for filter f of sample n at (y, x). */
+static double sum_window(const struct layer *layer, const struct pass64 *pass, const struct kernel_conv *kernel, const size_t at[4]) {
+  const struct conv *conv = layer->settings;
+  const size_t n = at[0], f = at[1], group_channels = kernel->channels / kernel->groups;
+  const size_t first = f / (kernel->filters / kernel->groups) * group_channels, in = kernel->y.in * kernel->x.in;
+  const double *w = pass->parameters + layer->tensors[WEIGHT].offset + f * group_channels * kernel->y.size * kernel->x.size;
+  const double *image = pass->x[0] + n * kernel->channels * in;
+  double sum = layer->tensor_count > BIAS ? pass->parameters[layer->tensors[BIAS].offset + f] : 0;
+  for (size_t c = first; c < first + group_channels; c++) {
+    for (size_t ky = 0; ky < kernel->y.size; ky++) {
+      for (size_t kx = 0; kx < kernel->x.size; kx++, w++) {
+        const size_t y = find_source(&kernel->y, conv->padding_mode, at[2], ky), x = find_source(&kernel->x, conv->padding_mode, at[3], kx);
+        if (y == SIZE_MAX || x == SIZE_MAX) continue;
+        const size_t place = y * kernel->x.in + x;
+        sum += *w * image[kernel->channels_last ? place * kernel->channels + c : c * in + place];
+      }
+    }
+  }
+  return sum;
+}
+
+void conv_forward64(const struct layer *layer, const struct pass64 *pass) {
+  const struct kernel_conv kernel = make_kernel(layer, pass->batch);
+  const size_t places = kernel.y.out * kernel.x.out;
+  for (size_t n = 0; n < pass->batch; n++) {
+    for (size_t f = 0; f < kernel.filters; f++) {
+      for (size_t place = 0; place < places; place++) {
+        const size_t at[4] = {n, f, place / kernel.x.out, place % kernel.x.out};
+        const size_t to = kernel.channels_last ? place * kernel.filters + f : f * places + place;
+        pass->z[n * kernel.filters * places + to] = sum_window(layer, pass, &kernel, at);
+      }
+    }
+  }
+}
