@@ -9,7 +9,7 @@
 #include "engine/parallel.h"
 #include "engine/param.h"
 
-enum { OPTIMIZER_SCALARS = 4 };
+enum { OPTIMIZER_SCALARS = 4, OPTIMIZER_SCRATCH = 3 };
 
 /* What an optimizer remembers. Persisted with every checkpoint. */
 struct optimizer_state {
@@ -18,6 +18,15 @@ struct optimizer_state {
   double momentum;
   double scalars[OPTIMIZER_SCALARS];   /* kind's own (nadam's product of momenta); 0 before the first step */
   float *slots[LIMIT_OPTIMIZER_SLOTS]; /* slot_count(settings) arrays of `count` floats; 0 before the first step */
+  float *scratch[OPTIMIZER_SCRATCH];   /* scratch_count(settings) arrays of `count` floats. Not persisted */
+};
+
+/* The cost as a function of all weights, for an optimizer that looks at it at several points within one step. */
+struct cost_function {
+  void *context;
+  double start; /* cost at the weights as they are, penalties included */
+  /* Cost, penalties included, and its gradient [count] at other weights. False: the step is to be abandoned. */
+  bool (*evaluate)(void *context, float *weights, double *out_cost, float *gradients);
 };
 
 struct optimizer_kind {
@@ -27,6 +36,12 @@ struct optimizer_kind {
   /* One step over all `count` parameters with the schedule's learning rate. Increments state->step. */
   void (*step)(const void *settings, double learning_rate, const struct parallel *parallel, size_t count, float *weights,
                const float *gradients, struct optimizer_state *state);
+  /* For kinds that want more than one gradient a step: */
+  bool is_full_batch;                            /* steps are of all training rows, and the gradient is not clipped */
+  size_t (*scratch_count)(const void *settings); /* 0: `step` will do; NULL: always */
+  /* As `step`, with the cost at hand. False: abandoned; weights and all of the state that counts are as before. */
+  bool (*search)(const void *settings, double learning_rate, const struct cost_function *cost, size_t count, float *weights,
+                 const float *gradients, struct optimizer_state *state);
 };
 
 extern const struct kind_table optimizer_kinds;

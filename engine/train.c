@@ -52,13 +52,19 @@ static void choose_sample(struct trainer *trainer) {
 /* Every array of the block, and every other one of floats, starts on a cache line: what vector code reads then never straddles two. */
 static size_t padded(size_t count) { return (count + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE * FLOATS_PER_LINE; }
 
+static size_t count_optimizer_scratch(const struct trainer *trainer) {
+  const struct spec *spec = &trainer->settings->optimizer;
+  const bool is_used = algorithm_has_gradient(trainer_get_algorithm(trainer)) && optimizer_of(spec)->scratch_count != NULL;
+  return is_used ? optimizer_of(spec)->scratch_count(spec->settings) : 0;
+}
+
 static void measure_algorithm(struct trainer *trainer) {
   const struct algorithm_kind *kind = trainer_get_algorithm(trainer);
   const void *settings = trainer->settings->algorithm.settings;
   const struct spec *optimizer = &trainer->settings->optimizer;
-  trainer->slot_count = kind->has_gradient ? optimizer_of(optimizer)->slot_count(optimizer->settings) : 0;
+  trainer->slot_count = algorithm_has_gradient(kind) ? optimizer_of(optimizer)->slot_count(optimizer->settings) : 0;
   trainer->state_count = kind->state_count != NULL ? kind->state_count(settings) : 0;
-  trainer->scratch_count = kind->scratch_count != NULL ? kind->scratch_count(settings) : 0;
+  trainer->scratch_count = (kind->scratch_count != NULL ? kind->scratch_count(settings) : 0) + count_optimizer_scratch(trainer);
 }
 
 /* Steps until the evaluations that are granted are made, or the epochs. */
@@ -124,7 +130,7 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
   fits = fits && count_block(trainer, &block) && add_product(&bytes, block, sizeof(float)) &&
          add_product(&bytes, trainer->array_floats, (size_t)(accumulates(trainer) ? 3 : 2) * sizeof(float)) &&
          add_product(&bytes, trainer->array_floats, trainer->scratch_count * sizeof(float)) &&
-         add_product(&bytes, trainer->buffer_count, sizeof(float)) &&
+         add_product(&bytes, trainer->buffer_count, 2 * sizeof(float)) &&
          add_product(&bytes, trainer->batch_size, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
          add_product(&bytes, padded(trainer->half_count / 2 + 1), sizeof(float)) &&
          add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
@@ -136,11 +142,22 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
   return ERROR_NONE;
 }
 
+/* Some optimizers are for the cost of all rows alone. */
+static enum error_code check_rows(const struct trainer *trainer, struct error *error) {
+  const struct spec *optimizer = &trainer->settings->optimizer;
+  const bool is_used = algorithm_has_gradient(trainer_get_algorithm(trainer));
+  if (!is_used || !optimizer_of(optimizer)->is_full_batch || trainer->steps_per_epoch <= 1) return ERROR_NONE;
+  return error_add(error, "/batch_size", "%s needs all %zu training rows in one step: make it %zu or more, or accumulate_steps %zu",
+                   optimizer->kind->name, trainer->data.train.count, trainer->data.train.count,
+                   (trainer->data.train.count - 1) / trainer->batch_size + 1);
+}
+
 enum error_code trainer_measure(const struct network *network, const struct train_settings *settings, const struct train_data *data,
                                 size_t *out_bytes, struct error *error) {
   struct trainer trainer = {.network = network, .settings = settings, .data = *data};
   measure(&trainer);
-  return measure_bytes(&trainer, out_bytes, error);
+  enum error_code code = check_rows(&trainer, error);
+  return code != ERROR_NONE ? code : measure_bytes(&trainer, out_bytes, error);
 }
 
 enum error_code trainer_measure_block(const struct network *network, const struct train_settings *settings, size_t *out_count,
@@ -191,6 +208,12 @@ static void lay_out_block(struct trainer *trainer) {
   trainer->best = keeps_best(trainer->settings) ? next : NULL;
 }
 
+static void lay_out_scratch(struct trainer *trainer) {
+  const size_t count = count_optimizer_scratch(trainer);
+  trainer->search_buffers = trainer->trial_buffers + trainer->buffer_count;
+  for (size_t i = 0; i < count; i++) trainer->optimizer.scratch[i] = algorithm_scratch(trainer, trainer->scratch_count - count + i);
+}
+
 /* `count` zeros on a cache line, at least one. The pages are touched here, so that training finds them there. */
 static float *allocate_floats(size_t count) {
   const size_t bytes = padded(count + 1) * sizeof(float);
@@ -204,7 +227,7 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->block = allocate_floats(trainer->block_count);
   trainer->gradients = allocate_floats(trainer->parameter_count);
   trainer->before = allocate_floats(trainer->parameter_count);
-  trainer->trial_buffers = allocate_floats(trainer->buffer_count);
+  trainer->trial_buffers = allocate_floats(2 * trainer->buffer_count);
   trainer->scratch = allocate_floats(trainer->scratch_count * trainer->array_floats);
   if (accumulates(trainer)) trainer->batch_gradients = allocate_floats(trainer->parameter_count);
   trainer->batch_x = allocate_floats(trainer->batch_size * trainer->input_size);
@@ -257,7 +280,8 @@ enum error_code trainer_create(const struct network *network, const struct train
   trainer->data = *data;
   trainer->parallel = parallel;
   measure(trainer);
-  code = resolve_loss(trainer, error);
+  code = check_rows(trainer, error);
+  if (code == ERROR_NONE) code = resolve_loss(trainer, error);
   if (code == ERROR_NONE) code = create_class_weights(trainer, error);
   if (code == ERROR_NONE) code = allocate(trainer, error);
   if (code != ERROR_NONE) {
@@ -265,6 +289,7 @@ enum error_code trainer_create(const struct network *network, const struct train
     return code;
   }
   lay_out_block(trainer);
+  lay_out_scratch(trainer);
   report_init_names(trainer);
   network_initialize(network, (uint64_t)settings->seed, trainer->parameters, trainer->buffers);
   trainer->position = (struct train_position){.version = TRAIN_POSITION_VERSION};

@@ -33,7 +33,7 @@ struct trainer {
   size_t half_count;               /* bfloat16 values of `half`; 0: in float32 */
   size_t parameter_count, buffer_count, slot_count, layer_count;
   size_t array_floats;               /* parameter_count, up to the end of its last cache line */
-  size_t state_count, scratch_count; /* arrays of that size for the algorithm */
+  size_t state_count, scratch_count; /* arrays of that size for the algorithm; of the latter, the last ones are the optimizer's */
   uint64_t steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
 
@@ -54,7 +54,8 @@ struct trainer {
   /* Not saved: recomputed by every step. Owned. */
   float *gradients;
   float *batch_gradients; /* of one of several batches of a step; NULL: a step has one */
-  float *trial_buffers;   /* running statistics as they become if the step is taken */
+  float *trial_buffers;   /* running statistics as they become if the step is taken … */
+  float *search_buffers;  /* … and as they would in passes that only look at a cost. Both in one allocation */
   float *scratch;         /* [scratch_count, array_floats] */
   size_t gathered;        /* which of the step's batches stands in batch_x, batch_y; SIZE_MAX: none yet */
   size_t gathered_rows;   /* of it */

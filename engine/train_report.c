@@ -25,7 +25,7 @@ size_t trainer_unit_count(const struct trainer *trainer, size_t layer) {
 static bool has_value(const struct trainer *trainer, size_t index, enum layer_value value) {
   const struct layer *layer = network_get_layer(trainer->network, index);
   switch (value) {
-  case LAYER_GRADIENT_NORM: return layer->tensor_count > 0 && trainer_get_algorithm(trainer)->has_gradient;
+  case LAYER_GRADIENT_NORM: return layer->tensor_count > 0 && algorithm_has_gradient(trainer_get_algorithm(trainer));
   case LAYER_WEIGHT_NORM:
   case LAYER_UPDATE_RATIO: return layer->tensor_count > 0;
   case LAYER_DEAD_FRACTION: return activity_unit_count(&layer->out, activation_of_layer(layer)) > 0;
@@ -67,7 +67,7 @@ size_t report_fill_step(struct trainer *trainer) {
   size_t count = 0;
   values[count++] = (struct train_value){"batch_loss", trainer->position.batch_loss};
   values[count++] = (struct train_value){"evaluations", (double)trainer->position.evaluations};
-  if (algorithm->has_gradient) {
+  if (algorithm_has_gradient(algorithm)) {
     values[count++] = (struct train_value){"learning_rate", trainer->learning_rate};
     values[count++] = (struct train_value){"gradient_norm", trainer->position.gradient_norm};
   }

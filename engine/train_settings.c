@@ -67,6 +67,14 @@ static void check_monitors(const struct train_settings *settings, enum task task
   if (schedule->monitor != NULL) check_monitor(schedule->monitor(settings->schedule.settings), "/schedule/monitor", error);
 }
 
+static void check_clipping(const struct train_settings *settings, struct error *error) {
+  const struct spec *optimizer = &settings->optimizer;
+  if (!optimizer_of(optimizer)->is_full_batch) return;
+  static const char detail[] = "%s takes the gradient as it is: leave it out, or use another optimizer";
+  if (!isnan(settings->clip_norm)) error_add(error, "/clip_norm", detail, optimizer->kind->name);
+  if (!isnan(settings->clip_value)) error_add(error, "/clip_value", detail, optimizer->kind->name);
+}
+
 enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task,
                                        struct error *error) {
   if (settings->loss.kind == NULL) {
@@ -86,5 +94,6 @@ enum error_code train_settings_resolve(struct train_settings *settings, const st
               "layer whose output is [classes]",
               settings->loss.kind->name, network_get_layer_name(network, network_layer_count(network) - 1));
   check_monitors(settings, task, error);
+  check_clipping(settings, error);
   return error->code;
 }

@@ -28,17 +28,19 @@ enum { ALGORITHM_VALUES = 4 };
 struct algorithm_kind {
   struct kind kind;
   const char *formula;
-  bool has_gradient; /* then optimizer, schedule and clipping apply */
   /* Arrays of parameter_count floats that the kind keeps in the checkpoint (algorithm_state), and that it needs during a step only
    * (algorithm_scratch). NULL: none. */
   size_t (*state_count)(const void *settings);
   size_t (*scratch_count)(const void *settings);
   /* Evaluations of one step, for `parameter_count` weights. */
   uint64_t (*evaluation_count)(const void *settings, size_t parameter_count);
-  /* Writes the new weights; with a gradient also gradients and position.gradient_norm. */
+  /* Writes the new weights. Kinds with a gradient have algorithm_descend here. */
   enum step_outcome (*step)(struct trainer *trainer, struct step_cost *out_cost);
   /* The step itself calls trainer_settle before it first writes to parameters or optimizer slots; else that is done before the step. */
   bool settles;
+  /* For kinds with a gradient: the mean gradient of the step's rows at these weights, without penalties. `parameters` may be changed
+   * meanwhile, but are put back. `buffers` become what the pass makes of the running statistics. */
+  enum step_outcome (*gradient)(struct trainer *trainer, float *parameters, float *buffers, float *gradients, struct step_cost *out_cost);
   /* What it reports besides, up to ALGORITHM_VALUES names with NULL at the end, and their values. NULL: nothing. */
   const char *const *value_names;
   void (*fill_values)(const struct trainer *trainer, double *values);
@@ -59,9 +61,11 @@ struct pass_options algorithm_pass(const struct trainer *trainer, size_t index, 
 void algorithm_forward(struct trainer *trainer, const struct pass_options *options, const float *parameters, float *buffers,
                        struct step_cost *cost);
 
-/* One evaluation of the step's rows with these weights, in training mode with the step's random masks. Running statistics are left alone;
- * what this pass makes of them is in trainer->trial_buffers. False: the step is to be abandoned. */
-bool algorithm_evaluate(struct trainer *trainer, const float *parameters, struct step_cost *out_cost);
+/* One evaluation of the step's rows with these weights, in training mode with the step's random masks. `buffers` become what the pass makes
+ * of the trainer's running statistics, which are left alone. False: the step is to be abandoned. */
+bool algorithm_evaluate(struct trainer *trainer, const float *parameters, float *buffers, struct step_cost *out_cost);
+/* Takes over the running statistics in trial_buffers. */
+void algorithm_keep_buffers(struct trainer *trainer);
 /* Its mean cost, without penalties; and with them, as a search compares weights. */
 double algorithm_mean(const struct step_cost *cost);
 double algorithm_cost(const struct trainer *trainer, const float *parameters, const struct step_cost *cost);
@@ -69,8 +73,9 @@ double algorithm_cost(const struct trainer *trainer, const float *parameters, co
 /* For steps of several passes, between them: has the caller asked to stop? */
 bool algorithm_must_stop(struct trainer *trainer);
 
-/* For kinds that have a gradient: penalties, norm, clipping, learning rate, optimizer. STEP_DIVERGED if the norm is not finite. Settles. */
-enum step_outcome algorithm_descend(struct trainer *trainer);
+/* The step of kinds with a gradient: that, penalties, norm, clipping, learning rate, optimizer. Writes gradients and
+ * position.gradient_norm. STEP_DIVERGED if loss or norm is not finite. Settles. */
+enum step_outcome algorithm_descend(struct trainer *trainer, struct step_cost *out_cost);
 
 /* A stream of random numbers of the step under way. */
 struct random_stream algorithm_stream(const struct trainer *trainer, enum random_purpose purpose, size_t lane);
@@ -86,6 +91,7 @@ struct random_stream algorithm_stream(const struct trainer *trainer, enum random
 ALGORITHM_KINDS(KIND_DECLARE)
 
 static inline const struct algorithm_kind *algorithm_of(const struct spec *spec) { return (const struct algorithm_kind *)spec->kind; }
+static inline bool algorithm_has_gradient(const struct algorithm_kind *kind) { return kind->gradient != NULL; }
 static inline const struct algorithm_kind *trainer_get_algorithm(const struct trainer *trainer) {
   return algorithm_of(&trainer->settings->algorithm);
 }

@@ -53,16 +53,20 @@ bool algorithm_must_stop(struct trainer *trainer) {
   return trainer->sink != NULL && trainer->sink->poll(trainer->sink->context) == TRAIN_STOP;
 }
 
-bool algorithm_evaluate(struct trainer *trainer, const float *parameters, struct step_cost *out_cost) {
+bool algorithm_evaluate(struct trainer *trainer, const float *parameters, float *buffers, struct step_cost *out_cost) {
   *out_cost = (struct step_cost){0};
-  memcpy(trainer->trial_buffers, trainer->buffers, trainer->buffer_count * sizeof(float));
+  memcpy(buffers, trainer->buffers, trainer->buffer_count * sizeof(float));
   const size_t batch_count = algorithm_batch_count(trainer);
   for (size_t i = 0; i < batch_count; i++) {
     if (algorithm_must_stop(trainer)) return false;
     const struct pass_options options = algorithm_pass(trainer, i, algorithm_gather(trainer, i));
-    algorithm_forward(trainer, &options, parameters, trainer->trial_buffers, out_cost);
+    algorithm_forward(trainer, &options, parameters, buffers, out_cost);
   }
   return true;
+}
+
+void algorithm_keep_buffers(struct trainer *trainer) {
+  memcpy(trainer->buffers, trainer->trial_buffers, trainer->buffer_count * sizeof(float));
 }
 
 double algorithm_mean(const struct step_cost *cost) { return cost->loss_weight > 0 ? cost->loss_sum / cost->loss_weight : cost->loss_sum; }
@@ -81,15 +85,58 @@ static bool measure_gradient(struct trainer *trainer) {
   return isfinite(trainer->position.gradient_norm);
 }
 
-enum step_outcome algorithm_descend(struct trainer *trainer) {
+/* kind->gradient, and the penalties'. */
+static enum step_outcome find_gradient(struct trainer *trainer, float *parameters, float *buffers, float *gradients,
+                                       struct step_cost *out_cost) {
+  const enum step_outcome outcome = trainer_get_algorithm(trainer)->gradient(trainer, parameters, buffers, gradients, out_cost);
+  if (outcome == STEP_TAKEN) network_add_penalty_gradient(trainer->network, parameters, gradients);
+  return outcome;
+}
+
+/* The cost for an optimizer's search. */
+struct search {
+  struct trainer *trainer;
+  uint64_t evaluations;
+};
+
+static bool evaluate_at(void *context, float *weights, double *out_cost, float *gradients) {
+  struct search *search = context;
+  struct trainer *trainer = search->trainer;
+  struct step_cost cost = {0};
+  if (algorithm_must_stop(trainer)) return false;
+  const enum step_outcome outcome = find_gradient(trainer, weights, trainer->search_buffers, gradients, &cost);
+  search->evaluations += cost.evaluations;
+  *out_cost = outcome == STEP_TAKEN ? algorithm_cost(trainer, weights, &cost) : (double)NAN;
+  return outcome != STEP_ABANDONED;
+}
+
+/* False: abandoned. */
+static bool optimize(struct trainer *trainer, struct step_cost *cost) {
+  const struct spec *spec = &trainer->settings->optimizer;
+  const struct optimizer_kind *optimizer = optimizer_of(spec);
+  if (optimizer->scratch_count == NULL || optimizer->scratch_count(spec->settings) == 0) {
+    optimizer->step(spec->settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
+                    trainer->gradients, &trainer->optimizer);
+    return true;
+  }
+  struct search search = {.trainer = trainer};
+  const struct cost_function function = {
+      .context = &search, .start = algorithm_cost(trainer, trainer->parameters, cost), .evaluate = evaluate_at};
+  const bool is_done = optimizer->search(spec->settings, trainer->learning_rate, &function, trainer->parameter_count, trainer->parameters,
+                                         trainer->gradients, &trainer->optimizer);
+  cost->evaluations += search.evaluations;
+  return is_done;
+}
+
+enum step_outcome algorithm_descend(struct trainer *trainer, struct step_cost *out_cost) {
   const struct train_settings *settings = trainer->settings;
-  network_add_penalty_gradient(trainer->network, trainer->parameters, trainer->gradients);
+  const enum step_outcome outcome = find_gradient(trainer, trainer->parameters, trainer->trial_buffers, trainer->gradients, out_cost);
+  if (outcome != STEP_TAKEN) return outcome;
   if (!measure_gradient(trainer)) return STEP_DIVERGED;
   trainer_settle(trainer);
   if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
   gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->parameter_count, trainer->gradients);
-  optimizer_of(&settings->optimizer)
-      ->step(settings->optimizer.settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
-             trainer->gradients, &trainer->optimizer);
+  if (!optimize(trainer, out_cost)) return STEP_ABANDONED;
+  algorithm_keep_buffers(trainer);
   return STEP_TAKEN;
 }

@@ -9,12 +9,21 @@
 
 #include "engine/algorithms/algorithm.h"
 
+/* The gradient under way: where and into what. */
+struct backprop {
+  struct trainer *trainer;
+  const float *parameters;
+  float *buffers;
+  struct step_cost *cost;
+};
+
 /* Forward and backward of one batch into `gradients`. False if its loss is not finite. */
-static bool pass(struct trainer *trainer, size_t index, float *buffers, float *gradients, struct step_cost *cost) {
+static bool pass(const struct backprop *backprop, size_t index, float *gradients) {
+  struct trainer *trainer = backprop->trainer;
   const struct pass_options options = algorithm_pass(trainer, index, algorithm_gather(trainer, index));
-  algorithm_forward(trainer, &options, trainer->parameters, buffers, cost);
-  if (!isfinite(cost->loss_sum)) return false;
-  network_backward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, &trainer->loss,
+  algorithm_forward(trainer, &options, backprop->parameters, backprop->buffers, backprop->cost);
+  if (!isfinite(backprop->cost->loss_sum)) return false;
+  network_backward(trainer->network, trainer->workspace, &options, trainer->batch_x, backprop->parameters, &trainer->loss,
                    trainer->class_weights, trainer->batch_y, gradients, NULL);
   return true;
 }
@@ -25,33 +34,29 @@ static void add_gradients(size_t count, double weight, const float *restrict gra
   for (size_t i = 0; i < count; i++) total[i] += factor * gradients[i];
 }
 
-/* The passes of several batches. Buffers change in trial_buffers until all are done, since the step may be abandoned between them. */
-static enum step_outcome accumulate(struct trainer *trainer, size_t batch_count, struct step_cost *cost) {
+static enum step_outcome accumulate(const struct backprop *backprop, size_t batch_count, float *gradients) {
+  struct trainer *trainer = backprop->trainer;
   const size_t count = trainer->parameter_count;
-  memcpy(trainer->trial_buffers, trainer->buffers, trainer->buffer_count * sizeof(float));
-  memset(trainer->gradients, 0, count * sizeof(float));
+  memset(gradients, 0, count * sizeof(float));
   for (size_t i = 0; i < batch_count; i++) {
     if (i > 0 && algorithm_must_stop(trainer)) return STEP_ABANDONED;
-    const double before = cost->loss_weight;
-    if (!pass(trainer, i, trainer->trial_buffers, trainer->batch_gradients, cost)) return STEP_DIVERGED;
-    add_gradients(count, cost->loss_weight - before, trainer->batch_gradients, trainer->gradients);
+    const double before = backprop->cost->loss_weight;
+    if (!pass(backprop, i, trainer->batch_gradients)) return STEP_DIVERGED;
+    add_gradients(count, backprop->cost->loss_weight - before, trainer->batch_gradients, gradients);
   }
-  const float share = cost->loss_weight > 0 ? (float)(1 / cost->loss_weight) : 0;
-  for (size_t i = 0; i < count; i++) trainer->gradients[i] *= share;
-  memcpy(trainer->buffers, trainer->trial_buffers, trainer->buffer_count * sizeof(float));
+  const float share = backprop->cost->loss_weight > 0 ? (float)(1 / backprop->cost->loss_weight) : 0;
+  for (size_t i = 0; i < count; i++) gradients[i] *= share;
   return STEP_TAKEN;
 }
 
-static enum step_outcome step(struct trainer *trainer, struct step_cost *out_cost) {
+static enum step_outcome gradient(struct trainer *trainer, float *parameters, float *buffers, float *gradients,
+                                  struct step_cost *out_cost) {
+  const struct backprop backprop = {.trainer = trainer, .parameters = parameters, .buffers = buffers, .cost = out_cost};
   const size_t batch_count = algorithm_batch_count(trainer);
-  out_cost->evaluations = 1;
-  if (batch_count > 1) {
-    const enum step_outcome outcome = accumulate(trainer, batch_count, out_cost);
-    if (outcome != STEP_TAKEN) return outcome;
-  } else if (!pass(trainer, 0, trainer->buffers, trainer->gradients, out_cost)) {
-    return STEP_DIVERGED;
-  }
-  return algorithm_descend(trainer);
+  *out_cost = (struct step_cost){.evaluations = 1};
+  memcpy(buffers, trainer->buffers, trainer->buffer_count * sizeof(float));
+  if (batch_count > 1) return accumulate(&backprop, batch_count, gradients);
+  return pass(&backprop, 0, gradients) ? STEP_TAKEN : STEP_DIVERGED;
 }
 
 static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
@@ -63,8 +68,8 @@ static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
 const struct algorithm_kind algorithm_backprop = {
     .kind = {.name = "backprop", .summary = "gradient by backpropagation, then a step of the optimizer"},
     .formula = "δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f′(zₗ), ∂C/∂Wₗ = δₗ aₗ₋₁ᵀ",
-    .has_gradient = true,
     .evaluation_count = evaluation_count,
-    .step = step,
+    .step = algorithm_descend,
     .settles = true,
+    .gradient = gradient,
 };

@@ -69,10 +69,10 @@ static double judge(const struct trainer *trainer, size_t individual, const stru
 static bool judge_all(struct trainer *trainer, size_t count, double costs[], struct step_cost *out_cost) {
   for (size_t i = 1; i < count; i++) {
     struct step_cost cost;
-    if (!algorithm_evaluate(trainer, algorithm_state(trainer, i), &cost)) return false;
+    if (!algorithm_evaluate(trainer, algorithm_state(trainer, i), trainer->trial_buffers, &cost)) return false;
     costs[i] = judge(trainer, i, &cost);
   }
-  if (!algorithm_evaluate(trainer, algorithm_state(trainer, 0), out_cost)) return false;
+  if (!algorithm_evaluate(trainer, algorithm_state(trainer, 0), trainer->trial_buffers, out_cost)) return false;
   costs[0] = judge(trainer, 0, out_cost);
   return true;
 }
@@ -172,7 +172,7 @@ static enum step_outcome step(struct trainer *trainer, struct step_cost *out_cos
   parallel_run(trainer->parallel, population, fill_place, &generation);
   for (size_t i = 0; i < population; i++) memcpy(algorithm_state(trainer, i), algorithm_scratch(trainer, i), bytes);
   memcpy(trainer->parameters, algorithm_state(trainer, 0), bytes);
-  memcpy(trainer->buffers, trainer->trial_buffers, trainer->buffer_count * sizeof(float));
+  algorithm_keep_buffers(trainer);
   return STEP_TAKEN;
 }
 

@@ -58,18 +58,18 @@ static enum step_outcome step(struct trainer *trainer, struct step_cost *out_cos
   for (size_t i = 0; i < (size_t)settings->candidates; i++) {
     struct step_cost cost;
     make_candidate(trainer, i, candidate);
-    if (!algorithm_evaluate(trainer, candidate, &cost)) return STEP_ABANDONED;
+    if (!algorithm_evaluate(trainer, candidate, trainer->trial_buffers, &cost)) return STEP_ABANDONED;
     const double mean = algorithm_cost(trainer, candidate, &cost);
     if (!(mean < least)) continue;
     least = mean;
     memcpy(best, candidate, count * sizeof(float));
   }
-  if (!algorithm_evaluate(trainer, trainer->parameters, out_cost)) return STEP_ABANDONED;
+  if (!algorithm_evaluate(trainer, trainer->parameters, trainer->trial_buffers, out_cost)) return STEP_ABANDONED;
   out_cost->evaluations = (uint64_t)settings->candidates + 1;
   if (!isfinite(out_cost->loss_sum)) return STEP_DIVERGED;
   const bool has_helped = least < algorithm_cost(trainer, trainer->parameters, out_cost);
   adapt(trainer, has_helped);
-  memcpy(trainer->buffers, trainer->trial_buffers, trainer->buffer_count * sizeof(float));
+  algorithm_keep_buffers(trainer);
   if (has_helped) memcpy(trainer->parameters, best, count * sizeof(float));
   return STEP_TAKEN;
 }

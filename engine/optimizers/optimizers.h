@@ -11,7 +11,7 @@
 
 #include "engine/optimizer.h"
 
-enum { OPTIMIZER_PIECE = 1 << 14 };
+enum { OPTIMIZER_PIECE = 1 << 14, OPTIMIZER_WORK_SLOTS = 4 };
 
 /* One row a kind, in the order in which they are shown. */
 /* clang-format off */
@@ -22,7 +22,12 @@ enum { OPTIMIZER_PIECE = 1 << 14 };
   row(optimizer, sgd) \
   row(optimizer, rmsprop) \
   row(optimizer, adagrad) \
-  row(optimizer, adadelta)
+  row(optimizer, adadelta) \
+  row(optimizer, adamax) \
+  row(optimizer, radam) \
+  row(optimizer, lion) \
+  row(optimizer, rprop) \
+  row(optimizer, lbfgs)
 /* clang-format on */
 OPTIMIZER_KINDS(KIND_DECLARE)
 
@@ -45,7 +50,7 @@ struct optimizer_work {
   size_t count;
   float *weights;
   const float *gradients;
-  float *slots[LIMIT_OPTIMIZER_SLOTS];
+  float *slots[OPTIMIZER_WORK_SLOTS];
   void (*loop)(const struct optimizer_work *work, size_t begin, size_t end);
 };
 

@@ -209,6 +209,51 @@ START_TEST(crossover_mixes_weights_and_invents_none) {
 }
 END_TEST
 
+/* lbfgs, which asks the algorithm for gradients at other weights */
+
+START_TEST(a_search_counts_every_point_it_looks_at) {
+  static const char *const algorithms[] = {"backprop", "finite_differences"};
+  struct train_scene scene;
+  train_scene_init(&scene, "dense units=5 activation=tanh l2=0.001; batch_norm; dense units=3 activation=softmax", TASK_CLASSIFICATION);
+  set_algorithm(&scene, algorithms[_i]);
+  train_scene_set(&scene.settings.optimizer, &optimizer_kinds, "lbfgs line_search=strong_wolfe history_size=5");
+  train_scene_start(&scene);
+  const double count = (double)network_parameter_count(scene.network);
+  train_scene_run(&scene);
+  const double each = _i == 0 ? 1 : 2 * count + 1, evaluations = train_scene_last(&scene, "evaluations");
+  ck_assert_double_ge(evaluations, 15 * each); /* 10 steps, most of them with a second point */
+  ck_assert_double_eq(fmod(evaluations, each), 0);
+  ck_assert_double_lt(train_scene_last(&scene, "loss"), 0.5 * train_scene_value(&scene, 0, "loss"));
+  train_scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(lbfgs_wants_all_rows_and_the_gradient_as_it_is) {
+  struct train_scene scene;
+  struct error error = {0};
+  struct trainer *trainer = NULL;
+  size_t bytes;
+  train_scene_init(&scene, layers, TASK_CLASSIFICATION);
+  train_scene_set(&scene.settings.optimizer, &optimizer_kinds, "lbfgs");
+  scene.settings.batch_size = 50;
+  ck_assert_int_eq(trainer_measure(scene.network, &scene.settings, &scene.data, &bytes, &error), ERROR_INVALID);
+  ck_assert_str_eq(error.items[0].pointer, "/batch_size");
+  ck_assert_str_eq(error.items[0].detail, "lbfgs needs all 120 training rows in one step: make it 120 or more, or accumulate_steps 3");
+  error_clear(&error);
+  ck_assert_int_eq(trainer_create(scene.network, &scene.settings, &scene.data, NULL, &trainer, &error), ERROR_INVALID);
+  error_clear(&error);
+  scene.settings.accumulate_steps = 3;
+  ck_assert_int_eq(trainer_measure(scene.network, &scene.settings, &scene.data, &bytes, &error), ERROR_NONE);
+  scene.settings.clip_norm = 1;
+  scene.settings.clip_value = 1;
+  ck_assert_int_eq(train_settings_resolve(&scene.settings, scene.network, TASK_CLASSIFICATION, &error), ERROR_INVALID);
+  ck_assert_uint_eq(error.item_count, 2);
+  ck_assert_str_eq(error.items[0].pointer, "/clip_norm");
+  ck_assert_str_eq(error.items[1].pointer, "/clip_value");
+  train_scene_deinit(&scene);
+}
+END_TEST
+
 /* All */
 
 static const struct {
@@ -278,6 +323,8 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(tcase, a_genetic_algorithm_improves_and_keeps_its_elite, 0, sizeof crossovers / sizeof crossovers[0]);
   tcase_add_test(tcase, without_variation_a_population_stays_what_it_is);
   tcase_add_test(tcase, crossover_mixes_weights_and_invents_none);
+  tcase_add_loop_test(tcase, a_search_counts_every_point_it_looks_at, 0, 2);
+  tcase_add_test(tcase, lbfgs_wants_all_rows_and_the_gradient_as_it_is);
   tcase_add_loop_test(tcase, settings_that_make_no_sense_are_told_at_their_field, 0, sizeof wrong / sizeof wrong[0]);
   tcase_add_loop_test(tcase, the_measured_bytes_are_those_that_are_allocated, 0, sizeof hungry / sizeof hungry[0]);
   tcase_add_loop_test(tcase, a_cost_that_is_not_finite_diverges, 0, sizeof hungry / sizeof hungry[0]);

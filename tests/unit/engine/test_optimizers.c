@@ -110,6 +110,46 @@ static void nadam_decoupled(struct weight64 *s, double g) {
   s->w -= nadam_step(s, g);
 }
 
+static void adamax(struct weight64 *s, double g) {
+  g = g + 0.05 * s->w;
+  s->slots[0] = 0.8 * s->slots[0] + 0.2 * g;
+  s->slots[1] = fmax(0.95 * s->slots[1], fabs(g) + 1e-4);
+  s->w -= 0.01 / (1 - pow(0.8, s->t)) * s->slots[0] / s->slots[1];
+}
+
+/* With β₂ = 0.95, ρ∞ = 39, and ρ passes 5 within the steps taken here: both branches. */
+static double radam_step(struct weight64 *s, double g) {
+  s->slots[0] = 0.8 * s->slots[0] + 0.2 * g;
+  s->slots[1] = 0.95 * s->slots[1] + 0.05 * g * g;
+  const double power = pow(0.95, s->t), mean = s->slots[0] / (1 - pow(0.8, s->t));
+  const double rho = 39 - 2 * s->t * power / (1 - power);
+  if (rho <= 5) return 0.01 * mean;
+  const double r = sqrt((rho - 4) * (rho - 2) * 39 / ((39 - 4) * (39 - 2) * rho));
+  return 0.01 * mean * r * sqrt(1 - power) / (sqrt(s->slots[1]) + 1e-4);
+}
+static void radam(struct weight64 *s, double g) { s->w -= radam_step(s, -g + 0.05 * s->w); }
+static void radam_decoupled(struct weight64 *s, double g) {
+  s->w *= 1 - 0.01 * 0.3;
+  s->w -= radam_step(s, g);
+}
+
+static double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
+
+static void lion(struct weight64 *s, double g) {
+  s->w -= 0.01 * 0.3 * s->w;
+  s->w -= 0.01 * sign(0.8 * s->slots[0] + 0.2 * g);
+  s->slots[0] = 0.95 * s->slots[0] + 0.05 * g;
+}
+
+static void rprop(struct weight64 *s, double g) {
+  if (s->t == 1) s->slots[1] = 0.02;
+  const double agreement = sign(g * s->slots[0]);
+  s->slots[1] = fmin(fmax(s->slots[1] * (agreement > 0 ? 1.5 : agreement < 0 ? 0.4 : 1), 0.004), 0.04);
+  if (agreement < 0) g = 0;
+  s->w -= s->slots[1] * sign(g);
+  s->slots[0] = g;
+}
+
 static const struct rule rules[] = {
     {"sgd learning_rate=0.1", sgd},
     {"sgd learning_rate=0.1 momentum=0.8 dampening=0.3 weight_decay=0.05", sgd_dampened},
@@ -127,6 +167,11 @@ static const struct rule rules[] = {
     {"nadam learning_rate=0.01 beta1=0.8 beta2=0.95 epsilon=1e-4 momentum_decay=0.1 weight_decay=0.05", nadam},
     {"nadam learning_rate=0.01 beta1=0.8 beta2=0.95 epsilon=1e-4 momentum_decay=0.1 weight_decay=0.3 decoupled_weight_decay=1",
      nadam_decoupled},
+    {"adamax learning_rate=0.01 beta1=0.8 beta2=0.95 epsilon=1e-4 weight_decay=0.05", adamax},
+    {"radam learning_rate=0.01 beta1=0.8 beta2=0.95 epsilon=1e-4 weight_decay=0.05 maximize=1", radam},
+    {"radam learning_rate=0.01 beta1=0.8 beta2=0.95 epsilon=1e-4 weight_decay=0.3 decoupled_weight_decay=1", radam_decoupled},
+    {"lion learning_rate=0.01 beta1=0.8 beta2=0.95 weight_decay=0.3", lion},
+    {"rprop learning_rate=0.02 eta_minus=0.4 eta_plus=1.5 step_size_min=0.004 step_size_max=0.04", rprop},
 };
 enum { RULE_COUNT = sizeof rules / sizeof rules[0] };
 
@@ -218,13 +263,16 @@ START_TEST(a_schedules_momentum_takes_the_place_of_the_settings) {
                                          {"rmsprop momentum=0.9", "rmsprop momentum=0.5"},
                                          {"adam", "adam beta1=0.5"},
                                          {"adamw", "adamw beta1=0.5"},
-                                         {"nadam", "nadam beta1=0.5"}};
+                                         {"nadam", "nadam beta1=0.5"},
+                                         {"adamax", "adamax beta1=0.5"},
+                                         {"radam", "radam beta1=0.5"},
+                                         {"lion beta2=0.95", "lion beta1=0.5 beta2=0.95"}};
   for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
     float given = take_two_steps(pairs[i][0], true, 0.5);
     ck_assert_msg(given == take_two_steps(pairs[i][1], false, 0), "%s", pairs[i][0]);
     ck_assert_msg(given != take_two_steps(pairs[i][0], false, 0), "%s", pairs[i][0]);
   }
-  static const char *const without[] = {"sgd", "rmsprop", "adagrad", "adadelta"};
+  static const char *const without[] = {"sgd", "rmsprop", "adagrad", "adadelta", "rprop"};
   for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
     ck_assert_msg(take_two_steps(without[i], true, 0.5) == take_two_steps(without[i], false, 0), "%s", without[i]);
 }
@@ -234,7 +282,8 @@ START_TEST(defaults_are_pytorchs) {
   static const struct {
     const char *name;
     double learning_rate;
-  } defaults[] = {{"sgd", 1e-3}, {"adagrad", 1e-2}, {"rmsprop", 1e-2}, {"adadelta", 1}, {"adam", 1e-3}, {"adamw", 1e-3}, {"nadam", 2e-3}};
+  } defaults[] = {{"sgd", 1e-3},   {"adagrad", 1e-2}, {"rmsprop", 1e-2}, {"adadelta", 1}, {"adam", 1e-3},  {"adamw", 1e-3},
+                  {"nadam", 2e-3}, {"adamax", 2e-3},  {"radam", 1e-3},   {"lion", 1e-4},  {"rprop", 1e-2}, {"lbfgs", 1}};
   ck_assert_uint_eq(optimizer_kinds.count, sizeof defaults / sizeof defaults[0]);
   for (size_t i = 0; i < optimizer_kinds.count; i++) {
     struct spec spec;
@@ -242,6 +291,199 @@ START_TEST(defaults_are_pytorchs) {
     ck_assert_double_eq(((const struct optimizer_common *)spec.settings)->learning_rate, defaults[i].learning_rate);
     spec_deinit(&spec);
   }
+}
+END_TEST
+
+/* lbfgs */
+
+enum { DIMENSIONS = 6, ITERATIONS = 25 };
+
+/* A cost that is no quadratic: Σ hⱼ (wⱼ − j/3)² / 2 + log-cosh of neighbours' differences. */
+static double cost_at(const double w[DIMENSIONS], double g[DIMENSIONS]) {
+  static const double h[DIMENSIONS] = {1, 30, 0.2, 4, 9, 0.7};
+  double cost = 0;
+  for (size_t j = 0; j < DIMENSIONS; j++) {
+    const double d = w[j] - (double)j / 3;
+    cost += h[j] * d * d / 2;
+    g[j] = h[j] * d;
+  }
+  for (size_t j = 0; j + 1 < DIMENSIONS; j++) {
+    const double d = w[j] - w[j + 1] - 0.5;
+    cost += log(cosh(d));
+    g[j] += tanh(d);
+    g[j + 1] -= tanh(d);
+  }
+  return cost;
+}
+
+static double product(const double *x, const double *y) {
+  double sum = 0;
+  for (size_t j = 0; j < DIMENSIONS; j++) sum += x[j] * y[j];
+  return sum;
+}
+
+/* The BFGS matrix itself, H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ over the pairs from H₀: what the two loops avoid. */
+static void bfgs_direction(size_t pairs, double s[][DIMENSIONS], double y[][DIMENSIONS], const double g[DIMENSIONS], double d[DIMENSIONS]) {
+  double h[DIMENSIONS][DIMENSIONS] = {{0}};
+  for (size_t i = 0; i < DIMENSIONS; i++)
+    h[i][i] = pairs == 0 ? 1 : product(s[pairs - 1], y[pairs - 1]) / product(y[pairs - 1], y[pairs - 1]);
+  for (size_t k = 0; k < pairs; k++) {
+    double left[DIMENSIONS][DIMENSIONS], next[DIMENSIONS][DIMENSIONS];
+    const double rho = 1 / product(s[k], y[k]);
+    for (size_t i = 0; i < DIMENSIONS; i++)
+      for (size_t j = 0; j < DIMENSIONS; j++) {
+        left[i][j] = 0;
+        for (size_t m = 0; m < DIMENSIONS; m++) left[i][j] += ((i == m) - rho * s[k][i] * y[k][m]) * h[m][j];
+      }
+    for (size_t i = 0; i < DIMENSIONS; i++)
+      for (size_t j = 0; j < DIMENSIONS; j++) {
+        next[i][j] = rho * s[k][i] * s[k][j];
+        for (size_t m = 0; m < DIMENSIONS; m++) next[i][j] += left[i][m] * ((m == j) - rho * y[k][m] * s[k][j]);
+      }
+    memcpy(h, next, sizeof h);
+  }
+  for (size_t i = 0; i < DIMENSIONS; i++) d[i] = -product(h[i], g);
+}
+
+static bool evaluate_cost(void *context, float *weights, double *out_cost, float *gradients) {
+  size_t *evaluations = context;
+  double w[DIMENSIONS], g[DIMENSIONS];
+  for (size_t j = 0; j < DIMENSIONS; j++) w[j] = (double)weights[j];
+  *out_cost = cost_at(w, g);
+  for (size_t j = 0; j < DIMENSIONS; j++) gradients[j] = (float)g[j];
+  return --*evaluations > 0;
+}
+
+/* Weights, slots and scratch of a minimization by lbfgs. */
+struct minimization {
+  struct spec spec;
+  struct optimizer_state state;
+  float weights[DIMENSIONS], slots[LIMIT_OPTIMIZER_SLOTS][DIMENSIONS], scratch[OPTIMIZER_SCRATCH][DIMENSIONS];
+  size_t evaluations_left;
+};
+
+static void minimization_init(struct minimization *m, const char *text) {
+  memset(m, 0, sizeof *m);
+  spec_parse(&m->spec, &optimizer_kinds, text);
+  ck_assert_uint_le(optimizer_of(&m->spec)->slot_count(m->spec.settings), LIMIT_OPTIMIZER_SLOTS);
+  for (size_t i = 0; i < LIMIT_OPTIMIZER_SLOTS; i++) m->state.slots[i] = m->slots[i];
+  for (size_t i = 0; i < OPTIMIZER_SCRATCH; i++) m->state.scratch[i] = m->scratch[i];
+  m->evaluations_left = 10000;
+}
+
+/* False: abandoned. */
+static bool minimization_step(struct minimization *m) {
+  const struct optimizer_kind *kind = optimizer_of(&m->spec);
+  struct cost_function cost = {.context = &m->evaluations_left, .evaluate = evaluate_cost};
+  float gradients[DIMENSIONS];
+  size_t one = 2;
+  (void)evaluate_cost(&one, m->weights, &cost.start, gradients);
+  const double rate = ((const struct optimizer_common *)m->spec.settings)->learning_rate;
+  if (kind->scratch_count(m->spec.settings) > 0)
+    return kind->search(m->spec.settings, rate, &cost, DIMENSIONS, m->weights, gradients, &m->state);
+  kind->step(m->spec.settings, rate, NULL, DIMENSIONS, m->weights, gradients, &m->state);
+  return true;
+}
+
+/* Beside the dense matrix in float64, with a history that runs full. */
+START_TEST(lbfgs_steps_as_the_whole_matrix_would) {
+  enum { HISTORY = 4 };
+  struct minimization m;
+  minimization_init(&m, "lbfgs learning_rate=0.6 history_size=4 tolerance_grad=0");
+  double w[DIMENSIONS] = {0}, g[DIMENSIONS], d[DIMENSIONS], last_g[DIMENSIONS], s[HISTORY][DIMENSIONS], y[HISTORY][DIMENSIONS], t = 0;
+  size_t pairs = 0;
+  for (size_t i = 0; i < ITERATIONS; i++) {
+    (void)cost_at(w, g);
+    if (i > 0) {
+      if (pairs == HISTORY) {
+        memmove(s[0], s[1], sizeof s - sizeof s[0]);
+        memmove(y[0], y[1], sizeof y - sizeof y[0]);
+        pairs--;
+      }
+      for (size_t j = 0; j < DIMENSIONS; j++) s[pairs][j] = t * d[j], y[pairs][j] = g[j] - last_g[j];
+      if (product(s[pairs], y[pairs]) > 1e-10) pairs++;
+    }
+    bfgs_direction(pairs, s, y, g, d);
+    double sum = 0;
+    for (size_t j = 0; j < DIMENSIONS; j++) sum += fabs(g[j]);
+    t = i == 0 ? fmin(1, 1 / sum) * 0.6 : 0.6;
+    for (size_t j = 0; j < DIMENSIONS; j++) w[j] += t * d[j], last_g[j] = g[j];
+    ck_assert(minimization_step(&m));
+    for (size_t j = 0; j < DIMENSIONS && i < 12; j++)
+      ck_assert_msg(fabs((double)m.weights[j] - w[j]) < 2e-3 * (1 + fabs(w[j])), "step %zu, weight %zu: %g, not %g", i, j,
+                    (double)m.weights[j], w[j]);
+  }
+  ck_assert_double_lt(product(g, g), 1e-4);
+  spec_deinit(&m.spec);
+}
+END_TEST
+
+START_TEST(a_strong_wolfe_search_takes_good_steps_only_and_finds_the_minimum) {
+  struct minimization m;
+  minimization_init(&m, "lbfgs line_search=strong_wolfe");
+  double w[DIMENSIONS] = {0}, g[DIMENSIONS];
+  double cost = cost_at(w, g), slope = 0;
+  for (size_t i = 0; i < ITERATIONS && product(g, g) > 1e-8; i++) {
+    double before[DIMENSIONS], last_g[DIMENSIONS];
+    memcpy(before, w, sizeof w);
+    memcpy(last_g, g, sizeof g);
+    ck_assert(minimization_step(&m));
+    double moved[DIMENSIONS];
+    for (size_t j = 0; j < DIMENSIONS; j++) w[j] = (double)m.weights[j], moved[j] = w[j] - before[j];
+    const double last = cost;
+    cost = cost_at(w, g);
+    slope = product(last_g, moved); /* t g·d */
+    ck_assert_double_le(cost, last + 1e-4 * slope + 1e-6);
+    ck_assert_double_le(fabs(product(g, moved)), 0.9 * fabs(slope) + 1e-6);
+  }
+  ck_assert_double_le(product(g, g), 1e-8);
+  spec_deinit(&m.spec);
+}
+END_TEST
+
+/* Whichever evaluation it is abandoned at, also with a ring that is full. */
+START_TEST(an_abandoned_search_can_be_done_again) {
+  for (size_t at = 1; at < 3; at++) {
+    struct minimization whole, pieces;
+    minimization_init(&whole, "lbfgs line_search=strong_wolfe history_size=2 learning_rate=0.02");
+    minimization_init(&pieces, "lbfgs line_search=strong_wolfe history_size=2 learning_rate=0.02");
+    size_t abandoned = 0;
+    for (size_t i = 0; i < 8; i++) {
+      ck_assert(minimization_step(&whole));
+      float before[DIMENSIONS];
+      memcpy(before, pieces.weights, sizeof before);
+      pieces.evaluations_left = at;
+      if (!minimization_step(&pieces)) {
+        abandoned++;
+        ck_assert_mem_eq(before, pieces.weights, sizeof before);
+        pieces.evaluations_left = 10000;
+        ck_assert(minimization_step(&pieces));
+      }
+      ck_assert_mem_eq(whole.weights, pieces.weights, sizeof whole.weights);
+    }
+    ck_assert_uint_gt(abandoned, 0);
+    spec_deinit(&whole.spec);
+    spec_deinit(&pieces.spec);
+  }
+}
+END_TEST
+
+START_TEST(at_the_minimum_lbfgs_stays) {
+  struct minimization m;
+  minimization_init(&m, "lbfgs tolerance_grad=1e9");
+  ck_assert(minimization_step(&m));
+  for (size_t j = 0; j < DIMENSIONS; j++) ck_assert_float_eq(m.weights[j], 0);
+  spec_deinit(&m.spec);
+}
+END_TEST
+
+START_TEST(rprops_least_step_can_not_be_above_the_greatest) {
+  struct spec spec;
+  struct error error = {0};
+  spec_parse(&spec, &optimizer_kinds, "rprop step_size_min=2 step_size_max=1");
+  ck_assert_int_eq(spec_check(&spec, "/optimizer", &error), ERROR_INVALID);
+  ck_assert_str_eq(error.items[0].pointer, "/optimizer/step_size_min");
+  spec_deinit(&spec);
 }
 END_TEST
 
@@ -266,6 +508,11 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, a_schedules_momentum_takes_the_place_of_the_settings);
   tcase_add_test(tcase, defaults_are_pytorchs);
   tcase_add_test(tcase, nesterov_without_momentum_is_an_error_at_its_field);
+  tcase_add_test(tcase, rprops_least_step_can_not_be_above_the_greatest);
+  tcase_add_test(tcase, lbfgs_steps_as_the_whole_matrix_would);
+  tcase_add_test(tcase, a_strong_wolfe_search_takes_good_steps_only_and_finds_the_minimum);
+  tcase_add_test(tcase, an_abandoned_search_can_be_done_again);
+  tcase_add_test(tcase, at_the_minimum_lbfgs_stays);
 }
 
 int main(void) { return suite_main("optimizers", add_cases); }

@@ -205,8 +205,19 @@ static void check_same(const struct record *left, const struct record *right) {
   }
 }
 
-static const char *const optimizers[] = {
-    "sgd learning_rate=0.05 momentum=0.9", "adagrad", "rmsprop", "adadelta", "adam", "adamw amsgrad=1", "nadam"};
+static const char *const optimizers[] = {"sgd learning_rate=0.05 momentum=0.9",
+                                         "adagrad",
+                                         "rmsprop",
+                                         "adadelta",
+                                         "adam",
+                                         "adamw amsgrad=1",
+                                         "nadam",
+                                         "adamax",
+                                         "radam",
+                                         "lion",
+                                         "rprop",
+                                         "lbfgs history_size=3",
+                                         "lbfgs history_size=3 line_search=strong_wolfe"};
 static const char *const schedules[] = {
     "constant", "step", "exponential", "cosine warmup_steps=7", "one_cycle", "reduce_on_plateau patience=1"};
 
@@ -285,10 +296,16 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
   struct scene scene;
   scene_init(&scene, rich_layers);
   scene_set(&scene, &scene.settings.optimizer, &optimizer_kinds, optimizers[(size_t)_i % OPTIMIZERS]);
+  const bool is_full_batch = optimizer_of(&scene.settings.optimizer)->is_full_batch;
+  if (is_full_batch) {
+    scene.settings.batch_size = ROWS;
+    scene.settings.epochs = 40;
+  }
   scene_set(&scene, &scene.settings.schedule, &schedule_kinds, schedules[_i % 6]);
-  scene.settings.early_stopping = (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = 2, .restore_best = true};
+  scene.settings.early_stopping =
+      (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = is_full_batch ? 20 : 2, .restore_best = true};
   /* At least so many polls that a sitting gets through a validation, which a stop makes start anew. */
-  check_that_stopping_changes_nothing(&scene, 6 + (uint64_t)_i);
+  check_that_stopping_changes_nothing(&scene, 6 + (uint64_t)_i % 8);
   scene_deinit(&scene);
 }
 END_TEST
