@@ -138,7 +138,7 @@ struct train_result {
   enum train_outcome outcome;
   uint64_t step, epoch, best_epoch;
   char diverged_layer[LIMIT_NAME_BYTES + 1]; /* where the first non-finite number was seen, "" for the loss itself */
-  char detail[ERROR_DETAIL_BYTES];           /* in words, for TRAIN_DIVERGED */
+  char detail[ERROR_DETAIL_BYTES];           /* in words, for TRAIN_DIVERGED; and what an algorithm has found, for TRAIN_COMPLETED */
 };
 
 /* Fills an "auto" loss in place by the network's output and the task (softmax → cross_entropy, sigmoid → binary_cross_entropy, else

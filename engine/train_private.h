@@ -84,8 +84,8 @@ bool trainer_has_better(const struct trainer *trainer, double value);
 /* train_run.c */
 /* Copies the rows of batch `index` of the step under way to batch_x, batch_y; returns how many they are. */
 size_t trainer_gather_batch(struct trainer *trainer, size_t index);
-/* The evaluations that the settings grant are made. */
-bool trainer_has_spent_budget(const struct trainer *trainer);
+/* The run is complete whatever the epoch: the evaluations that the settings grant are made, or the algorithm has found what it looks for. */
+bool trainer_has_ended(const struct trainer *trainer);
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
 /* To be called before anything but a forward pass writes to the block. */
 void trainer_settle(struct trainer *trainer);

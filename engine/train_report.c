@@ -148,7 +148,8 @@ static uint64_t sample_end(const struct trainer *trainer) {
 }
 
 void report_measure_activity(struct trainer *trainer, size_t rows) {
-  const uint64_t batch = trainer->position.batch_in_epoch, end = sample_end(trainer);
+  const uint64_t batch = trainer->position.batch_in_epoch;
+  const uint64_t end = trainer_get_algorithm(trainer)->has_ended != NULL ? batch + 1 : sample_end(trainer);
   const uint64_t begin = end > trainer->sample_steps ? end - trainer->sample_steps : 0;
   if (batch < begin || batch >= end) return;
   if (batch == begin) {

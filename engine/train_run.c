@@ -28,6 +28,8 @@ struct run {
 
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
   const struct train_settings *settings = trainer->settings;
+  const struct algorithm_kind *algorithm = trainer_get_algorithm(trainer);
+  if (algorithm->learning_rate != NULL) return algorithm->learning_rate(trainer, step);
   const double base = ((const struct optimizer_common *)settings->optimizer.settings)->learning_rate;
   return schedule_learning_rate(&settings->schedule, base, step, trainer->total_steps, trainer->steps_per_epoch,
                                 &trainer->position.schedule);
@@ -45,19 +47,22 @@ void trainer_settle(struct trainer *trainer) {
   trainer->is_unsettled = false;
 }
 
-bool trainer_has_spent_budget(const struct trainer *trainer) {
+bool trainer_has_ended(const struct trainer *trainer) {
+  const struct algorithm_kind *algorithm = trainer_get_algorithm(trainer);
   const int64_t granted = trainer->settings->max_evaluations;
+  if (algorithm->has_ended != NULL && algorithm->has_ended(trainer)) return true;
   return granted != PARAM_INTEGER_NONE && trainer->position.evaluations >= (uint64_t)granted;
 }
 
 bool trainer_is_at_last_batch(const struct trainer *trainer) {
+  if (trainer_get_algorithm(trainer)->has_ended != NULL) return true; /* any may be the last */
   return trainer->position.batch_in_epoch + 1 == trainer->steps_per_epoch || trainer->position.step + 1 == trainer->total_steps;
 }
 
 /* After its last step; the budget may end it before. */
 static bool is_at_epoch_end(const struct trainer *trainer) {
   const uint64_t done = trainer->position.batch_in_epoch;
-  return done == trainer->steps_per_epoch || (done > 0 && trainer_has_spent_budget(trainer));
+  return done == trainer->steps_per_epoch || (done > 0 && trainer_has_ended(trainer));
 }
 
 bool trainer_is_at_report(const struct trainer *trainer) {
@@ -183,10 +188,12 @@ static bool take_step(struct run *run) {
   }
   report_measure_activity(trainer, trainer->gathered_rows);
   if (is_last) report_measure_weights(trainer);
-  position->loss_sum += cost.loss_sum;
-  position->loss_weight += cost.loss_weight;
-  position->correct_sum += cost.correct_sum;
-  position->correct_count += cost.correct_count;
+  if (outcome != STEP_ENDED) {
+    position->loss_sum += cost.loss_sum;
+    position->loss_weight += cost.loss_weight;
+    position->correct_sum += cost.correct_sum;
+    position->correct_count += cost.correct_count;
+  }
   position->batch_in_epoch++;
   position->step++;
   return true;
@@ -265,6 +272,7 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
 static void check_epoch(struct run *run, const struct epoch_values *values) {
   const struct trainer *trainer = run->trainer;
   struct train_result *result = run->result;
+  if (trainer_get_algorithm(trainer)->has_ended != NULL) return; /* it looks for that itself */
   const unsigned long long step = (unsigned long long)trainer->position.step;
   for (size_t i = 0; i < trainer->layer_count; i++) {
     if (isfinite(trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM])) continue;
@@ -282,7 +290,7 @@ static void check_epoch(struct run *run, const struct epoch_values *values) {
 static enum error_code end_epoch(struct run *run, bool *out_stop) {
   struct trainer *trainer = run->trainer;
   struct train_position *position = &trainer->position;
-  struct epoch_values values = {.loss = position->loss_weight > 0 ? position->loss_sum / position->loss_weight : 0,
+  struct epoch_values values = {.loss = position->loss_weight > 0 ? position->loss_sum / position->loss_weight : position->batch_loss,
                                 .hits = position->correct_count > 0 ? position->correct_sum / position->correct_count : 0,
                                 .validation_loss = NAN,
                                 .validation_hits = NAN};
@@ -312,12 +320,14 @@ static bool is_done(const struct trainer *trainer) {
   if (trainer->position.is_finished != 0 || has_stopped_early(trainer)) return true;
   /* An epoch under way still gets its end. */
   const bool is_under_way = trainer->position.batch_in_epoch > 0;
-  return trainer->position.epoch >= (uint64_t)trainer->settings->epochs || (!is_under_way && trainer_has_spent_budget(trainer));
+  return trainer->position.epoch >= (uint64_t)trainer->settings->epochs || (!is_under_way && trainer_has_ended(trainer));
 }
 
 /* Sets the outcome once the loop is through, and brings back the best weights. */
 static void finish(struct run *run) {
   struct trainer *trainer = run->trainer;
+  const struct algorithm_kind *algorithm = trainer_get_algorithm(trainer);
+  if (algorithm->describe != NULL) algorithm->describe(trainer, run->result->detail, sizeof run->result->detail);
   if (trainer->position.is_finished != 0) {
     run->result->outcome = (enum train_outcome)(trainer->position.is_finished - 1);
     return;

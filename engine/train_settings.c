@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/algorithms/algorithm.h"
 #include "engine/kernels.h"
 #include "engine/train.h"
 
@@ -95,5 +96,7 @@ enum error_code train_settings_resolve(struct train_settings *settings, const st
               settings->loss.kind->name, network_get_layer_name(network, network_layer_count(network) - 1));
   check_monitors(settings, task, error);
   check_clipping(settings, error);
+  if (algorithm_of(&settings->algorithm)->learning_rate != NULL && strcmp(settings->schedule.kind->name, "constant") != 0)
+    error_add(error, "/schedule", "must be \"constant\": %s sets the learning rate itself", settings->algorithm.kind->name);
   return error->code;
 }

@@ -19,8 +19,9 @@ struct step_cost {
 
 enum step_outcome {
   STEP_TAKEN,
-  STEP_DIVERGED, /* loss or gradient isn't finite; the weights are as before */
-  STEP_ABANDONED /* algorithm_must_stop said so; nothing has changed */
+  STEP_DIVERGED,  /* loss or gradient isn't finite; the weights are as before */
+  STEP_ABANDONED, /* algorithm_must_stop said so; nothing has changed */
+  STEP_ENDED      /* as diverged, but that is what it was to find: the run is complete */
 };
 
 enum { ALGORITHM_VALUES = 4 };
@@ -41,9 +42,15 @@ struct algorithm_kind {
   /* For kinds with a gradient: the mean gradient of the step's rows at these weights, without penalties. `parameters` may be changed
    * meanwhile, but are put back. `buffers` become what the pass makes of the running statistics. */
   enum step_outcome (*gradient)(struct trainer *trainer, float *parameters, float *buffers, float *gradients, struct step_cost *out_cost);
+  /* The learning rate of a step, in place of the schedule's. NULL: the schedule's. */
+  double (*learning_rate)(const struct trainer *trainer, uint64_t step);
+  /* For kinds whose run may be complete before its epochs are; the epoch under way ends with it. NULL: never. */
+  bool (*has_ended)(const struct trainer *trainer);
   /* What it reports besides, up to ALGORITHM_VALUES names with NULL at the end, and their values. NULL: nothing. */
   const char *const *value_names;
   void (*fill_values)(const struct trainer *trainer, double *values);
+  /* What it has found, in a line, when it is complete. NULL: nothing but weights. */
+  void (*describe)(const struct trainer *trainer, char *text, size_t text_bytes);
 };
 
 static inline float *algorithm_state(const struct trainer *trainer, size_t index) { return trainer->state + index * trainer->array_floats; }
@@ -86,7 +93,8 @@ struct random_stream algorithm_stream(const struct trainer *trainer, enum random
   row(algorithm, backprop) \
   row(algorithm, finite_differences) \
   row(algorithm, random_search) \
-  row(algorithm, genetic)
+  row(algorithm, genetic) \
+  row(algorithm, learning_rate_range_test)
 /* clang-format on */
 ALGORITHM_KINDS(KIND_DECLARE)
 

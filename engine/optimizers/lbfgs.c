@@ -96,7 +96,7 @@ static void remember_pair(struct iteration *it) {
 
 /* d = −H g: the two loops. */
 static void find_direction(struct iteration *it) {
-  double rho[HISTORY_MAX], alpha[HISTORY_MAX];
+  double rho[HISTORY_MAX] = {0}, alpha[HISTORY_MAX] = {0};
   float *d = it->d;
   for (size_t i = 0; i < it->count; i++) d[i] = -it->g[i];
   for (size_t k = it->pairs; k-- > 0;) {

@@ -194,7 +194,7 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
     return ENDING_ERROR;
   }
   switch (result.outcome) {
-  case TRAIN_COMPLETED: return ENDING_SUCCEEDED;
+  case TRAIN_COMPLETED: snprintf(line, line_bytes, "%s", result.detail); return ENDING_SUCCEEDED;
   case TRAIN_EARLY_STOPPED:
     snprintf(line, line_bytes, "early stopping at epoch %" PRIu64 ", the best was epoch %" PRIu64, result.epoch, result.best_epoch);
     return ENDING_EARLY_STOPPED;

@@ -254,14 +254,93 @@ START_TEST(lbfgs_wants_all_rows_and_the_gradient_as_it_is) {
 }
 END_TEST
 
+/* learning_rate_range_test */
+
+START_TEST(a_range_test_sweeps_the_rates_and_suggests_one_that_learns) {
+  struct train_scene scene;
+  train_scene_init(&scene, layers, TASK_CLASSIFICATION);
+  set_algorithm(&scene, "learning_rate_range_test min_learning_rate=1e-5 max_learning_rate=100");
+  train_scene_set(&scene.settings.optimizer, &optimizer_kinds, "sgd");
+  train_scene_validate(&scene);
+  scene.settings.batch_size = 24; /* 5 steps an epoch */
+  scene.settings.epochs = 60;
+  train_scene_run(&scene);
+  ck_assert_int_eq(scene.result.outcome, TRAIN_COMPLETED);
+  const double factor = pow(1e7, 1.0 / 299);
+  for (size_t i = 0; i < scene.report_count; i++)
+    ck_assert_double_eq_tol(train_scene_value(&scene, i, "learning_rate") / (1e-5 * pow(factor, (double)i)), 1, 1e-9);
+  const double suggestion = train_scene_last(&scene, "suggested_learning_rate");
+  ck_assert_msg(suggestion > 1e-3 && suggestion < 5, "%g", suggestion);
+  char number[32];
+  snprintf(number, sizeof number, "%.3g", suggestion);
+  ck_assert_msg(strstr(scene.result.detail, number) != NULL, "%s", scene.result.detail);
+  train_scene_deinit(&scene);
+
+  /* With it, training learns; with a hundredth and a hundred times of it, less. */
+  double losses[3];
+  for (size_t i = 0; i < 3; i++) {
+    struct train_scene training;
+    train_scene_init(&training, layers, TASK_CLASSIFICATION);
+    char text[64];
+    snprintf(text, sizeof text, "sgd learning_rate=%g", suggestion * pow(100, (double)i - 1));
+    train_scene_set(&training.settings.optimizer, &optimizer_kinds, text);
+    training.settings.batch_size = 24;
+    train_scene_run(&training);
+    losses[i] = train_scene_last(&training, "loss");
+    train_scene_deinit(&training);
+  }
+  ck_assert_double_lt(losses[1], losses[0]);
+  ck_assert(!(losses[2] <= losses[1]));
+}
+END_TEST
+
+/* Of a linear model with squared errors, whose loss grows without bound once the rate is too high: by being too large, or not finite. */
+START_TEST(a_range_test_that_diverges_is_complete) {
+  static const char *const texts[] = {"learning_rate_range_test max_learning_rate=1e4",
+                                      "learning_rate_range_test divergence=1e300 max_learning_rate=1e20"};
+  struct train_scene scene;
+  train_scene_init(&scene, "dense units=2", TASK_REGRESSION);
+  set_algorithm(&scene, texts[_i]);
+  train_scene_set(&scene.settings.optimizer, &optimizer_kinds, "sgd");
+  scene.settings.batch_size = 24;
+  scene.settings.epochs = 60;
+  train_scene_run(&scene);
+  ck_assert_int_eq(scene.result.outcome, TRAIN_COMPLETED);
+  ck_assert_uint_lt(scene.result.step, 300);
+  ck_assert(scene.reports[scene.report_count - 1].is_epoch_end);
+  ck_assert_ptr_nonnull(strstr(scene.result.detail, "diverged at"));
+  const double last = train_scene_last(&scene, "learning_rate"), suggestion = train_scene_last(&scene, "suggested_learning_rate");
+  ck_assert_double_gt(suggestion, 0);
+  ck_assert_double_le(suggestion, 0.1 * last * 1.0001);
+  ck_assert_double_gt(train_scene_last(&scene, "layers.dense_0.weight_norm"), 0);
+  train_scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(a_range_test_wants_the_rate_for_itself) {
+  struct train_scene scene;
+  struct error error = {0};
+  train_scene_init(&scene, layers, TASK_CLASSIFICATION);
+  set_algorithm(&scene, "learning_rate_range_test");
+  train_scene_set(&scene.settings.schedule, &schedule_kinds, "cosine");
+  ck_assert_int_eq(train_settings_resolve(&scene.settings, scene.network, TASK_CLASSIFICATION, &error), ERROR_INVALID);
+  ck_assert_str_eq(error.items[0].pointer, "/schedule");
+  train_scene_deinit(&scene);
+}
+END_TEST
+
 /* All */
 
 static const struct {
   const char *text, *pointer;
 } wrong[] = {
-    {"genetic population=10 elitism=10", "/algorithm/elitism"}, {"genetic population=10 tournament_size=11", "/algorithm/tournament_size"},
-    {"genetic population=1", "/algorithm/population"},          {"random_search step_size=0", "/algorithm/step_size"},
-    {"random_search contraction=0", "/algorithm/contraction"},  {"finite_differences epsilon=0", "/algorithm/epsilon"},
+    {"genetic population=10 elitism=10", "/algorithm/elitism"},
+    {"genetic population=10 tournament_size=11", "/algorithm/tournament_size"},
+    {"genetic population=1", "/algorithm/population"},
+    {"random_search step_size=0", "/algorithm/step_size"},
+    {"random_search contraction=0", "/algorithm/contraction"},
+    {"finite_differences epsilon=0", "/algorithm/epsilon"},
+    {"learning_rate_range_test max_learning_rate=1e-8", "/algorithm/max_learning_rate"},
 };
 
 START_TEST(settings_that_make_no_sense_are_told_at_their_field) {
@@ -325,6 +404,9 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, crossover_mixes_weights_and_invents_none);
   tcase_add_loop_test(tcase, a_search_counts_every_point_it_looks_at, 0, 2);
   tcase_add_test(tcase, lbfgs_wants_all_rows_and_the_gradient_as_it_is);
+  tcase_add_test(tcase, a_range_test_sweeps_the_rates_and_suggests_one_that_learns);
+  tcase_add_loop_test(tcase, a_range_test_that_diverges_is_complete, 0, 2);
+  tcase_add_test(tcase, a_range_test_wants_the_rate_for_itself);
   tcase_add_loop_test(tcase, settings_that_make_no_sense_are_told_at_their_field, 0, sizeof wrong / sizeof wrong[0]);
   tcase_add_loop_test(tcase, the_measured_bytes_are_those_that_are_allocated, 0, sizeof hungry / sizeof hungry[0]);
   tcase_add_loop_test(tcase, a_cost_that_is_not_finite_diverges, 0, sizeof hungry / sizeof hungry[0]);

@@ -232,6 +232,7 @@ static const struct {
     {"finite_differences", 103}, /* for the 51 weights below */
     {"random_search candidates=3", 4},
     {"genetic population=9 tournament_size=2", 9},
+    {"learning_rate_range_test max_learning_rate=0.1", 1},
 };
 enum { ALGORITHMS = sizeof algorithms / sizeof algorithms[0] };
 
@@ -431,7 +432,7 @@ START_TEST(every_algorithm_counts_its_evaluations_and_ends_with_the_budget) {
   scene.data.validation.count = 0;
   scene.settings.batch_size = 64; /* four batches an epoch */
   scene.settings.epochs = 1000;
-  static const double each[] = {1, 43, 4, 9};
+  static const double each[] = {1, 43, 4, 9, 1};
   scene.settings.max_evaluations = (int64_t)(5 * each[_i]) + 1; /* a step begun is finished */
   scene_start(&scene, NULL);
   ck_assert_uint_eq(trainer_get_total_steps(scene.trainer), 6);
