@@ -15,6 +15,7 @@ enum { STARTS = 5, FIRST_METRICS = 9, PIXELS = 784, PIXEL_ROWS = 400 };
 static const double LOAD_SECONDS = 2.0;
 enum { PAUSES = 3, PAUSE_SECONDS_MAX = 60 };
 #define PAUSE_METRIC "backpropd_checkpoint_pause"
+#define START_METRIC "backpropd_job_start_seconds_sum"
 
 static double now_ms(void) {
   struct timespec time;
@@ -73,12 +74,24 @@ static bool until_metrics(void *context, const char *bytes, size_t byte_count) {
   return false;
 }
 
+/* One number of /metrics. */
+static double read_metric(const struct server_process *server, const char *name) {
+  struct client_answer answer;
+  client_send(server, &(struct client_request){.path = "/metrics"}, &answer);
+  char line[128];
+  snprintf(line, sizeof line, "\n%s ", name);
+  const char *at = strstr(answer.body, line);
+  const double value = at == NULL ? 0 : strtod(at + strlen(line), NULL);
+  answer_deinit(&answer);
+  return value;
+}
+
 static void measure_first_metric(const struct server_process *server) {
-  double first_ms[FIRST_METRICS];
+  double first_ms[FIRST_METRICS], start_ms[FIRST_METRICS];
   for (size_t i = 0; i < FIRST_METRICS; i++) {
     char job[256], path[128];
     snprintf(job, sizeof job, "{\"name\":\"first-%zu\",\"network\":\"mlp\",\"dataset\":\"digits\",\"target\":\"digit\",\"epochs\":20}", i);
-    const double before = now_ms();
+    const double before = now_ms(), started_before = read_metric(server, START_METRIC);
     double at_ms = 0;
     post(server, "/v1/jobs", job, 202);
     snprintf(path, sizeof path, "/v1/jobs/first-%zu/events", i);
@@ -86,10 +99,12 @@ static void measure_first_metric(const struct server_process *server) {
     client_send(server, &(struct client_request){.path = path, .on_data = until_metrics, .context = &at_ms, .may_fail = true}, &answer);
     answer_deinit(&answer);
     first_ms[i] = at_ms - before;
+    start_ms[i] = 1e3 * (read_metric(server, START_METRIC) - started_before);
     snprintf(path, sizeof path, "/v1/jobs/first-%zu", i);
     json_decref(client_wait_for(server, path, "/state", "succeeded", 60000));
   }
   print_spread("POST job (digits) to its first metric at the client", first_ms, FIRST_METRICS, "ms");
+  print_spread("a worker takes a job (digits) to its first step done", start_ms, FIRST_METRICS, "ms");
 }
 
 static double read_clock_us(clockid_t clock) {
@@ -157,18 +172,6 @@ static void train_on_pixels(const struct server_process *server) {
        "{\"name\":\"pixels\",\"network\":\"pixels\",\"dataset\":\"pixels\",\"target\":\"digit\",\"task\":\"classification\",\"epochs\":2}",
        202);
   json_decref(client_wait_for(server, "/v1/jobs/pixels", "/state", "succeeded", 60000));
-}
-
-/* One number of /metrics. */
-static double read_metric(const struct server_process *server, const char *name) {
-  struct client_answer answer;
-  client_send(server, &(struct client_request){.path = "/metrics"}, &answer);
-  char line[128];
-  snprintf(line, sizeof line, "\n%s ", name);
-  const char *at = strstr(answer.body, line);
-  const double value = at == NULL ? 0 : strtod(at + strlen(line), NULL);
-  answer_deinit(&answer);
-  return value;
 }
 
 /* How long training stands still for a checkpoint of 10 million parameters and Adam's two moments of each, 120 MB. */

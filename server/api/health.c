@@ -62,6 +62,15 @@ static void write_traffic(FILE *file, struct api *api) {
   write_value(file, "backpropd_event_streams", "gauge", "Open event streams.", (double)traffic.streams);
 }
 
+/* NAME_seconds as a summary, and NAME_longest_seconds. */
+static void write_duration(FILE *file, const char *name, const char *help, const struct jobs_duration *duration) {
+  fprintf(file, "# HELP %s_seconds %s\n# TYPE %s_seconds summary\n", name, help, name);
+  fprintf(file, "%s_seconds_sum %.6f\n%s_seconds_count %llu\n", name, (double)duration->total_us / 1e6, name,
+          (unsigned long long)duration->count);
+  fprintf(file, "# HELP %s_longest_seconds The longest of these times.\n# TYPE %s_longest_seconds gauge\n", name, name);
+  fprintf(file, "%s_longest_seconds %.6f\n", name, (double)duration->longest_us / 1e6);
+}
+
 static enum error_code write_jobs(FILE *file, struct api *api, struct error *error) {
   uint64_t states[JOB_STATE_COUNT] = {0};
   enum error_code code = jobs_count(api->store, states, error);
@@ -79,11 +88,8 @@ static enum error_code write_jobs(FILE *file, struct api *api, struct error *err
   write_value(file, "backpropd_training_steps_total", "counter", "Training steps done.", (double)counts.steps_total);
   write_value(file, "backpropd_checkpoints_total", "counter", "Checkpoints written.", (double)counts.checkpoints_total);
   write_value(file, "backpropd_commits_total", "counter", "Transactions of the committer.", (double)counts.commits_total);
-  write_head(file, "backpropd_checkpoint_pause_seconds", "summary", "For how long training stood still for a checkpoint.");
-  fprintf(file, "backpropd_checkpoint_pause_seconds_sum %.6f\nbackpropd_checkpoint_pause_seconds_count %llu\n",
-          (double)counts.pause_us_total / 1e6, (unsigned long long)counts.pauses_total);
-  write_value(file, "backpropd_checkpoint_pause_longest_seconds", "gauge", "The longest of these pauses.",
-              (double)counts.pause_us_max / 1e6);
+  write_duration(file, "backpropd_checkpoint_pause", "For how long training stood still for a checkpoint.", &counts.pauses);
+  write_duration(file, "backpropd_job_start", "From a worker's taking of a job to its first step done.", &counts.starts);
   return ERROR_NONE;
 }
 

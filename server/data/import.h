@@ -42,7 +42,7 @@ void import_abort(struct import *import);
 /* Removes the file of a row that could not be inserted. */
 void import_remove_file(const char *data_dir, const struct dataset_row *row);
 
-/* One row: cells[column_count], NUL-terminated, valid during the call. Anything but ERROR_NONE ends the reading, which returns it. */
+/* One row: cells[column_count], NUL-terminated, one right behind the other, valid during the call. Anything but ERROR_NONE ends the reading, which returns it. */
 typedef enum error_code dataset_row_handler(void *context, uint64_t index, const char *const *cells, struct error *error);
 
 /* Reads good rows first … first + count − 1 of a dataset's file (fewer if it ends before), using its index if the row has one. */

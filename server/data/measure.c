@@ -88,6 +88,7 @@ enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, 
   add_columns(&both, &plan->layout);
   add_fitting(&both, &plan->layout);
   add(&both, 1, READING_BYTES);
+  add(&both, 1, plan->row_cache_bytes);
   add(&both, 1, splitting.bytes > filling.bytes ? splitting.bytes : filling.bytes);
   both.is_over = both.is_over || splitting.is_over || filling.is_over;
   return report_sum(plan, &both, out_bytes, error);

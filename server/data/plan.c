@@ -12,6 +12,7 @@
 
 #include "server/data/csv.h"
 #include "server/data/encode.h"
+#include "server/data/row_cache.h"
 #include "server/data/split.h"
 
 enum { AUTO_CLASSES_MAX = 20, AUTO_REPEATS_MIN = 5, POINTER_BYTES = 32 };
@@ -467,7 +468,7 @@ static enum error_code run_steps(struct planner *planner, struct error *error) {
 
 enum error_code data_plan_create(const struct dataset_row *dataset, const struct dataset_row *test_dataset, struct data_settings *settings,
                                  uint64_t seed, struct data_plan *out_plan, struct error *error) {
-  struct data_plan plan = {.settings = *settings, .seed = seed};
+  struct data_plan plan = {.settings = *settings, .seed = seed, .row_cache_bytes = row_cache_measure(dataset)};
   struct planner planner = {
       .dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = count_items(error)};
   planner.targets = calloc(settings->target.count + 1, sizeof *planner.targets);

@@ -15,6 +15,7 @@ struct data_plan {
   uint64_t train_rows_max, validation_rows_max, test_rows_max;
   bool has_validation, has_test;
   uint64_t seed;
+  size_t row_cache_bytes; /* held while the rows are prepared */
 };
 
 /* Chooses features and task and checks: target exists (else the nearest name is suggested), is not a feature, has at least two classes or

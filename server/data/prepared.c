@@ -1,4 +1,4 @@
-/* Three walks over the file, so that no more than the matrices and a byte per row is ever held:
+/* Three walks over the file, so that no more than the matrices and a byte per row is ever held of a large one (a small one is read once):
  *
  *   survey   which rows have a target, and of which class they are → part of each row (skipped if neither matters)
  *   fit      means, deviations, ranges and seen categories of the training rows → the preprocessor
@@ -14,6 +14,7 @@
 #include "server/data/csv.h"
 #include "server/data/encode.h"
 #include "server/data/import.h"
+#include "server/data/row_cache.h"
 
 enum { POLL_ROWS = 1024, ALIGNMENT_FLOATS = 16 };
 
@@ -26,6 +27,7 @@ struct builder {
   void *poll_context;
   struct preprocessor preprocessor;
   struct encoder encoder; /* of the dataset being walked */
+  struct row_cache rows;  /* of `dataset` */
   size_t split_column;    /* if plan->settings.split.column is set */
   size_t usable;          /* rows met so far that have all targets */
   uint64_t left_out;
@@ -121,7 +123,7 @@ static enum error_code survey(struct builder *builder, struct error *error) {
   }
   builder->split_column = find_split_column(builder);
   if (needs_survey(builder)) {
-    code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, survey_row, builder, error);
+    code = row_cache_read(&builder->rows, survey_row, builder, error);
   } else {
     builder->usable = (size_t)plan->rows;
   }
@@ -189,7 +191,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     if (feature->kind == COLUMN_CATEGORICAL) memset(feature->is_seen, false, feature->category_count * sizeof *feature->is_seen);
   }
   builder->usable = 0;
-  enum error_code code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, fit_row, builder, error);
+  enum error_code code = row_cache_read(&builder->rows, fit_row, builder, error);
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
@@ -261,8 +263,7 @@ static enum error_code fill_test_row(void *context, uint64_t row, const char *co
 static enum error_code fill(struct builder *builder, struct error *error) {
   enum error_code code = allocate(builder, error);
   builder->usable = 0;
-  if (code == ERROR_NONE)
-    code = dataset_read_rows(builder->data_dir, builder->dataset, 0, builder->dataset->rows, fill_own_row, builder, error);
+  if (code == ERROR_NONE) code = row_cache_read(&builder->rows, fill_own_row, builder, error);
   if (code != ERROR_NONE || builder->test_dataset == NULL) return code;
   encoder_deinit(&builder->encoder);
   code = encoder_init(&builder->encoder, &builder->preprocessor, builder->test_dataset, "/test_dataset", error);
@@ -302,12 +303,14 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
                             .as_values = as_values,
                             .poll = poll,
                             .poll_context = context};
+  row_cache_init(&builder.rows, data_dir, dataset);
   enum error_code code = preprocessor_copy(&builder.preprocessor, &plan->layout, error);
   if (code == ERROR_NONE) code = encoder_init(&builder.encoder, &builder.preprocessor, dataset, "/dataset", error);
   if (code == ERROR_NONE) code = survey(&builder, error);
   if (code == ERROR_NONE) code = fit(&builder, error);
   if (code == ERROR_NONE) code = fill(&builder, error);
   encoder_deinit(&builder.encoder);
+  row_cache_deinit(&builder.rows);
   if (code == ERROR_NONE) hand_over(&builder, out_prepared);
   preprocessor_deinit(&builder.preprocessor);
   free(builder.strata);

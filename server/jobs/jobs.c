@@ -191,13 +191,18 @@ bool jobs_get_live(struct jobs *jobs, const char *id, struct job_live *out_live)
   return is_running;
 }
 
+static struct jobs_duration get_duration(const struct duration *duration) {
+  return (struct jobs_duration){.count = atomic_load(&duration->count),
+                                .total_us = atomic_load(&duration->total_us),
+                                .longest_us = atomic_load(&duration->longest_us)};
+}
+
 void jobs_get_counts(struct jobs *jobs, struct jobs_counts *out_counts) {
   *out_counts = (struct jobs_counts){.steps_total = atomic_load(&jobs->steps_total),
                                      .checkpoints_total = atomic_load(&jobs->checkpoints_total),
                                      .commits_total = atomic_load(&jobs->commits_total),
-                                     .pauses_total = atomic_load(&jobs->pauses_total),
-                                     .pause_us_total = atomic_load(&jobs->pause_us_total),
-                                     .pause_us_max = atomic_load(&jobs->pause_us_max)};
+                                     .pauses = get_duration(&jobs->pauses),
+                                     .starts = get_duration(&jobs->starts)};
   pthread_mutex_lock(&jobs->mutex);
   for (const struct run *run = jobs->runs; run != NULL; run = run->next) out_counts->running++;
   out_counts->memory_bytes = jobs->memory_bytes;

@@ -95,7 +95,9 @@ bool jobs_get_live(struct jobs *jobs, const char *id, struct job_live *out_live)
 /* For /metrics. */
 struct jobs_counts {
   uint64_t running, memory_bytes, steps_total, checkpoints_total, commits_total;
-  uint64_t pauses_total, pause_us_total, pause_us_max; /* of training for checkpoints */
+  struct jobs_duration {
+    uint64_t count, total_us, longest_us;
+  } pauses, starts; /* of training for checkpoints; from a worker's taking of a job to its first step done */
 };
 void jobs_get_counts(struct jobs *jobs, struct jobs_counts *out_counts);
 

@@ -70,6 +70,7 @@ static struct run *run_create(struct jobs *jobs, const char *id, enum run_reques
   outbox_init(&run->outbox);
   run->jobs = jobs;
   run->request = (int)request;
+  run->taken_us = clock_now_us();
   run->thread_max = 1;
   if (jobs_get(jobs->store, id, &run->row, error) != ERROR_NONE) {
     run_destroy(run);

@@ -63,6 +63,11 @@ struct keeper {
   _Atomic size_t claimed_count, copied_count; /* pieces */
 };
 
+/* How long something took, over all times that it happened. */
+struct duration {
+  _Atomic uint64_t count, total_us, longest_us;
+};
+
 struct run {
   struct run *next; /* in jobs.runs */
   struct jobs *jobs;
@@ -87,6 +92,7 @@ struct run {
   int64_t sitting_start_ms; /* monotonic; 0 before training */
   _Atomic int64_t next_checkpoint_ms;
   struct keeper keeper;
+  int64_t taken_us; /* when a worker took it (monotonic); 0 once a step was done */
   int64_t pause_us; /* for which training has waited for the checkpoint under way */
   bool has_reported, has_warned_of_disk;
   _Atomic int64_t checkpoint_blob; /* current one; 0: none */
@@ -142,7 +148,7 @@ struct jobs {
   struct committer committer;
   struct hub hub;
   _Atomic uint64_t steps_total, checkpoints_total, commits_total;
-  _Atomic uint64_t pauses_total, pause_us_total, pause_us_max; /* of training, for a checkpoint's copy */
+  struct duration pauses, starts;
 };
 
 /* queue.c */
@@ -164,6 +170,8 @@ uint64_t run_count_samples(const struct run *run, uint64_t step);
 void run_destroy(struct run *run);
 /* Writes a checkpoint and says when the next is due; that it can't be written (the disk is full) is no reason to stop training. */
 void run_write_checkpoint(struct run *run, const struct train_snapshot *snapshot);
+
+void duration_add(struct duration *duration, int64_t us);
 
 /* keeper.c */
 /* Without memory or a thread for it, there is none, and the worker writes by itself. */

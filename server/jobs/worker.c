@@ -22,8 +22,18 @@ bool run_is_interrupted(void *context) {
   return request == RUN_PAUSE || (request == RUN_CANCEL && (run->checkpoint_blob == 0 || run->is_trained));
 }
 
+void duration_add(struct duration *duration, int64_t us) {
+  const uint64_t added_us = us > 0 ? (uint64_t)us : 0;
+  atomic_fetch_add(&duration->count, 1);
+  atomic_fetch_add(&duration->total_us, added_us);
+  uint64_t longest_us = atomic_load(&duration->longest_us);
+  while (added_us > longest_us && !atomic_compare_exchange_weak(&duration->longest_us, &longest_us, added_us)) continue;
+}
+
 static enum train_request poll_request(void *context) {
   struct run *run = context;
+  if (run->taken_us != 0) duration_add(&run->jobs->starts, clock_now_us() - run->taken_us);
+  run->taken_us = 0;
   if (run->lacks_memory || run_is_interrupted(run)) return TRAIN_STOP;
   return clock_now_ms() >= run->next_checkpoint_ms && !keeper_is_busy(run) ? TRAIN_CHECKPOINT : TRAIN_CONTINUE;
 }
@@ -157,14 +167,9 @@ static enum error_code take_checkpoint(void *context, const struct train_snapsho
 /* Training goes on: its pause was the taking of the checkpoint and what of the copying was left to wait for. */
 static void settle_checkpoint(void *context) {
   struct run *run = context;
-  struct jobs *jobs = run->jobs;
   const int64_t start_us = clock_now_us();
   keeper_settle(run);
-  const uint64_t pause_us = (uint64_t)(run->pause_us + clock_now_us() - start_us);
-  atomic_fetch_add(&jobs->pauses_total, 1);
-  atomic_fetch_add(&jobs->pause_us_total, pause_us);
-  uint64_t longest = atomic_load(&jobs->pause_us_max);
-  while (pause_us > longest && !atomic_compare_exchange_weak(&jobs->pause_us_max, &longest, pause_us)) continue;
+  duration_add(&run->jobs->pauses, run->pause_us + clock_now_us() - start_us);
 }
 
 static enum ending get_interruption(const struct run *run) {
