@@ -12,6 +12,8 @@
  * Backward, with M the dropout's factors, D = P ∘ M, and dX for ∂C/∂X:
  *   dO = δ W_out,   dV = Dᵀ dO,   dP = (dO Vᵀ) ∘ M,   dS = P ∘ (dP − r),   dQ = dS K / √depth,   dK = dSᵀ Q / √depth
  *   r(i) = Σⱼ P(i, j) dP(i, j)
+ *
+ * Padded steps are neither keys nor queries.
  * Without extra columns the keys' bias adds the same to all of a query's scores and so changes nothing: its gradient is 0, and not the
  * noise of a sum that cancels, from which optimizers that divide by a gradient's size would make steps.
  *
@@ -125,6 +127,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
     return error_set(error, ERROR_INVALID, "self_attention layer \"%s\" takes at most %d features, \"%s\" gives %zu", layer->name,
                      LIMIT_UNITS, layer->input_names[0], width);
   layer->out = *in;
+  layer->lengths = LAYER_LENGTHS_KEEP;
   add_tensors(layer, width);
   const size_t columns = time + attention->add_bias_kv + attention->add_zero_attn;
   layer->saved_per_sample = 4 * time * width + 2 * heads * time;
@@ -423,9 +426,21 @@ static void backward_block(const struct block *block) {
   mix(block, find_key(block), job->bias_k, job->dqkv + find_qkv(block, block->first), 3 * job->width, block->gradients);
 }
 
+/* Padded steps of an item, of `parts` heads side by side, `width` apart, become 0: neither outputs nor gradients come from there. */
+static void clear_padding(const struct job *job, size_t sample, size_t head, size_t length, size_t parts, float *values) {
+  for (size_t step = (sample * job->time + length) * parts; step < (sample + 1) * job->time * parts; step++)
+    memset(values + step * job->width + head * job->depth, 0, job->depth * sizeof *values);
+}
+
+static size_t count_steps(const struct job *job, size_t sample) {
+  const uint32_t *lengths = job->pass->lengths[0];
+  return lengths == NULL ? job->time : lengths[sample];
+}
+
 /* All blocks of an item, from the last, whose queries see all keys, to the first. */
 static void run_item(const struct job *job, size_t item, float *room, void (*run)(const struct block *block)) {
-  struct block block = {.job = job, .sample = item / job->heads, .head = item % job->heads, .length = job->time};
+  struct block block = {.job = job, .sample = item / job->heads, .head = item % job->heads};
+  block.length = count_steps(job, block.sample);
   block.scores = room;
   block.gradients = room + job->block_rows * (job->time + job->extra);
   for (size_t blocks = parallel_piece_count(block.length, job->block_rows); blocks-- > 0;) {
@@ -437,14 +452,18 @@ static void run_item(const struct job *job, size_t item, float *room, void (*run
   }
 }
 
-static void run_piece(const struct job *job, size_t piece, void (*run)(const struct block *block)) {
+static void run_piece(const struct job *job, size_t piece, bool is_forward) {
   float *room = job->blocks + piece * 2 * job->block_rows * (job->time + job->extra);
   const size_t begin = piece * job->items_per_piece, end = smaller(begin + job->items_per_piece, job->batch * job->heads);
-  for (size_t item = begin; item < end; item++) run_item(job, item, room, run);
+  for (size_t item = begin; item < end; item++) {
+    const size_t sample = item / job->heads, head = item % job->heads, length = count_steps(job, sample);
+    clear_padding(job, sample, head, length, is_forward ? 1 : 3, is_forward ? job->mixed : job->dqkv);
+    run_item(job, item, room, is_forward ? forward_block : backward_block);
+  }
 }
 
-static void forward_piece(void *argument, size_t piece) { run_piece(argument, piece, forward_block); }
-static void backward_piece(void *argument, size_t piece) { run_piece(argument, piece, backward_block); }
+static void forward_piece(void *argument, size_t piece) { run_piece(argument, piece, true); }
+static void backward_piece(void *argument, size_t piece) { run_piece(argument, piece, false); }
 
 static void run_pieces(const struct job *job, parallel_piece *piece) {
   parallel_run(job->pass->parallel, parallel_piece_count(job->batch * job->heads, job->items_per_piece), piece, (void *)(size_t)job);
@@ -577,6 +596,8 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
   for (size_t sample = 0; sample < pass->batch; sample++) {
     const double *x = pass->x[0] + sample * time * width;
     struct query64 query = {.layer = layer, .pass = pass, .sample = sample, .length = time, .qkv = qkv};
+    if (pass->lengths[0] != NULL) query.length = pass->lengths[0][sample];
+    memset(pass->z + sample * time * width, 0, time * width * sizeof *pass->z);
     for (size_t position = 0; position < time; position++)
       project64(layer, pass, IN_WEIGHT, x + position * width, qkv + position * 3 * width);
     for (query.position = 0; query.position < query.length; query.position++) {
@@ -592,6 +613,8 @@ const struct layer_kind layer_self_attention = {
              .params = params,
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct self_attention)},
+    .gradient_formula = "∂C/∂W_out = δᵀ O, dO = δ W_out; per head dV = Dᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ P dP), dQ = dS K / √depth, "
+                        "dK = dSᵀ Q / √depth; ∂C/∂W_in = [dQ dK dV]ᵀ x, ∂C/∂x = [dQ dK dV] W_in",
     .formula = "z = concat over heads of softmax(Q K^T / sqrt(depth)) V, times W_out^T + b_out, with [Q K V] = x W_in^T + b_in",
     .input_min = 1,
     .input_max = 1,
