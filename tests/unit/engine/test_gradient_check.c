@@ -218,6 +218,8 @@ static const struct layer_case layer_cases[] = {
     {"3x5", "dropout rate=0.2"},
     {"6", "batch_norm activation=tanh"},
     {"70", "batch_norm"},
+    {"6", "batch_norm trainable=0 activation=tanh"},
+    {"3x4x3", "batch_norm trainable=0"},
     {"6", "batch_norm affine=0 activation=sigmoid epsilon=0.1"},
     {"3x4", "batch_norm track_running_stats=0 activation=tanh"},
     {"3x4x3", "batch_norm activation=tanh"},
