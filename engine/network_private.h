@@ -22,7 +22,6 @@ struct node {
   size_t lengths_at;             /* index of the node that keeps the lengths of this one's output, itself or one before; or NO_LENGTHS */
   size_t sources[LIMIT_LAYER_INPUTS]; /* index of a node, or SOURCE_INPUT */
   bool adds[LIMIT_LAYER_INPUTS];      /* this edge's gradient goes to scratch and is added */
-  bool needs_gradient;                /* it, or a layer that its input comes from, has weights to train */
 };
 
 struct network {
@@ -31,7 +30,7 @@ struct network {
   size_t input_size;
   size_t node_count;
   struct node *nodes; /* in an order of computation; the last is the output */
-  size_t parameter_count, trained_count, buffer_count;
+  size_t parameter_count, buffer_count;
   double flops_per_sample;
 };
 
@@ -45,7 +44,8 @@ const struct layer *network_find_largest_work(const struct network *network, siz
 
 /* Checks what can be checked of a named spec while a dataset is awaited: names, inputs, order; and shapes, if the input's is known, up to
  * the output layer, or with it if nothing in it is "auto". */
-__attribute__((warn_unused_result)) enum error_code network_check_draft(const struct network_spec *spec, bool is_output_known,
+enum network_known { NETWORK_KNOWN_NOTHING, NETWORK_KNOWN_BUT_OUTPUT, NETWORK_KNOWN_ALL }; /* shapes of a draft, if its input's is known */
+__attribute__((warn_unused_result)) enum error_code network_check_draft(const struct network_spec *spec, enum network_known known,
                                                                         struct error *error);
 
 /* Where a layer's arrays are. `a` is `z` where the activation is linear. */

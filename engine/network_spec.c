@@ -91,12 +91,64 @@ static const char *activation_field(const struct spec *layer) {
   return "activation";
 }
 
+/* ---- tokens ---- */
+
+static bool takes_input_tokens(const struct network_spec *spec, size_t index) {
+  const struct spec *layer = &spec->layers.items[index];
+  const struct names *inputs = &layer_common_of(layer)->inputs;
+  return layer_kind_of(layer)->takes_tokens && (inputs->count == 0 ? index == 0 : strcmp(inputs->items[0], "input") == 0);
+}
+
+bool network_spec_takes_tokens(const struct network_spec *spec) {
+  for (size_t i = 0; i < spec->layers.count; i++)
+    if (takes_input_tokens(spec, i)) return true;
+  return false;
+}
+
+/* An integer of the layer's settings by its name; every kind that takes tokens has those that are asked for. */
+static int64_t *get_integer(const struct spec *layer, const char *name) {
+  size_t i = 0;
+  while (strcmp(layer->kind->params[i].name == NULL ? "" : layer->kind->params[i].name, name) != 0) i++;
+  return param_field(layer->settings, &layer->kind->params[i]);
+}
+
+/* How many tokens there are is open until a dataset says so. */
+static bool has_open_tokens(const struct network_spec *spec) {
+  for (size_t i = 0; i < spec->layers.count; i++)
+    if (takes_input_tokens(spec, i) && *get_integer(&spec->layers.items[i], "input_dim") == PARAM_INTEGER_AUTO) return true;
+  return false;
+}
+
+/* "auto": as many tokens as the dataset has, the first of them padding. */
+static enum error_code fill_tokens(struct network_spec *spec, const struct network_target *target, struct error *error) {
+  enum error_code code = ERROR_NONE;
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    const struct spec *layer = &spec->layers.items[i];
+    if (!takes_input_tokens(spec, i)) continue;
+    int64_t *input_dim = get_integer(layer, "input_dim"), *padding_idx = get_integer(layer, "padding_idx");
+    char pointer[ERROR_POINTER_BYTES];
+    error_pointer(pointer, "/layers", "%zu", i);
+    error_pointer(pointer, pointer, "input_dim");
+    if (*input_dim == PARAM_INTEGER_AUTO && target->token_count == 0) {
+      code = error_add(error, pointer, "can't be \"auto\": the features are no text; give the number of different tokens");
+    } else if (*input_dim == PARAM_INTEGER_AUTO) {
+      *input_dim = (int64_t)target->token_count;
+      if (*padding_idx == PARAM_INTEGER_NONE) *padding_idx = 0;
+    } else if ((size_t)*input_dim < target->token_count) {
+      code = error_add(error, pointer,
+                       "must be at least %zu, as many tokens as the text is cut into (vocabulary, padding and unknown), or \"auto\"",
+                       target->token_count);
+    }
+  }
+  return code;
+}
+
 static enum error_code refuse_hidden_autos(const struct network_spec *spec, struct error *error) {
   enum error_code code = ERROR_NONE;
   for (size_t i = 0; i + 1 < spec->layers.count; i++) {
     const struct spec *layer = &spec->layers.items[i];
     const struct param *param;
-    if (find_auto_integer(layer, &param) != NULL) code = refuse_auto(spec, i, param->name, error);
+    if (find_auto_integer(layer, &param) != NULL && !takes_input_tokens(spec, i)) code = refuse_auto(spec, i, param->name, error);
     if (is_auto_activation(layer)) code = refuse_auto(spec, i, activation_field(layer), error);
   }
   return code;
@@ -151,15 +203,20 @@ static enum error_code check_output(const struct network_spec *spec, const struc
                                                : "numbers");
 }
 
+static enum network_known get_known(const struct network_spec *spec) {
+  const struct param *param;
+  if (has_open_tokens(spec)) return NETWORK_KNOWN_NOTHING;
+  return find_auto_integer(&spec->layers.items[spec->layers.count - 1], &param) == NULL ? NETWORK_KNOWN_ALL : NETWORK_KNOWN_BUT_OUTPUT;
+}
+
 enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target, struct error *error) {
   if (spec->layers.count == 0) return error_add(error, "/layers", "needs at least one layer");
   name_layers(spec);
   enum error_code code = refuse_hidden_autos(spec, error);
   if (code != ERROR_NONE) return code;
-  const struct param *param;
-  if (target == NULL)
-    return network_check_draft(spec, find_auto_integer(&spec->layers.items[spec->layers.count - 1], &param) == NULL, error);
-  code = fill_from_target(spec, target, error);
+  if (target == NULL) return network_check_draft(spec, get_known(spec), error);
+  code = fill_tokens(spec, target, error);
+  if (code == ERROR_NONE) code = fill_from_target(spec, target, error);
   if (code == ERROR_NONE) code = check_input(spec, target, error);
   if (code == ERROR_NONE) code = check_output(spec, target, error);
   return code;

@@ -22,8 +22,10 @@ struct embedding {
 
 static const struct param params[] = {
     PARAM_INLINE_ROW(struct embedding, common, layer_name_params),
-    PARAM_INTEGER_ROW(struct embedding, input_dim, 1, LIMIT_UNITS, 0, "number of different tokens: they are 0 … input_dim - 1",
-                      .flags = PARAM_REQUIRED),
+    PARAM_INTEGER_ROW(
+        struct embedding, input_dim, 1, LIMIT_UNITS, 0,
+        "number of different tokens: they are 0 … input_dim - 1; \"auto\": as many as the dataset's text has, and padding_idx is 0",
+        .flags = PARAM_REQUIRED | PARAM_AUTO),
     PARAM_INTEGER_ROW(struct embedding, output_dim, 1, LIMIT_UNITS, 0, "numbers that a token becomes", .flags = PARAM_REQUIRED),
     PARAM_INTEGER_ROW(struct embedding, padding_idx, 0, LIMIT_UNITS, 0,
                       "token that fills up short sequences at their end; all that follows leaves these steps out", .flags = PARAM_OPTIONAL),
@@ -39,7 +41,8 @@ enum { NO_TOKEN = -1, COPY_COST = 4 /* values in a nanosecond, about */ };
 
 static enum error_code check(const void *settings, const char *pointer, struct error *error) {
   const struct embedding *embedding = settings;
-  if (embedding->padding_idx == PARAM_INTEGER_NONE || embedding->padding_idx < embedding->input_dim) return ERROR_NONE;
+  if (embedding->padding_idx == PARAM_INTEGER_NONE || embedding->input_dim == PARAM_INTEGER_AUTO) return ERROR_NONE;
+  if (embedding->padding_idx < embedding->input_dim) return ERROR_NONE;
   char field[ERROR_POINTER_BYTES];
   error_pointer(field, pointer, "padding_idx");
   return error_add(error, field, "must be one of the tokens 0 … %lld", (long long)embedding->input_dim - 1);
@@ -49,6 +52,9 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   const struct embedding *embedding = layer->settings;
   const struct shape *in = &layer->in[0];
   char text[SHAPE_TEXT_BYTES];
+  if (embedding->input_dim == PARAM_INTEGER_AUTO)
+    return error_set(error, ERROR_INVALID, "input_dim of layer \"%s\" is \"auto\": only a dataset's text says how many tokens there are",
+                     layer->name);
   if (in->rank == 0 || in->rank == LIMIT_RANK)
     return error_set(error, ERROR_INVALID, "embedding layer \"%s\" takes tokens [time] or with up to %d axes, but \"%s\" gives %s",
                      layer->name, LIMIT_RANK - 1, layer->input_names[0], shape_format(in, text, sizeof text));
@@ -176,6 +182,7 @@ const struct layer_kind layer_embedding = {
     .formula = "z_t = W[x_t]",
     .input_min = 1,
     .input_max = 1,
+    .takes_tokens = true,
     .compile = compile,
     .forward = forward,
     .backward = backward,

@@ -132,8 +132,16 @@ static bool ends_in_one_sigmoid(const struct network_spec *spec) {
   return false;
 }
 
+/* A text becomes what the network begins with. */
+static void resolve_text(struct submission *submission) {
+  struct text_settings *text = &submission->spec.data.text;
+  if (text->encoding == TEXT_ENCODING_AUTO)
+    text->encoding = network_spec_takes_tokens(&submission->network_spec) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
+}
+
 static enum error_code plan_data(struct submission *submission, struct error *error) {
   struct job_spec *spec = &submission->spec;
+  resolve_text(submission);
   const struct dataset_row *test = spec->data.test_dataset[0] == '\0' ? NULL : &submission->test_dataset;
   enum error_code code = data_plan_create(&submission->dataset, test, &spec->data, (uint64_t)spec->train.seed, &submission->plan, error);
   if (code != ERROR_NONE) return code;

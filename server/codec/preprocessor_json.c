@@ -8,13 +8,28 @@
 
 /* Both directions of one form:
  * {"task", "input_width", "output_width", "target_width",
- *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen"}],
+ *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen",
+ *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"}}],
  *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
 
 static json_t *texts_to_json(char *const *texts, size_t count) {
   json_t *array = json_array();
   for (size_t i = 0; i < count; i++) json_append(&array, json_string(texts[i]));
   return array;
+}
+
+static json_t *text_encoding_to_json(const struct text_encoding *encoding) {
+  const struct token_table *table = &encoding->table;
+  json_t *tokens = json_array(), *weights = json_array();
+  for (size_t i = 0; i < table->count; i++) {
+    json_append(&tokens, json_stringn(table->texts + table->entries[i].text, table->entries[i].bytes));
+    json_append(&weights, json_number(encoding->weights[i]));
+  }
+  return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:o, s:o}", "encoding", text_form_names[encoding->form], "tokens",
+                   token_unit_names[encoding->tokenizer.unit], "lowercase", (int)encoding->tokenizer.is_lowercase, "ngrams",
+                   (json_int_t)encoding->tokenizer.ngram_max, "max_length", (json_int_t)encoding->length, "vocabulary_max",
+                   (json_int_t)encoding->vocabulary_max, "min_frequency", (json_int_t)encoding->min_frequency, "vocabulary", tokens,
+                   "weights", weights);
 }
 
 static json_t *feature_to_json(const struct feature *feature) {
@@ -25,6 +40,10 @@ static json_t *feature_to_json(const struct feature *feature) {
     json_put(&json, "center", json_number(feature->center));
     json_put(&json, "scale", json_number(feature->scale));
     json_put(&json, "fill", json_number(feature->fill));
+    return json;
+  }
+  if (feature->kind == COLUMN_TEXT) {
+    json_put(&json, "text", text_encoding_to_json(&feature->text));
     return json;
   }
   json_t *seen = json_array();
@@ -109,6 +128,36 @@ static int find_name(const char *const *names, const json_t *value) {
   return -1;
 }
 
+static void read_vocabulary(struct reader *reader, const json_t *json, struct text_encoding *encoding) {
+  const json_t *tokens = json_object_get(json, "vocabulary"), *weights = json_object_get(json, "weights");
+  const size_t count = json_array_size(tokens);
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; i++) bytes += json_string_length(json_array_get(tokens, i));
+  struct error error = {0};
+  reader->is_bad |= count > encoding->vocabulary_max || json_array_size(weights) != count;
+  reader->is_bad |= text_encoding_reserve(encoding, count, bytes, &error) != ERROR_NONE;
+  for (size_t i = 0; i < count && !reader->is_bad; i++) {
+    const json_t *token = json_array_get(tokens, i), *weight = json_array_get(weights, i);
+    reader->is_bad = !json_is_string(token) || !json_is_number(weight) ||
+                     !text_encoding_add(encoding, json_string_value(token), json_string_length(token), json_number_value(weight));
+  }
+}
+
+static void read_text_encoding(struct reader *reader, const json_t *json, struct text_encoding *encoding) {
+  const int form = find_name(text_form_names, json_object_get(json, "encoding"));
+  const int unit = find_name(token_unit_names, json_object_get(json, "tokens"));
+  reader->is_bad |= form < 0 || unit < 0;
+  encoding->form = form < 0 ? TEXT_TF_IDF : (enum text_form)form;
+  encoding->tokenizer = (struct tokenizer){.unit = unit < 0 ? TOKEN_WORDS : (enum token_unit)unit,
+                                           .is_lowercase = json_is_true(json_object_get(json, "lowercase")),
+                                           .ngram_max = read_size(reader, json, "ngrams")};
+  encoding->length = read_size(reader, json, "max_length");
+  encoding->vocabulary_max = read_size(reader, json, "vocabulary_max");
+  encoding->min_frequency = read_size(reader, json, "min_frequency");
+  reader->is_bad |= encoding->tokenizer.ngram_max < 1 || encoding->tokenizer.ngram_max > TOKEN_NGRAM_MAX;
+  if (!reader->is_bad) read_vocabulary(reader, json, encoding);
+}
+
 static void read_feature(struct reader *reader, const json_t *json, struct feature *feature) {
   int kind = find_name(column_kind_names, json_object_get(json, "kind"));
   if (kind < 0) reader->is_bad = true;
@@ -122,6 +171,10 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
     feature->center = read_number(reader, json, "center");
     feature->scale = read_number(reader, json, "scale");
     feature->fill = read_number(reader, json, "fill");
+    return;
+  }
+  if (feature->kind == COLUMN_TEXT) {
+    read_text_encoding(reader, json_object_get(json, "text"), &feature->text);
     return;
   }
   feature->categories = read_texts(reader, json, "categories", &feature->category_count);
@@ -167,7 +220,9 @@ static bool is_consistent(const struct preprocessor *preprocessor) {
   size_t offset = 0;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     const struct feature *feature = &preprocessor->features[i];
-    size_t values = feature->kind == COLUMN_NUMERIC ? 1 : feature->category_count;
+    size_t values = feature->kind == COLUMN_NUMERIC ? 1
+                    : feature->kind == COLUMN_TEXT  ? text_encoding_get_width(&feature->text)
+                                                    : feature->category_count;
     if (feature->offset != offset || feature->width != values + feature->has_indicator) return false;
     offset += feature->width;
   }

@@ -1,7 +1,25 @@
 #include "server/data/data_settings.h"
 
+#include "server/data/tokenizer.h"
+
 static const char *const task_choices[] = {"auto", "classification", "multilabel", "regression", NULL};
 static const char *const scaling_choices[] = {"standard", "min_max", "none", NULL};
+
+static const char *const text_encoding_choices[] = {"auto", "tokens", "tf_idf", NULL};
+
+static const struct param text_params[] = {
+    PARAM_CHOICE_ROW(struct text_settings, encoding, text_encoding_choices, TEXT_ENCODING_AUTO,
+                     "tokens: a sequence of token numbers, 0 behind its end, for an embedding; tf_idf: one number for each token of the "
+                     "vocabulary; auto: tokens for a network that begins with an embedding, else tf_idf"),
+    PARAM_CHOICE_ROW(struct text_settings, tokens, token_unit_names, TOKEN_WORDS, "what a text is cut into"),
+    PARAM_BOOLEAN_ROW(struct text_settings, lowercase, true, "words and characters: capital letters count as small ones"),
+    PARAM_INTEGER_ROW(struct text_settings, vocabulary, 1, LIMIT_UNITS, 2000, "tokens that are told apart at most, the most frequent ones"),
+    PARAM_INTEGER_ROW(struct text_settings, min_frequency, 1, UINT32_MAX, 2,
+                      "times that a token of the vocabulary comes in the training part at least; others are unknown"),
+    PARAM_INTEGER_ROW(struct text_settings, max_length, 1, LIMIT_UNITS, 256, "tokens: of a sequence; a longer text loses its end"),
+    PARAM_INTEGER_ROW(struct text_settings, ngrams, 1, TOKEN_NGRAM_MAX, 1,
+                      "tf_idf: also each run of up to so many neighbouring tokens counts as one"),
+};
 
 static const struct param split_params[] = {
     PARAM_NUMBER_ROW(struct data_split, validation, 0, 1, 0.15, "share of the rows that validate each epoch", .flags = PARAM_BELOW_MAX),
@@ -33,10 +51,11 @@ const struct param data_params[] = {
     {.name = "features",
      .type = PARAM_NAMES,
      .offset = offsetof(struct data_settings, features),
-     .help = "columns to predict from; empty: all numeric and categorical ones but target and split column"},
+     .help = "columns to predict from; empty: all but target and split column"},
     PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO, "what is predicted; auto follows from the target"),
     PARAM_CHOICE_ROW(struct data_settings, scaling, scaling_choices, SCALING_STANDARD,
                      "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part"),
+    PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),
     PARAM_OBJECT_ROW(struct data_settings, split, split_params, "training, validation and test part of the dataset"),
 };
 const size_t data_param_count = PARAM_COUNT(data_params);

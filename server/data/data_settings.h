@@ -13,16 +13,28 @@ struct data_split {
   char column[LIMIT_NAME_BYTES + 1]; /* "" or a column that says training/train, validation/valid, test for each row */
 };
 
+/* What text columns become (server/data/text_encoding.h). */
+enum { TEXT_ENCODING_AUTO, TEXT_ENCODING_TOKENS, TEXT_ENCODING_TF_IDF };
+struct text_settings {
+  int encoding; /* TEXT_ENCODING_*; auto: tokens for a network that begins with an embedding, else tf_idf */
+  int tokens;   /* enum token_unit */
+  bool lowercase;
+  int64_t vocabulary, min_frequency;
+  int64_t max_length; /* of a sequence of tokens */
+  int64_t ngrams;     /* tf_idf */
+};
+
 struct data_settings {
   char dataset[LIMIT_NAME_BYTES + 1];      /* id or name; required */
   char test_dataset[LIMIT_NAME_BYTES + 1]; /* "" or a dataset that is the test part, whole; split.test then counts as 0 */
   struct names target;                     /* columns to predict; required */
-  struct names features;                   /* empty: all but target and split column (and text or image columns, for now) */
+  struct names features;                   /* empty: all but target and split column (and image columns, for now) */
   int task;                                /* TASK_CHOICE_*; auto: see data_plan_create */
   int scaling;                             /* of numeric features */
+  struct text_settings text;
   struct data_split split;
 };
-extern const struct param data_params[7];
+extern const struct param data_params[8];
 extern const size_t data_param_count;
 
 #endif

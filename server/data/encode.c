@@ -50,9 +50,9 @@ enum error_code encoder_init(struct encoder *encoder, const struct preprocessor 
   }
   for (size_t i = 0; i < feature_count && code == ERROR_NONE; i++) {
     const struct feature *feature = &preprocessor->features[i];
-    bool is_numeric = feature->kind == COLUMN_NUMERIC;
-    code = place(dataset, feature->name, feature->column, is_numeric, pointer, &encoder->feature_columns[i], error);
-    if (code == ERROR_NONE && !is_numeric) code = lookup_init(&encoder->features[i], feature->categories, feature->category_count, error);
+    code = place(dataset, feature->name, feature->column, feature->kind == COLUMN_NUMERIC, pointer, &encoder->feature_columns[i], error);
+    if (code == ERROR_NONE && feature->kind == COLUMN_CATEGORICAL)
+      code = lookup_init(&encoder->features[i], feature->categories, feature->category_count, error);
   }
   for (size_t i = 0; i < target_count && code == ERROR_NONE; i++) {
     const struct target *target = &preprocessor->targets[i];
@@ -87,6 +87,8 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
     double number;
     if (csv_is_missing(text)) {
       encode_missing(feature, x);
+    } else if (feature->kind == COLUMN_TEXT) {
+      encode_text(feature, text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, lookup_find(&encoder->features[i], text), x);
     } else if (csv_parse_number(text, &number)) {

@@ -9,6 +9,7 @@
 /* The floats of one feature of a row x, by what its cell holds. */
 void encode_number(const struct feature *feature, double value, float *x);
 void encode_category(const struct feature *feature, size_t index, float *x); /* LOOKUP_NONE, or not seen in training: all zeros */
+void encode_text(const struct feature *feature, const char *text, float *x);
 void encode_missing(const struct feature *feature, float *x);
 /* y of a classification. */
 void encode_class(const struct preprocessor *preprocessor, size_t index, bool as_values, float *y);

@@ -211,9 +211,6 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
   }
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
-  if (column->kind == COLUMN_TEXT)
-    return "is free text, which can't be a feature yet; leave it out, or PATCH the dataset if it is categorical; if these are numbers, "
-           "write them plainly, as -1234.5 or 1e-3";
   if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
   if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
@@ -226,12 +223,43 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
 /* None was named and none is possible: says so, and of each column why. */
 static void explain_no_feature(const struct planner *planner, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
-  (void)error_add(error, "/features", "dataset \"%s\" has no numeric or categorical column besides the target to predict from",
-                  dataset->name);
+  (void)error_add(error, "/features", "dataset \"%s\" has no column besides the target to predict from", dataset->name);
   for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
     bool is_target = false;
     for (size_t k = 0; k < planner->settings->target.count; k++) is_target |= planner->targets[k] == i;
     if (!is_target) (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
+  }
+}
+
+/* A sequence of tokens is a network's whole input: the only text column, where none was named. Columns of whole numbers may be tokens already. */
+static void choose_sequence(struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  const bool are_named = planner->settings->features.count > 0;
+  size_t text_count = 0, feature_count = 0;
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    feature_count += planner->is_feature[i];
+    text_count += planner->is_feature[i] && dataset->columns[i].kind == COLUMN_TEXT;
+  }
+  if (text_count == 0 || feature_count == 1) return;
+  if (text_count > 1 || are_named) {
+    (void)error_add(error, "/features",
+                    "%zu columns, %zu of them text: a network that begins with an embedding takes the tokens of one text and nothing else; "
+                    "name that column, or set text.encoding to tf_idf and begin with another layer",
+                    feature_count, text_count);
+    return;
+  }
+  for (size_t i = 0; i < dataset->column_count; i++) planner->is_feature[i] &= dataset->columns[i].kind == COLUMN_TEXT;
+}
+
+static void check_bag(const struct planner *planner, struct error *error) {
+  const struct text_settings *text = &planner->settings->text;
+  if (text->encoding == TEXT_ENCODING_TOKENS || text->tokens != TOKEN_BYTES) return;
+  for (size_t i = 0; i < planner->dataset->column_count; i++) {
+    if (!planner->is_feature[i] || planner->dataset->columns[i].kind != COLUMN_TEXT) continue;
+    (void)error_add(error, "/text/tokens",
+                    "bytes make a sequence of tokens, for a network that begins with an embedding; for tf_idf take "
+                    "words or characters");
+    return;
   }
 }
 
@@ -247,10 +275,12 @@ static void choose_features(struct planner *planner, struct error *error) {
     if (obstacle != NULL) (void)error_add(error, pointer, "\"%.80s\" %s", names->items[i], obstacle);
     planner->is_feature[column] = true;
   }
-  if (names->count > 0) return;
   bool has_feature = false;
-  for (size_t i = 0; i < dataset->column_count; i++) has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
-  if (!has_feature) explain_no_feature(planner, error);
+  for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
+    has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
+  if (!has_feature && names->count == 0) explain_no_feature(planner, error);
+  if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS) choose_sequence(planner, error);
+  check_bag(planner, error);
 }
 
 /* ---- layout ---- */
@@ -267,8 +297,21 @@ static char **copy_categories(const struct dataset_column *column) {
   return texts;
 }
 
+static struct text_encoding make_text_encoding(const struct text_settings *settings) {
+  const bool is_sequence = settings->encoding == TEXT_ENCODING_TOKENS;
+  return (struct text_encoding){
+      .form = is_sequence ? TEXT_TOKENS : TEXT_TF_IDF,
+      .tokenizer = {.unit = (enum token_unit)settings->tokens,
+                    .is_lowercase = settings->lowercase,
+                    .ngram_max = is_sequence ? 1 : (size_t)settings->ngrams},
+      .length = (size_t)settings->max_length,
+      .vocabulary_max = (size_t)settings->vocabulary,
+      .min_frequency = (uint64_t)settings->min_frequency,
+  };
+}
+
 /* Appends the column to the layout; false if memory is short. */
-static bool add_feature(struct preprocessor *layout, const struct dataset_column *column, size_t index) {
+static bool add_feature(struct preprocessor *layout, const struct text_settings *text, const struct dataset_column *column, size_t index) {
   struct feature *feature = &layout->features[layout->feature_count++];
   *feature = (struct feature){
       .kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
@@ -281,8 +324,13 @@ static bool add_feature(struct preprocessor *layout, const struct dataset_column
     if (feature->categories == NULL || feature->is_seen == NULL) return false;
     memset(feature->is_seen, true, column->category_count);
   }
+  if (column->kind == COLUMN_TEXT) {
+    feature->text = make_text_encoding(text);
+    feature->has_indicator = feature->has_indicator && feature->text.form != TEXT_TOKENS;
+    values = text_encoding_get_width(&feature->text);
+  }
   feature->width = values + feature->has_indicator;
-  layout->input_width += feature->width; /* at most CSV_COLUMNS_MAX · (IMPORT_CATEGORIES + 1) */
+  layout->input_width += feature->width; /* at most CSV_COLUMNS_MAX · (LIMIT_UNITS + 1) */
   return feature->name != NULL;
 }
 
@@ -316,7 +364,7 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
   layout->targets = calloc(target_count, sizeof *layout->targets);
   bool is_whole = layout->features != NULL && layout->targets != NULL;
   for (size_t i = 0; i < dataset->column_count && is_whole; i++) {
-    if (planner->is_feature[i]) is_whole = add_feature(layout, &dataset->columns[i], i);
+    if (planner->is_feature[i]) is_whole = add_feature(layout, &planner->settings->text, &dataset->columns[i], i);
   }
   for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(layout, get_target(planner, i), planner->targets[i]);
   if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
@@ -496,6 +544,9 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
                                         .is_multilabel = plan->layout.task == TASK_MULTILABEL,
                                         .output_width = plan->layout.task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count
                                                                                                  : plan->layout.target_count};
+  const struct feature *first = &plan->layout.features[0];
+  const bool are_tokens = plan->layout.feature_count == 1 && first->kind == COLUMN_TEXT && first->text.form == TEXT_TOKENS;
+  if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);
 }
 
 void data_plan_set_single_output(struct data_plan *plan) { plan->layout.output_width = 1; }

@@ -34,6 +34,7 @@ struct builder {
   int32_t *strata; /* [plan->rows], or NULL */
   uint8_t *parts;  /* [plan->rows] of each usable row */
   struct moments *features, *targets;
+  struct text_fit *texts; /* of text features */
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];
   float *memory, *x[PART_COUNT], *y[PART_COUNT];
 };
@@ -140,6 +141,10 @@ static enum error_code fit_features(struct builder *builder, const char *const *
     struct feature *feature = &builder->preprocessor.features[i];
     const char *text = cells[builder->encoder.feature_columns[i]];
     if (csv_is_missing(text)) continue;
+    if (feature->kind == COLUMN_TEXT) {
+      text_fit_add(&builder->texts[i], &feature->text, text);
+      continue;
+    }
     if (feature->kind == COLUMN_CATEGORICAL) {
       size_t category = lookup_find(&builder->encoder.features[i], text);
       if (category != LOOKUP_NONE) feature->is_seen[category] = true;
@@ -179,22 +184,33 @@ static void fit_numbers(const struct moments *moments, int scaling, double *out_
   if (scale > 0) *out_scale = scale;
 }
 
+static void drop_texts(struct builder *builder) {
+  for (size_t i = 0; builder->texts != NULL && i < builder->preprocessor.feature_count; i++) text_fit_deinit(&builder->texts[i]);
+  free(builder->texts);
+  builder->texts = NULL;
+}
+
 static enum error_code fit(struct builder *builder, struct error *error) {
   struct preprocessor *preprocessor = &builder->preprocessor;
   builder->features = calloc(preprocessor->feature_count + 1, sizeof *builder->features);
   builder->targets = calloc(preprocessor->target_count + 1, sizeof *builder->targets);
-  if (builder->features == NULL || builder->targets == NULL) {
+  builder->texts = calloc(preprocessor->feature_count + 1, sizeof *builder->texts);
+  if (builder->features == NULL || builder->targets == NULL || builder->texts == NULL) {
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
   }
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
     if (feature->kind == COLUMN_CATEGORICAL) memset(feature->is_seen, false, feature->category_count * sizeof *feature->is_seen);
+    enum error_code code = feature->kind == COLUMN_TEXT ? text_fit_init(&builder->texts[i], &feature->text, error) : ERROR_NONE;
+    if (code != ERROR_NONE) return code;
   }
   builder->usable = 0;
   enum error_code code = row_cache_read(&builder->rows, fit_row, builder, error);
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
+    if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
+    if (code != ERROR_NONE) return code;
     if (feature->kind != COLUMN_NUMERIC) continue;
     fit_numbers(&builder->features[i], builder->plan->settings.scaling, &feature->center, &feature->scale);
     feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
@@ -203,6 +219,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     struct target *target = &preprocessor->targets[i];
     if (!target->is_class) fit_numbers(&builder->targets[i], SCALING_STANDARD, &target->center, &target->scale);
   }
+  drop_texts(builder);
   return ERROR_NONE;
 }
 
@@ -311,6 +328,7 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
   if (code == ERROR_NONE) code = fill(&builder, error);
   encoder_deinit(&builder.encoder);
   row_cache_deinit(&builder.rows);
+  drop_texts(&builder);
   if (code == ERROR_NONE) hand_over(&builder, out_prepared);
   preprocessor_deinit(&builder.preprocessor);
   free(builder.strata);

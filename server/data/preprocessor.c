@@ -21,6 +21,7 @@ void preprocessor_deinit(struct preprocessor *preprocessor) {
     free(feature->name);
     free_texts(feature->categories, feature->category_count);
     free(feature->is_seen);
+    text_encoding_deinit(&feature->text);
   }
   for (size_t i = 0; preprocessor->targets != NULL && i < preprocessor->target_count; i++) {
     free(preprocessor->targets[i].name);
@@ -51,7 +52,9 @@ static bool copy_feature(struct feature *copy, const struct feature *feature) {
   copy->is_seen = calloc(feature->category_count + 1, sizeof *copy->is_seen);
   if (copy->is_seen != NULL && feature->category_count > 0)
     memcpy(copy->is_seen, feature->is_seen, feature->category_count * sizeof *copy->is_seen);
-  return copy->name != NULL && copy->categories != NULL && copy->is_seen != NULL;
+  struct error error = {0};
+  const bool has_text = feature->kind != COLUMN_TEXT || text_encoding_copy(&copy->text, &feature->text, &error) == ERROR_NONE;
+  return copy->name != NULL && copy->categories != NULL && copy->is_seen != NULL && has_text;
 }
 
 bool target_set_class_weights(struct target *target, const double *weights) {
@@ -107,6 +110,11 @@ void encode_number(const struct feature *feature, double value, float *x) {
 void encode_category(const struct feature *feature, size_t index, float *x) {
   memset(x + feature->offset, 0, feature->width * sizeof *x);
   if (index < feature->category_count && feature->is_seen[index]) x[feature->offset + index] = 1;
+}
+
+void encode_text(const struct feature *feature, const char *text, float *x) {
+  text_encoding_encode(&feature->text, text, x + feature->offset);
+  if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
 }
 
 void encode_missing(const struct feature *feature, float *x) {
@@ -187,6 +195,8 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
     double number;
     if (is_missing(&cells[i])) {
       encode_missing(feature, x);
+    } else if (feature->kind == COLUMN_TEXT) {
+      encode_text(feature, cells[i].text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, find_value(feature->categories, feature->category_count, &cells[i]), x);
     } else if (get_number(&cells[i], &number)) {

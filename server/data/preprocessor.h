@@ -3,7 +3,8 @@
  * Layout of one input row x[input_width], column after column in the dataset's order:
  *   numeric      1 float, scaled: (v − center) / scale; missing → 0 after imputation by the training mean (so `fill` scaled)
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
- *   … each followed by 1 float "is missing" (0 or 1) if has_indicator
+ *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
+ *   … each followed by 1 float "is missing" (0 or 1) if has_indicator (never a sequence of tokens)
  * Categories and classes are compared as text without spaces around it; where all of them are numbers, by value ("1.0" is "1").
  * Threads: constant after fitting; may be shared.
  */
@@ -16,18 +17,20 @@
 
 #include "engine/error.h"
 #include "engine/metric.h"
+#include "server/data/text_encoding.h"
 #include "server/store/datasets.h"
 
 struct feature {
   char *name;
-  enum column_kind kind; /* numeric or categorical */
+  enum column_kind kind; /* numeric, categorical or text */
   size_t column;         /* in the dataset */
   size_t offset, width;  /* floats in x, the indicator included */
   bool has_indicator;
   double center, scale, fill; /* numeric; scale is never 0; fill in the column's own units */
   size_t category_count;
   char **categories;
-  bool *is_seen; /* in the training part */
+  bool *is_seen;             /* in the training part */
+  struct text_encoding text; /* of a text */
 };
 
 struct target {

@@ -251,24 +251,21 @@ START_TEST(what_makes_no_sense_is_refused_where_it_stands) {
 }
 END_TEST
 
-START_TEST(free_text_is_left_out_unless_it_is_asked_for_which_is_refused) {
+START_TEST(free_text_is_a_feature_but_no_target) {
   struct dataset_row row;
   import_example("udhr_sentences", &row);
   struct data_settings settings;
   data_settings_make(&settings, "language");
   struct data_plan plan;
   struct error error = {0};
-  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
-  ck_assert_str_eq(error.items[0].pointer, "/features");
-  ck_assert_ptr_nonnull(strstr(error.items[0].detail, "no numeric or categorical column"));
-  ck_assert_uint_eq(error.item_count, 2);
-  ck_assert_ptr_nonnull(strstr(error.items[1].detail, "\"text\" is free text"));
-  data_names_set(&settings.features, "text");
-  settings.task = TASK_CHOICE_AUTO;
-  error_clear(&error);
-  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
-  ck_assert_str_eq(error.items[0].pointer, "/features");
-  ck_assert_ptr_nonnull(strstr(error.items[0].detail, "\"text\" is free text"));
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_NONE);
+  ck_assert_uint_eq(plan.layout.feature_count, 1);
+  ck_assert_int_eq(plan.layout.features[0].kind, COLUMN_TEXT);
+  ck_assert_uint_eq(plan.layout.input_width, (size_t)settings.text.vocabulary);
+  struct network_target target;
+  data_plan_get_network_target(&plan, &target);
+  ck_assert_uint_eq(target.token_count, 0);
+  data_plan_deinit(&plan);
   data_names_set(&settings.target, "text");
   data_names_set(&settings.features, "language");
   settings.task = TASK_CHOICE_AUTO;
@@ -276,6 +273,44 @@ START_TEST(free_text_is_left_out_unless_it_is_asked_for_which_is_refused) {
   ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
   ck_assert_str_eq(error.items[0].pointer, "/target");
   ck_assert_ptr_nonnull(strstr(error.items[0].detail, "\"text\" is free text"));
+  data_settings_free(&settings);
+  dataset_row_deinit(&row);
+}
+END_TEST
+
+/* text, a number and a second text. */
+static void import_texts(struct dataset_row *out_row) {
+  import_repeated("a,n,b,y\n", "words of row one,1,more words of row one,0.5\nthe words of row two,2,other words of row two,1.5\n", 10,
+                  out_row);
+  out_row->columns[0].kind = out_row->columns[2].kind = COLUMN_TEXT;
+}
+
+START_TEST(a_sequence_of_tokens_is_the_only_feature) {
+  struct dataset_row row;
+  import_texts(&row);
+  struct data_settings settings;
+  data_settings_make(&settings, "y");
+  settings.text.encoding = TEXT_ENCODING_TOKENS;
+  struct data_plan plan;
+  struct error error = {0};
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_INVALID);
+  ck_assert_str_eq(error.items[0].pointer, "/features");
+  ck_assert_ptr_nonnull(strstr(error.items[0].detail, "3 columns, 2 of them text"));
+  data_names_set(&settings.features, "b");
+  error_clear(&error);
+  settings.task = TASK_CHOICE_AUTO;
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_NONE);
+  ck_assert_uint_eq(plan.layout.input_width, (size_t)settings.text.max_length);
+  struct network_target target;
+  data_plan_get_network_target(&plan, &target);
+  ck_assert_uint_eq(target.token_count, (size_t)settings.text.vocabulary + 2);
+  data_plan_deinit(&plan);
+  row.columns[2].kind = COLUMN_NUMERIC; /* then one text is left, and is taken by itself */
+  row.columns[2].can_be_numeric = false;
+  data_names_set(&settings.features, "a");
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_NONE);
+  ck_assert_uint_eq(plan.layout.feature_count, 1);
+  data_plan_deinit(&plan);
   data_settings_free(&settings);
   dataset_row_deinit(&row);
 }
@@ -306,9 +341,10 @@ START_TEST(default_features_are_the_usable_columns) {
   struct data_plan plan;
   struct error error = {0};
   ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 1, &plan, &error), ERROR_NONE);
-  ck_assert_uint_eq(plan.layout.feature_count, 2);
-  ck_assert_str_eq(plan.layout.features[0].name, "x");
-  ck_assert_str_eq(plan.layout.features[1].name, "word");
+  ck_assert_uint_eq(plan.layout.feature_count, 3);
+  ck_assert_str_eq(plan.layout.features[0].name, "id");
+  ck_assert_str_eq(plan.layout.features[1].name, "x");
+  ck_assert_str_eq(plan.layout.features[2].name, "word");
   ck_assert_uint_eq(plan.train_rows_max, 10);
   ck_assert_uint_eq(plan.test_rows_max, 10);
   ck_assert(!plan.has_validation && plan.has_test);
@@ -446,7 +482,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(plan, labels_are_negative_then_positive);
   tcase_add_test(plan, two_classes_may_be_one_output);
   tcase_add_loop_test(plan, what_makes_no_sense_is_refused_where_it_stands, 0, REFUSED_COUNT);
-  tcase_add_test(plan, free_text_is_left_out_unless_it_is_asked_for_which_is_refused);
+  tcase_add_test(plan, free_text_is_a_feature_but_no_target);
+  tcase_add_test(plan, a_sequence_of_tokens_is_the_only_feature);
   tcase_add_test(plan, a_column_that_was_not_named_is_explained);
   tcase_add_test(plan, default_features_are_the_usable_columns);
   tcase_add_test(plan, one_row_is_refused_with_the_rows_that_it_takes);
