@@ -48,6 +48,14 @@ struct bench_case {
   "{\"type\":\"dense\",\"units\":2048,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":2048,\"activation\":\"relu\"},"               \
   "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
 
+#define IMAGE_NETWORK                                                                                                                      \
+  "{\"input\":{\"shape\":[1,28,28]},\"layers\":[{\"type\":\"conv2d\",\"filters\":16,\"kernel_size\":3,\"padding\":1,\"activation\":"       \
+  "\"relu\"},"                                                                                                                             \
+  "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"conv2d\",\"filters\":32,\"kernel_size\":3,\"padding\":1,\"activation\":\"relu\"}" \
+  ","                                                                                                                                      \
+  "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"           \
+  "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
+
 static const struct bench_case cases[] = {
     {.name = "2-8-1, batch 4, SGD",
      .network = "{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},"
@@ -76,6 +84,12 @@ static const struct bench_case cases[] = {
      .inputs = 784,
      .classes = 10,
      .batch_size = 32,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "convolution 16 - 32, dense 128 - 10 on 1x28x28, batch 64, Adam",
+     .network = IMAGE_NETWORK,
+     .inputs = 784,
+     .classes = 10,
+     .batch_size = 64,
      .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
     {.name = "784-512-512-10, batch 128, Adam",
      .network = "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},"
