@@ -19,34 +19,31 @@
 #include "engine/kernels.h"
 #include "engine/kernels_window.h"
 #include "engine/reduce.h"
+#include "engine/vector_float.h"
 
+/* Tiles as large as the registers hold. */
 #if defined(__AVX512F__)
-enum { VECTOR_FLOATS = 16, TILE_ROWS = 8 };
-#elif defined(__AVX__)
-enum { VECTOR_FLOATS = 8, TILE_ROWS = 4 };
+#define HAS_LARGE_TILES 1
+enum { TILE_ROWS = 8, LANE_PLACES = 14 };
 #else
-enum { VECTOR_FLOATS = 4, TILE_ROWS = 4 };
+#define HAS_LARGE_TILES 0
+enum { TILE_ROWS = 4, LANE_PLACES = 6 };
 #endif
 enum {
   TILE_VECTORS = 2,                     /* of places, beside TILE_ROWS filters */
   LONE_VECTORS = 4,                     /* of places, beside one filter */
   SLACK = LONE_VECTORS * VECTOR_FLOATS, /* floats that tiles may read behind an array */
-  LANES_MIN = VECTOR_FLOATS / 2,        /* filters of a group from which on weight gradients have them side by side */
-  BLOCK_FLOATS = 1 << 17,               /* of copies in a block of samples, unless one sample has more */
-  BLOCK_SAMPLES = 64,                   /* in a block, at most */
+  LANE_VECTORS = 2,                     /* of filters (or channels), beside LANE_PLACES places */
+  LANE_BLOCK = LANE_VECTORS * VECTOR_FLOATS,
+  LANES_MIN = VECTOR_FLOATS / 2, /* filters (or channels) of a group from which on they lie side by side in vectors … */
+  LANE_TERMS = 32,               /* … if sums have so many terms that turning them over doesn't matter */
+  BLOCK_FLOATS = 1 << 17,        /* of copies in a block of samples, unless one sample has more */
+  BLOCK_SAMPLES = 64,            /* in a block, at most */
   LINE_BYTES = 64,
   PRODUCTS_PER_NS = 32, /* multiply-adds and … */
   COPIES_PER_NS = 4     /* … copied values, roughly, to decide how much work is worth a piece */
 };
 
-typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
-
-static inline vector load(const float *from) {
-  vector value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
-static inline void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
 static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 static size_t round_up(size_t count, size_t step) { return (count + step - 1) / step * step; }
 
@@ -77,6 +74,19 @@ static size_t find_source(const struct kernel_axis *axis, enum kernel_padding pa
   return SIZE_MAX;
 }
 
+/* How the sums of one direction are computed. A group has so many results at each place, filters or channels, of so many terms each. With
+ * lanes the results lie side by side in vectors; else places do. */
+struct side {
+  size_t results, terms, lanes;
+  bool has_lanes;
+};
+
+static struct side make_side(size_t results, size_t terms) {
+  const bool has_lanes = results >= LANES_MIN && terms >= LANE_TERMS;
+  return (struct side){
+      .results = results, .terms = terms, .has_lanes = has_lanes, .lanes = has_lanes ? round_up(results, VECTOR_FLOATS) : results};
+}
+
 /* Sizes of the copies, in floats, and tables of the taps. */
 struct plan {
   const struct kernel_conv *conv;
@@ -84,11 +94,12 @@ struct plan {
   size_t phases_y, phases_x, phases;
   size_t rows, width, plane, channel; /* of a copy: [channels, phases, rows · width] */
   size_t places;                      /* y.out · x.out */
-  size_t margin;                      /* longest shift; zeros ahead of a filter's δ */
-  size_t lanes;                       /* of a group's filters side by side */
-  size_t image, spread, turned;       /* floats of a sample: its copy; its δ with zeros; its δ turned to [places, groups · lanes] */
-  size_t block;                       /* samples in a block */
-  bool has_lanes;                     /* weight gradients take the turned δ, else the spread one */
+  struct side forward, backward;
+  size_t margin;                /* longest shift; zeros ahead of a filter's δ */
+  size_t lanes;                 /* of a group's filters side by side */
+  size_t image, spread, turned; /* floats of a sample: its copy; its δ with zeros; its δ turned to [places, groups · lanes] */
+  size_t block;                 /* samples in a block */
+  bool has_lanes;               /* weight gradients take the turned δ, else the spread one */
   /* In working memory: */
   ptrdiff_t *shifts;      /* [taps] from a channel's first value, with the phase */
   ptrdiff_t *back_shifts; /* [taps], phase by phase: −shift within the phase */
@@ -96,7 +107,7 @@ struct plan {
   size_t *phase_ends;     /* [phases]: how many taps until there */
   size_t *columns;        /* [phases_x, width]: find_source */
   float *images, *deltas; /* [block, …] */
-  float *back_weights;    /* the weights for the input gradient: phase by phase [channels, group_filters, taps of the phase] */
+  float *weights;         /* by lanes [groups, terms, lanes]; for the input gradient phase by phase, without lanes [channels, terms] */
   float *sums;            /* [group_channels · taps, groups · lanes]: the weight gradient, turned */
 };
 
@@ -144,6 +155,8 @@ static struct plan make_plan(const struct kernel_conv *conv, struct cutter *cutt
   plan.block = BLOCK_FLOATS / (plan.image + delta) + 1;
   plan.block = smaller(plan.block, BLOCK_SAMPLES);
   const size_t terms = multiply(&is_overflow, plan.group_channels, plan.taps);
+  plan.forward = make_side(plan.group_filters, terms);
+  plan.backward = make_side(plan.group_channels, multiply(&is_overflow, plan.group_filters, plan.taps));
   cutter->is_overflow |= is_overflow;
   plan.shifts = cut(cutter, plan.taps, sizeof *plan.shifts);
   plan.back_shifts = cut(cutter, plan.taps, sizeof *plan.back_shifts);
@@ -152,7 +165,9 @@ static struct plan make_plan(const struct kernel_conv *conv, struct cutter *cutt
   plan.columns = cut(cutter, multiply(&cutter->is_overflow, plan.phases_x, plan.width), sizeof *plan.columns);
   plan.images = cut(cutter, multiply(&cutter->is_overflow, plan.block, plan.image), sizeof(float));
   plan.deltas = cut(cutter, multiply(&cutter->is_overflow, plan.block, delta), sizeof(float));
-  plan.back_weights = cut(cutter, multiply(&cutter->is_overflow, terms, conv->filters), sizeof(float));
+  const size_t forward_weights = plan.forward.has_lanes ? multiply(&cutter->is_overflow, terms, conv->groups * plan.forward.lanes) : 0;
+  const size_t backward_weights = multiply(&cutter->is_overflow, plan.backward.terms, conv->groups * plan.backward.lanes);
+  plan.weights = cut(cutter, forward_weights > backward_weights ? forward_weights : backward_weights, sizeof(float));
   plan.sums = cut(cutter, multiply(&cutter->is_overflow, terms, conv->groups * plan.lanes), sizeof(float));
   return plan;
 }
@@ -266,7 +281,7 @@ static inline __attribute__((always_inline)) void add_products(size_t rows, size
     for (size_t tap = 0; tap < taps; tap++, p++) {
       vector values[LONE_VECTORS];
 #pragma GCC unroll 4
-      for (size_t v = 0; v < vectors; v++) values[v] = load(from + shifts[tap] + v * VECTOR_FLOATS);
+      for (size_t v = 0; v < vectors; v++) values[v] = vector_load(from + shifts[tap] + v * VECTOR_FLOATS);
 #pragma GCC unroll 8
       for (size_t i = 0; i < rows; i++) {
         const float weight = weights[i][p];
@@ -296,6 +311,70 @@ static void compute_tile(struct strip strip, size_t outer, size_t taps, const fl
   else
     add_products(TILE_ROWS, TILE_VECTORS, outer, taps, weights, from, step, shifts, tile);
   memcpy(out, tile, strip.rows * strip.columns * sizeof *out);
+}
+
+/* tile[places][vectors] = Σ over `outer` channels, `taps` taps of weights[outer, tap][lanes] · from(outer · step + shift(tap) + place).
+ * places and vectors are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void add_lane_products(size_t places, size_t vectors, size_t outer, size_t taps,
+                                                                    const float *weights, size_t weight_step, const float *from,
+                                                                    size_t step, const ptrdiff_t *shifts, vector *tile) {
+  vector sums[LANE_PLACES * LANE_VECTORS] = {0};
+  for (size_t c = 0; c < outer; c++, from += step) {
+    for (size_t tap = 0; tap < taps; tap++, weights += weight_step) {
+      const float *values = from + shifts[tap];
+      const vector first = vector_load(weights), second = vectors > 1 ? vector_load(weights + VECTOR_FLOATS) : first;
+#pragma GCC unroll 14
+      for (size_t i = 0; i < places; i++) {
+        sums[i * vectors] += values[i] * first;
+        if (vectors > 1) sums[i * vectors + 1] += values[i] * second;
+      }
+    }
+  }
+  for (size_t i = 0; i < places * vectors; i++) tile[i] = sums[i];
+}
+
+/* A row of places, cut into tiles of one size. */
+struct cut_row {
+  size_t count, tile; /* tiles; places of each */
+};
+static struct cut_row cut_places(size_t places) {
+  const size_t count = (places + LANE_PLACES - 1) / LANE_PLACES;
+  return (struct cut_row){.count = count, .tile = round_up((places + count - 1) / count, 2)};
+}
+
+/* Where one tile of lanes reads. */
+struct lane_tile {
+  size_t outer, taps, weight_step, step;
+  const float *weights, *from;
+  const ptrdiff_t *shifts;
+};
+
+#define LANE_CASE(places_)                                                                                                                 \
+  case places_:                                                                                                                            \
+    if (vectors > 1)                                                                                                                       \
+      add_lane_products(places_, 2, t->outer, t->taps, t->weights, t->weight_step, t->from, t->step, t->shifts, tile);                     \
+    else                                                                                                                                   \
+      add_lane_products(places_, 1, t->outer, t->taps, t->weights, t->weight_step, t->from, t->step, t->shifts, tile);                     \
+    break;
+
+static void compute_lanes(size_t places, size_t vectors, const struct lane_tile *t, vector *tile) {
+  switch (places) {
+    LANE_CASE(2)
+    LANE_CASE(4)
+#if HAS_LARGE_TILES
+    LANE_CASE(8)
+    LANE_CASE(10)
+    LANE_CASE(12)
+    LANE_CASE(14)
+#endif
+  default: LANE_CASE(6)
+  }
+}
+
+/* Turns the `count` places of one of a tile's vectors of lanes to one vector of places for each lane. */
+static inline void turn_tile(size_t count, size_t vectors, const vector *tile, vector turned[VECTOR_FLOATS]) {
+  for (size_t i = 0; i < VECTOR_FLOATS; i++) turned[i] = i < count ? tile[i * vectors] : (vector){0};
+  vector_transpose(turned);
 }
 
 /* Forward */
@@ -342,18 +421,74 @@ static void forward_strip(void *argument, size_t item) {
   }
 }
 
+/* Writes the first `count` places of a tile of lanes, from filter f and place (row, x) on. */
+static void store_lanes(const struct job *job, size_t n, size_t f, size_t filters, size_t place, size_t count, const vector *tile) {
+  const struct plan *plan = job->plan;
+  const struct kernel_conv *conv = plan->conv;
+  float *z = job->out + n * conv->filters * plan->places;
+  const size_t vectors = (filters + VECTOR_FLOATS - 1) / VECTOR_FLOATS;
+  for (size_t v = 0; v < vectors; v++, f += VECTOR_FLOATS, filters -= smaller(filters, VECTOR_FLOATS)) {
+    const vector bias = job->bias == NULL ? (vector){0} : vector_load_some(job->bias + f, filters);
+    if (conv->channels_last) {
+      for (size_t i = 0; i < count; i++) vector_store_some(z + (place + i) * conv->filters + f, tile[i * vectors + v] + bias, filters);
+      continue;
+    }
+    vector turned[VECTOR_FLOATS];
+    turn_tile(count, vectors, tile + v, turned);
+    for (size_t i = 0; i < smaller(filters, VECTOR_FLOATS); i++)
+      vector_store_some(z + (f + i) * plan->places + place, turned[i] + bias[i], count);
+  }
+}
+
+/* z of one block of lanes of one sample. */
+static void forward_lanes(void *argument, size_t item) {
+  const struct job *job = argument;
+  const struct plan *plan = job->plan;
+  const struct kernel_conv *conv = plan->conv;
+  const size_t blocks = (plan->forward.lanes + LANE_BLOCK - 1) / LANE_BLOCK, all = blocks * conv->groups;
+  const size_t n = item / all, group = item % all / blocks, lane = item % blocks * LANE_BLOCK;
+  const size_t filters = smaller(LANE_BLOCK, plan->group_filters - lane), vectors = (filters + VECTOR_FLOATS - 1) / VECTOR_FLOATS;
+  const struct cut_row cut_row = cut_places(conv->x.out);
+  struct lane_tile t = {.outer = plan->group_channels, .taps = plan->taps, .weight_step = plan->forward.lanes, .step = plan->channel};
+  t.weights = plan->weights + group * plan->forward.terms * plan->forward.lanes + lane;
+  t.shifts = plan->shifts;
+  for (size_t row = 0; row < conv->y.out; row++) {
+    t.from = plan->images + n * plan->image + group * plan->group_channels * plan->channel + row * plan->width;
+    for (size_t x = 0; x < conv->x.out; x += cut_row.tile, t.from += cut_row.tile) {
+      vector tile[LANE_PLACES * LANE_VECTORS];
+      compute_lanes(cut_row.tile, vectors, &t, tile);
+      const size_t count = smaller(cut_row.tile, conv->x.out - x);
+      store_lanes(job, n, group * plan->group_filters + lane, filters, row * conv->x.out + x, count, tile);
+    }
+  }
+}
+
+/* [filters, terms] → [groups, terms, lanes] */
+static void pack_weights(const struct plan *plan, const float *w) {
+  const struct side *side = &plan->forward;
+  float *to = plan->weights;
+  for (size_t group = 0; group < plan->conv->groups; group++, w += side->results * side->terms)
+    for (size_t term = 0; term < side->terms; term++, to += side->lanes)
+      for (size_t i = 0; i < side->lanes; i++) to[i] = i < side->results ? w[i * side->terms + term] : 0;
+}
+
 void kernel_conv_forward(const struct parallel *parallel, const struct kernel_conv *conv, const float *x, const float *w, const float *bias,
                          float *z, float *work) {
   const struct plan plan = begin(conv, work);
   const struct strip strip = choose_strip(plan.group_filters);
   const size_t strips = (plan.group_filters + strip.rows - 1) / strip.rows * conv->groups;
-  const size_t cost = strip.rows * plan.group_channels * plan.taps * plan.places / PRODUCTS_PER_NS;
+  const size_t blocks = (plan.forward.lanes + LANE_BLOCK - 1) / LANE_BLOCK * conv->groups;
+  const size_t row_cost = plan.forward.terms * plan.places / PRODUCTS_PER_NS;
+  if (plan.forward.has_lanes) pack_weights(&plan, w);
   for (size_t n = 0; n < conv->batch; n += plan.block) {
     struct job job = {.plan = &plan, .w = w, .bias = bias, .samples = smaller(plan.block, conv->batch - n)};
     job.x = x + n * conv->channels * conv->y.in * conv->x.in;
     job.out = z + n * conv->filters * plan.places;
     copy_images(parallel, &job);
-    run_items(parallel, &job, forward_strip, job.samples * strips, cost);
+    if (plan.forward.has_lanes)
+      run_items(parallel, &job, forward_lanes, job.samples * blocks, row_cost * LANE_BLOCK);
+    else
+      run_items(parallel, &job, forward_strip, job.samples * strips, row_cost * strip.rows);
   }
 }
 
@@ -419,7 +554,7 @@ static void input_gradient_strip(void *argument, size_t item) {
     else
       memset(dx[i], 0, size * sizeof *dx[i]);
   }
-  const float *phase_weights = plan->back_weights;
+  const float *phase_weights = plan->weights;
   for (size_t phase = 0, tap = 0; phase < plan->phases; phase++) {
     const size_t taps = plan->phase_ends[phase] - tap, terms = plan->group_filters * taps;
     const float *weights[TILE_ROWS];
@@ -434,16 +569,107 @@ static void input_gradient_strip(void *argument, size_t item) {
   }
 }
 
+/* The entries of a row of a phase that are copies of something: [first, end). */
+static void find_columns(const struct plan *plan, size_t phase, size_t *out_first, size_t *out_end) {
+  const size_t *columns = plan->columns + phase % plan->phases_x * plan->width;
+  size_t first = 0, end = plan->width;
+  while (first < end && columns[first] == SIZE_MAX) first++;
+  while (end > first && columns[end - 1] == SIZE_MAX) end--;
+  *out_first = first;
+  *out_end = end;
+}
+
+/* Whether each value of the input has one copy, in one phase, and a row of copies lies as the row of values does. */
+static bool is_plain(const struct kernel_conv *conv) {
+  return conv->padding == KERNEL_PAD_ZEROS && conv->y.stride == 1 && conv->x.stride == 1;
+}
+
+/* Adds the first `count` entries, from column x on, of a tile of lanes to the values that they are copies of. `dx` is the row's, of the first
+ * channel. */
+static void fold_lanes(const struct job *job, size_t phase, float *dx, size_t channels, size_t x, size_t count, const vector *tile) {
+  const struct plan *plan = job->plan;
+  const struct kernel_conv *conv = plan->conv;
+  const size_t *columns = plan->columns + phase % plan->phases_x * plan->width + x;
+  const size_t vectors = (channels + VECTOR_FLOATS - 1) / VECTOR_FLOATS, plane = conv->y.in * conv->x.in;
+  for (size_t v = 0; v < vectors;
+       v++, dx += conv->channels_last ? VECTOR_FLOATS : VECTOR_FLOATS * plane, channels -= smaller(channels, VECTOR_FLOATS)) {
+    if (conv->channels_last) {
+      for (size_t i = 0; i < count; i++) {
+        float *to = dx + columns[i] * conv->channels;
+        if (columns[i] != SIZE_MAX) vector_store_some(to, vector_load_some(to, channels) + tile[i * vectors + v], channels);
+      }
+      continue;
+    }
+    vector turned[VECTOR_FLOATS];
+    turn_tile(count, vectors, tile + v, turned);
+    for (size_t c = 0; c < smaller(channels, VECTOR_FLOATS); c++) {
+      if (is_plain(conv)) {
+        vector_store_some(dx + c * plane + columns[0], turned[c], count);
+        continue;
+      }
+      for (size_t i = 0; i < count; i++)
+        if (columns[i] != SIZE_MAX) dx[c * plane + columns[i]] += turned[c][i];
+    }
+  }
+}
+
+static void clear_channels(const struct kernel_conv *conv, float *dx, size_t channels) {
+  const size_t values = conv->y.in * conv->x.in;
+  if (!conv->channels_last)
+    memset(dx, 0, channels * values * sizeof *dx);
+  else
+    for (size_t i = 0; i < values; i++) memset(dx + i * conv->channels, 0, channels * sizeof *dx);
+}
+
+/* dx of one block of lanes of one sample. */
+static void input_gradient_lanes(void *argument, size_t item) {
+  const struct job *job = argument;
+  const struct plan *plan = job->plan;
+  const struct kernel_conv *conv = plan->conv;
+  const size_t lanes = plan->backward.lanes, blocks = (lanes + LANE_BLOCK - 1) / LANE_BLOCK, all = blocks * conv->groups;
+  const size_t n = item / all, group = item % all / blocks, lane = item % blocks * LANE_BLOCK;
+  const size_t channels = smaller(LANE_BLOCK, plan->group_channels - lane), vectors = (channels + VECTOR_FLOATS - 1) / VECTOR_FLOATS;
+  const size_t c = group * plan->group_channels + lane, plane = conv->y.in * conv->x.in, filter = plan->margin + plan->plane;
+  const float *delta = plan->deltas + n * plan->spread + group * plan->group_filters * filter + plan->margin;
+  float *dx = job->out + n * conv->channels * plane + (conv->channels_last ? c : c * plane);
+  if (!is_plain(conv) || conv->channels_last) clear_channels(conv, dx, channels);
+  for (size_t phase = 0, tap = 0; phase < plan->phases; tap = plan->phase_ends[phase++]) {
+    struct lane_tile t = {.outer = plan->group_filters, .taps = plan->phase_ends[phase] - tap, .weight_step = lanes, .step = filter};
+    t.weights = plan->weights + (conv->groups * tap + group * t.taps) * plan->group_filters * lanes + lane;
+    t.shifts = plan->back_shifts + tap;
+    size_t first, end;
+    find_columns(plan, phase, &first, &end);
+    const struct cut_row cut_row = cut_places(end - first);
+    for (size_t row = 0; row < plan->rows; row++) {
+      const size_t source = find_source(&conv->y, conv->padding, phase / plan->phases_x, row);
+      for (size_t x = first; x < end && source != SIZE_MAX; x += cut_row.tile) {
+        vector tile[LANE_PLACES * LANE_VECTORS];
+        t.from = delta + row * plan->width + x;
+        compute_lanes(cut_row.tile, vectors, &t, tile);
+        fold_lanes(job, phase, dx + source * conv->x.in * (conv->channels_last ? conv->channels : 1), channels, x,
+                   smaller(cut_row.tile, end - x), tile);
+      }
+    }
+  }
+}
+
+/* Phase by phase, [filters, channels of a group, taps] → by lanes [groups, filters of a group, taps of the phase, lanes], or without
+ * [channels, filters of a group, taps of the phase]. */
 static void turn_weights(const struct plan *plan, const float *w) {
   const struct kernel_conv *conv = plan->conv;
-  float *to = plan->back_weights;
-  for (size_t phase = 0, tap = 0; phase < plan->phases; tap = plan->phase_ends[phase++])
-    for (size_t c = 0; c < conv->channels; c++)
-      for (size_t i = 0; i < plan->group_filters; i++) {
-        const size_t f = c / plan->group_channels * plan->group_filters + i;
-        const float *from = w + (f * plan->group_channels + c % plan->group_channels) * plan->taps;
-        for (size_t k = tap; k < plan->phase_ends[phase]; k++) *to++ = from[plan->back_taps[k]];
+  const size_t lanes = plan->backward.lanes, group_filters = plan->group_filters, group_channels = plan->group_channels;
+  for (size_t phase = 0, tap = 0; phase < plan->phases; tap = plan->phase_ends[phase++]) {
+    const size_t taps = plan->phase_ends[phase] - tap;
+    const size_t term_step = plan->backward.has_lanes ? lanes : 1, channel_step = plan->backward.has_lanes ? 1 : group_filters * taps;
+    for (size_t f = 0; f < conv->filters; f++) {
+      const size_t group = f / group_filters, i = f % group_filters;
+      for (size_t k = 0; k < taps; k++) {
+        float *to = plan->weights + (conv->groups * tap + group * taps) * group_filters * lanes + (i * taps + k) * term_step;
+        for (size_t c = 0; c < lanes; c++)
+          to[c * channel_step] = c < group_channels ? w[(f * group_channels + c) * plan->taps + plan->back_taps[tap + k]] : 0;
       }
+    }
+  }
 }
 
 void kernel_conv_input_gradient(const struct parallel *parallel, const struct kernel_conv *conv, const float *delta, const float *w,
@@ -451,7 +677,8 @@ void kernel_conv_input_gradient(const struct parallel *parallel, const struct ke
   const struct plan plan = begin(conv, work);
   const struct strip strip = choose_strip(plan.group_channels);
   const size_t strips = (plan.group_channels + strip.rows - 1) / strip.rows * conv->groups;
-  const size_t cost = strip.rows * plan.group_filters * plan.taps * plan.plane / PRODUCTS_PER_NS;
+  const size_t blocks = (plan.backward.lanes + LANE_BLOCK - 1) / LANE_BLOCK * conv->groups;
+  const size_t row_cost = plan.backward.terms * plan.plane / PRODUCTS_PER_NS;
   turn_weights(&plan, w);
   memset(plan.deltas, 0, smaller(plan.block, conv->batch) * plan.spread * sizeof *plan.deltas);
   for (size_t n = 0; n < conv->batch; n += plan.block) {
@@ -459,7 +686,10 @@ void kernel_conv_input_gradient(const struct parallel *parallel, const struct ke
     job.delta = delta + n * conv->filters * plan.places;
     job.out = dx + n * conv->channels * conv->y.in * conv->x.in;
     spread_deltas(parallel, &job);
-    run_items(parallel, &job, input_gradient_strip, job.samples * strips, cost);
+    if (plan.backward.has_lanes)
+      run_items(parallel, &job, input_gradient_lanes, job.samples * blocks, row_cost * LANE_BLOCK);
+    else
+      run_items(parallel, &job, input_gradient_strip, job.samples * strips, row_cost * strip.rows);
   }
 }
 
@@ -471,17 +701,30 @@ static void turn_delta(void *argument, size_t n) {
   const struct plan *plan = job->plan;
   const struct kernel_conv *conv = plan->conv;
   const float *from = job->delta + n * conv->filters * plan->places;
-  const size_t filter_step = conv->channels_last ? 1 : plan->places, place_step = conv->channels_last ? conv->filters : 1;
+  const size_t step = conv->groups * plan->lanes;
   float *to = plan->deltas + n * plan->turned;
-  for (size_t j = 0; j < plan->places; j++)
-    for (size_t group = 0; group < conv->groups; group++, to += plan->lanes)
-      for (size_t i = 0; i < plan->lanes; i++)
-        to[i] = i < plan->group_filters ? from[(group * plan->group_filters + i) * filter_step + j * place_step] : 0;
+  for (size_t group = 0; group < conv->groups; group++, to += plan->lanes) {
+    for (size_t lane = 0; lane < plan->lanes; lane += VECTOR_FLOATS) {
+      const size_t f = group * plan->group_filters + lane, filters = smaller(VECTOR_FLOATS, plan->group_filters - lane);
+      for (size_t j = 0; j < plan->places; j += VECTOR_FLOATS) {
+        const size_t count = smaller(VECTOR_FLOATS, plan->places - j);
+        vector square[VECTOR_FLOATS];
+        if (conv->channels_last) {
+          for (size_t i = 0; i < count; i++) square[i] = vector_load_some(from + (j + i) * conv->filters + f, filters);
+        } else {
+          for (size_t i = 0; i < VECTOR_FLOATS; i++)
+            square[i] = i < filters ? vector_load_some(from + (f + i) * plan->places + j, count) : (vector){0};
+          vector_transpose(square);
+        }
+        for (size_t i = 0; i < count; i++) vector_store(to + (j + i) * step + lane, square[i]);
+      }
+    }
+  }
 }
 
-/* sums[TILE_ROWS][vectors] = Σ over places of values[row](j) · delta(j, lane …) */
-static inline __attribute__((always_inline)) void add_outer_products(const struct plan *plan, size_t vectors, const float *const *values,
-                                                                     const float *delta, vector *sums) {
+/* sums[rows][vectors] = Σ over places of values[row](j) · delta(j, lane …) */
+static inline __attribute__((always_inline)) void add_outer_products(const struct plan *plan, size_t rows, size_t vectors,
+                                                                     const float *const *values, const float *delta, vector *sums) {
   const struct kernel_conv *conv = plan->conv;
   const size_t step = conv->groups * plan->lanes;
   vector tile[TILE_ROWS * TILE_VECTORS] = {0};
@@ -489,24 +732,54 @@ static inline __attribute__((always_inline)) void add_outer_products(const struc
     for (size_t j = row * plan->width; j < row * plan->width + conv->x.out; j++, delta += step) {
       vector deltas[TILE_VECTORS];
 #pragma GCC unroll 2
-      for (size_t v = 0; v < vectors; v++) deltas[v] = load(delta + v * VECTOR_FLOATS);
+      for (size_t v = 0; v < vectors; v++) deltas[v] = vector_load(delta + v * VECTOR_FLOATS);
 #pragma GCC unroll 8
-      for (size_t i = 0; i < TILE_ROWS; i++) {
+      for (size_t i = 0; i < rows; i++) {
         const float value = values[i][j];
 #pragma GCC unroll 2
         for (size_t v = 0; v < vectors; v++) tile[i * vectors + v] += value * deltas[v];
       }
     }
   }
-  for (size_t i = 0; i < TILE_ROWS * vectors; i++) sums[i] = tile[i];
+  for (size_t i = 0; i < rows * vectors; i++) sums[i] = tile[i];
+}
+
+#define OUTER_CASE(rows_)                                                                                                                  \
+  case rows_:                                                                                                                              \
+    if (vectors > 1)                                                                                                                       \
+      add_outer_products(plan, rows_, 2, values, delta, sums);                                                                             \
+    else                                                                                                                                   \
+      add_outer_products(plan, rows_, 1, values, delta, sums);                                                                             \
+    break;
+
+static void compute_outer(const struct plan *plan, size_t rows, size_t vectors, const float *const *values, const float *delta,
+                          vector *sums) {
+  switch (rows) {
+#if HAS_LARGE_TILES
+    OUTER_CASE(5)
+    OUTER_CASE(6)
+    OUTER_CASE(7)
+    OUTER_CASE(8)
+#endif
+    OUTER_CASE(3)
+  default: OUTER_CASE(4)
+  }
+}
+
+/* Of how many terms a tile is, so that the last of all is nearly full: more than half of TILE_ROWS. */
+static size_t choose_rows(size_t terms) {
+  size_t best = TILE_ROWS;
+  for (size_t rows = TILE_ROWS - 1; rows > TILE_ROWS / 2; rows--)
+    if (round_up(terms, rows) < round_up(terms, best)) best = rows;
+  return best;
 }
 
 /* Adds the block's samples to a tile of sums: TILE_ROWS terms (c, k), all lanes of a group. */
 static void add_lanes(void *argument, size_t item) {
   const struct job *job = argument;
   const struct plan *plan = job->plan;
-  const size_t terms = plan->group_channels * plan->taps, tiles = (terms + TILE_ROWS - 1) / TILE_ROWS;
-  const size_t group = item / tiles, first = item % tiles * TILE_ROWS, rows = smaller(TILE_ROWS, terms - first);
+  const size_t terms = plan->group_channels * plan->taps, tile_rows = choose_rows(terms), tiles = (terms + tile_rows - 1) / tile_rows;
+  const size_t group = item / tiles, first = item % tiles * tile_rows, rows = smaller(tile_rows, terms - first);
   const size_t step = plan->conv->groups * plan->lanes;
   float *sums = plan->sums + first * step + group * plan->lanes;
   for (size_t n = 0; n < job->samples; n++) {
@@ -519,14 +792,11 @@ static void add_lanes(void *argument, size_t item) {
     for (size_t lane = 0; lane < plan->lanes; lane += TILE_VECTORS * VECTOR_FLOATS) {
       const size_t vectors = plan->lanes - lane > VECTOR_FLOATS ? 2 : 1;
       vector tile[TILE_ROWS * TILE_VECTORS];
-      if (vectors == 2)
-        add_outer_products(plan, 2, values, delta + lane, tile);
-      else
-        add_outer_products(plan, 1, values, delta + lane, tile);
+      compute_outer(plan, tile_rows, vectors, values, delta + lane, tile);
       for (size_t i = 0; i < rows; i++)
         for (size_t v = 0; v < vectors; v++) {
           float *sum = sums + i * step + lane + v * VECTOR_FLOATS;
-          store(sum, load(sum) + tile[i * vectors + v]);
+          vector_store(sum, vector_load(sum) + tile[i * vectors + v]);
         }
     }
   }
@@ -545,7 +815,7 @@ static void add_filter(void *argument, size_t f) {
       const float *from = image + term / plan->taps * plan->channel + plan->shifts[term % plan->taps];
       vector lanes = {0};
       size_t j = 0;
-      for (; j + VECTOR_FLOATS <= end; j += VECTOR_FLOATS) lanes += load(delta + j) * load(from + j);
+      for (; j + VECTOR_FLOATS <= end; j += VECTOR_FLOATS) lanes += vector_load(delta + j) * vector_load(from + j);
       float sum = 0;
       for (; j < end; j++) sum += delta[j] * from[j];
       for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) sum += lanes[lane];
@@ -567,9 +837,9 @@ void kernel_conv_weight_gradient(const struct parallel *parallel, const struct k
     const size_t places = job.samples * plan.places;
     copy_images(parallel, &job);
     if (plan.has_lanes) {
-      const size_t tiles = (terms + TILE_ROWS - 1) / TILE_ROWS;
+      const size_t tile_rows = choose_rows(terms), tiles = (terms + tile_rows - 1) / tile_rows;
       run_items(parallel, &job, turn_delta, job.samples, plan.turned / COPIES_PER_NS);
-      run_items(parallel, &job, add_lanes, tiles * conv->groups, places * TILE_ROWS * plan.lanes / PRODUCTS_PER_NS);
+      run_items(parallel, &job, add_lanes, tiles * conv->groups, places * tile_rows * plan.lanes / PRODUCTS_PER_NS);
     } else {
       spread_deltas(parallel, &job);
       run_items(parallel, &job, add_filter, conv->filters, places * terms / PRODUCTS_PER_NS);

@@ -1,0 +1,90 @@
+/* Vectors of floats as wide as the processor's registers, in the compiler's vector types; for kernels. Included by .c files only. */
+#ifndef ENGINE_VECTOR_FLOAT_H
+#define ENGINE_VECTOR_FLOAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+enum { VECTOR_FLOATS = 16 };
+#elif defined(__AVX__)
+enum { VECTOR_FLOATS = 8 };
+#else
+enum { VECTOR_FLOATS = 4 };
+#endif
+
+typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
+typedef int32_t vector_lanes __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
+
+static inline vector vector_load(const float *from) {
+  vector value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+static inline void vector_store(float *to, vector value) { memcpy(to, &value, sizeof value); }
+
+/* The first `count` lanes, at most all; the others are 0, or stay as they are in memory. */
+static inline vector vector_load_some(const float *from, size_t count) {
+  if (count >= VECTOR_FLOATS) return vector_load(from);
+#if defined(__AVX512F__)
+  return (vector)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+#else
+  vector value = {0};
+  memcpy(&value, from, count * sizeof *from);
+  return value;
+#endif
+}
+static inline void vector_store_some(float *to, vector value, size_t count) {
+  if (count >= VECTOR_FLOATS) {
+    vector_store(to, value);
+    return;
+  }
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), (__m512)value);
+#else
+  memcpy(to, &value, count * sizeof *to);
+#endif
+}
+
+/* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
+static inline void vector_swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
+  vector_lanes upper = {0}, lower = {0};
+#pragma GCC unroll 16
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
+    upper[lane] = (int32_t)((lane & half) == 0 ? lane : VECTOR_FLOATS + lane - half);
+    lower[lane] = (int32_t)((lane & half) == 0 ? lane + half : VECTOR_FLOATS + lane);
+  }
+#pragma GCC unroll 16
+  for (size_t i = 0; i < VECTOR_FLOATS; i++) {
+    if ((i & half) != 0) continue;
+    const vector first = rows[i], second = rows[i + half];
+    rows[i] = __builtin_shuffle(first, second, upper);
+    rows[i + half] = __builtin_shuffle(first, second, lower);
+  }
+}
+
+/* rows[i][j] ↔ rows[j][i] */
+static inline void vector_transpose(vector rows[VECTOR_FLOATS]) {
+#pragma GCC unroll 4
+  for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) vector_swap_quarters(rows, half);
+}
+
+/* The even and the odd lanes of two vectors in a row, and back. */
+static inline void vector_part(vector first, vector second, vector *out_even, vector *out_odd) {
+  vector_lanes even = {0};
+#pragma GCC unroll 16
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) even[lane] = (int32_t)(2 * lane);
+  *out_even = __builtin_shuffle(first, second, even);
+  *out_odd = __builtin_shuffle(first, second, even + 1);
+}
+static inline void vector_join(vector even, vector odd, vector *out_first, vector *out_second) {
+  vector_lanes low = {0};
+#pragma GCC unroll 16
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) low[lane] = (int32_t)(lane / 2 + lane % 2 * VECTOR_FLOATS);
+  *out_first = __builtin_shuffle(even, odd, low);
+  *out_second = __builtin_shuffle(even, odd, low + VECTOR_FLOATS / 2);
+}
+
+#endif
