@@ -1,11 +1,16 @@
-/* Pooling, place by place. Work is cut into whole planes, [y, x, inner] of one `outer`. Letters: o place, k tap, as in kernels_window.h. */
+/* Pooling. Work is cut into whole planes, [y, x, inner] of one `outer`. A plane goes tap by tap, row by row: for all places of a row at which
+ * a tap sees a value at once. Windows of 2 × 2 side by side, the commonest, have a way of their own through vectors.
+ *
+ * Letters: o place, k tap, as in kernels_window.h.
+ */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "engine/kernels_window.h"
+#include "engine/vector_float.h"
 
-enum { TAPS_PER_NS = 1 };
+enum { TAPS_PER_NS = 1, CHUNK = 256 /* places that are looked at together */ };
 
 struct job {
   const struct kernel_pool *pool;
@@ -15,15 +20,15 @@ struct job {
   size_t planes_per_piece;
 };
 
+static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 static size_t count_in(const struct kernel_pool *pool) { return pool->y.in * pool->x.in * pool->inner; }
 static size_t count_out(const struct kernel_pool *pool) { return pool->y.out * pool->x.out * pool->inner; }
 
 typedef void plane_function(const struct job *job, size_t outer);
 
 static inline __attribute__((always_inline)) void run_planes(const struct job *job, size_t piece, plane_function *function) {
-  const size_t first = piece * job->planes_per_piece, rest = job->pool->outer - first;
-  const size_t count = rest < job->planes_per_piece ? rest : job->planes_per_piece;
-  for (size_t outer = first; outer < first + count; outer++) function(job, outer);
+  const size_t first = piece * job->planes_per_piece, end = smaller(first + job->planes_per_piece, job->pool->outer);
+  for (size_t outer = first; outer < end; outer++) function(job, outer);
 }
 
 static void run(const struct parallel *parallel, struct job *job, parallel_piece *piece) {
@@ -32,24 +37,87 @@ static void run(const struct parallel *parallel, struct job *job, parallel_piece
   parallel_run(parallel, parallel_piece_count(pool->outer, job->planes_per_piece), piece, job);
 }
 
-/* Largest values */
+/* What a tap sees from a row of places: places [first, end), the first of which sees value `at` of the plane. */
+struct seen {
+  size_t first, end, at;
+};
 
-/* The first tap of a window that is inside, tap by tap: the row of `inner` values that it sees, or NULL. */
-static const float *find_tap(const struct kernel_pool *pool, const float *plane, size_t place, size_t tap) {
-  const size_t y = kernel_axis_at(&pool->y, place / pool->x.out, tap / pool->x.size);
-  const size_t x = kernel_axis_at(&pool->x, place % pool->x.out, tap % pool->x.size);
-  return y == SIZE_MAX || x == SIZE_MAX ? NULL : plane + (y * pool->x.in + x) * pool->inner;
+static struct seen find_seen(const struct kernel_pool *pool, size_t row, size_t tap_y, size_t tap_x) {
+  const struct kernel_axis *x = &pool->x;
+  const size_t y = kernel_axis_at(&pool->y, row, tap_y), ahead = tap_x * x->dilation, last = x->before + x->in;
+  if (y == SIZE_MAX || ahead >= last) return (struct seen){0};
+  struct seen seen = {.first = ahead >= x->before ? 0 : (x->before - ahead + x->stride - 1) / x->stride};
+  seen.end = smaller((last - ahead + x->stride - 1) / x->stride, x->out);
+  if (seen.first >= seen.end) return (struct seen){0};
+  seen.at = (y * x->in + seen.first * x->stride + ahead - x->before) * pool->inner;
+  return seen;
+}
+
+/* 2 × 2, side by side */
+
+static bool is_square(const struct kernel_pool *pool) {
+  const struct kernel_axis *const axes[2] = {&pool->y, &pool->x};
+  for (size_t i = 0; i < 2; i++)
+    if (axes[i]->size != 2 || axes[i]->stride != 2 || axes[i]->dilation != 1 || axes[i]->before != 0 || 2 * axes[i]->out > axes[i]->in)
+      return false;
+  return pool->inner == 1;
+}
+
+/* The four values that `count` windows see, a vector for each tap. */
+static inline void load_squares(const float *row, size_t width, size_t count, vector taps[4]) {
+  for (size_t y = 0; y < 2; y++, row += width) {
+    const size_t values = 2 * count, first = smaller(values, VECTOR_FLOATS);
+    vector_part(vector_load_some(row, first), vector_load_some(row + first, values - first), &taps[2 * y], &taps[2 * y + 1]);
+  }
+}
+
+static inline void store_squares(const vector taps[4], size_t width, size_t count, float *row) {
+  for (size_t y = 0; y < 2; y++, row += width) {
+    const size_t values = 2 * count, first = smaller(values, VECTOR_FLOATS);
+    vector low, high;
+    vector_join(taps[2 * y], taps[2 * y + 1], &low, &high);
+    vector_store_some(row, low, first);
+    vector_store_some(row + first, high, values - first);
+  }
+}
+
+/* Largest values. What is not a number stays seen. */
+
+static inline vector larger_of(vector largest, vector x) {
+  const vector_lanes keeps = x <= largest;
+  return (vector)(((vector_lanes)largest & keeps) | ((vector_lanes)x & ~keeps));
+}
+
+static void max_squares(const struct kernel_pool *pool, const float *plane, float *z) {
+  for (size_t row = 0; row < pool->y.out; row++, plane += 2 * pool->x.in, z += pool->x.out) {
+    for (size_t o = 0; o < pool->x.out; o += VECTOR_FLOATS) {
+      const size_t count = smaller(VECTOR_FLOATS, pool->x.out - o);
+      vector taps[4];
+      load_squares(plane + 2 * o, pool->x.in, count, taps);
+      vector_store_some(z + o, larger_of(larger_of(larger_of(taps[0], taps[1]), taps[2]), taps[3]), count);
+    }
+  }
+}
+
+static void max_row(const struct kernel_pool *pool, const struct seen *seen, const float *x, float *z) {
+  const size_t inner = pool->inner, step = pool->x.stride * inner;
+  for (size_t o = 0; o < seen->end - seen->first; o++, x += step, z += inner)
+    for (size_t i = 0; i < inner; i++) z[i] = x[i] <= z[i] ? z[i] : x[i];
 }
 
 static void max_plane(const struct job *job, size_t outer) {
   const struct kernel_pool *pool = job->pool;
   const float *plane = job->x + outer * count_in(pool);
   float *z = job->out + outer * count_out(pool);
-  for (size_t place = 0; place < pool->y.out * pool->x.out; place++, z += pool->inner) {
-    for (size_t i = 0; i < pool->inner; i++) z[i] = -INFINITY;
+  if (is_square(pool)) {
+    max_squares(pool, plane, z);
+    return;
+  }
+  for (size_t i = 0; i < count_out(pool); i++) z[i] = -INFINITY;
+  for (size_t row = 0; row < pool->y.out; row++, z += pool->x.out * pool->inner) {
     for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-      const float *x = find_tap(pool, plane, place, tap);
-      for (size_t i = 0; i < pool->inner && x != NULL; i++) z[i] = x[i] <= z[i] ? z[i] : x[i]; /* what is not a number stays seen */
+      const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+      if (seen.end > 0) max_row(pool, &seen, plane + seen.at, z + seen.first * pool->inner);
     }
   }
 }
@@ -61,23 +129,63 @@ void kernel_max_pool_forward(const struct parallel *parallel, const struct kerne
   run(parallel, &job, max_piece);
 }
 
+static void max_squares_backward(const struct kernel_pool *pool, const float *plane, const float *z, const float *delta, float *dx) {
+  for (size_t row = 0; row < pool->y.out; row++) {
+    for (size_t o = 0; o < pool->x.out; o += VECTOR_FLOATS) {
+      const size_t count = smaller(VECTOR_FLOATS, pool->x.out - o);
+      const vector largest = vector_load_some(z + o, count);
+      vector_lanes rest = (vector_lanes)vector_load_some(delta + o, count);
+      vector taps[4];
+      load_squares(plane + 2 * o, pool->x.in, count, taps);
+      for (size_t tap = 0; tap < 4; tap++) {
+        const vector_lanes is_largest = taps[tap] == largest;
+        taps[tap] = (vector)(rest & is_largest);
+        rest &= ~is_largest;
+      }
+      store_squares(taps, pool->x.in, count, dx + 2 * o);
+    }
+    plane += 2 * pool->x.in;
+    dx += 2 * pool->x.in;
+    z += pool->x.out;
+    delta += pool->x.out;
+  }
+}
+
+/* One value of each of `count` places from `first` on of a row: `steps` apart in z and delta. `at` is the row's first place. */
+static void max_chunk_backward(const struct job *job, size_t row, struct seen places, const float *plane, const float *z,
+                               const float *delta, float *dx) {
+  const struct kernel_pool *pool = job->pool;
+  bool is_given[CHUNK] = {false};
+  for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
+    const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+    const size_t first = seen.first > places.first ? seen.first : places.first, end = smaller(seen.end, places.end);
+    for (size_t o = first; o < end; o++) {
+      const size_t at = seen.at + (o - seen.first) * pool->x.stride * pool->inner, out = o * pool->inner;
+      if (is_given[o - places.first] || plane[at] != z[out]) continue;
+      dx[at] += delta[out];
+      is_given[o - places.first] = true;
+    }
+  }
+}
+
 static void max_backward_plane(const struct job *job, size_t outer) {
   const struct kernel_pool *pool = job->pool;
-  const size_t taps = pool->y.size * pool->x.size;
   const float *plane = job->x + outer * count_in(pool);
   const float *z = job->z + outer * count_out(pool), *delta = job->delta + outer * count_out(pool);
   float *dx = job->out + outer * count_in(pool);
-  memset(dx, 0, count_in(pool) * sizeof *dx);
-  for (size_t place = 0; place < pool->y.out * pool->x.out; place++, z += pool->inner, delta += pool->inner) {
-    for (size_t i = 0; i < pool->inner; i++) {
-      for (size_t tap = 0; tap < taps; tap++) {
-        const float *x = find_tap(pool, plane, place, tap);
-        if (x == NULL || x[i] != z[i]) continue;
-        dx[x + i - plane] += delta[i];
-        break;
-      }
-    }
+  const bool covers = is_square(pool) && 2 * pool->y.out == pool->y.in && 2 * pool->x.out == pool->x.in;
+  if (!covers) memset(dx, 0, count_in(pool) * sizeof *dx);
+  if (is_square(pool)) {
+    max_squares_backward(pool, plane, z, delta, dx);
+    return;
   }
+  const size_t width = pool->x.out * pool->inner;
+  for (size_t row = 0; row < pool->y.out; row++)
+    for (size_t i = 0; i < pool->inner; i++)
+      for (size_t o = 0; o < pool->x.out; o += CHUNK) {
+        const struct seen places = {.first = o, .end = smaller(o + CHUNK, pool->x.out)};
+        max_chunk_backward(job, row, places, plane + i, z + row * width + i, delta + row * width + i, dx + i);
+      }
 }
 
 static void max_backward_piece(void *argument, size_t piece) { run_planes(argument, piece, max_backward_plane); }
@@ -94,7 +202,7 @@ void kernel_max_pool_backward(const struct parallel *parallel, const struct kern
 static size_t count_seen(const struct kernel_axis *axis, size_t place, bool counts_padding) {
   const size_t begin = place * axis->stride, end = begin + axis->size;
   const size_t low = counts_padding ? 0 : axis->before, high = axis->before + axis->in + (counts_padding ? axis->after : 0);
-  const size_t first = begin < low ? low : begin, last = end < high ? end : high;
+  const size_t first = begin < low ? low : begin, last = smaller(end, high);
   return last > first ? last - first : 0;
 }
 
@@ -103,23 +211,27 @@ size_t kernel_mean_divisor(const struct kernel_pool *pool, const struct kernel_m
   return count_seen(&pool->y, out_y, mean->counts_padding) * count_seen(&pool->x, out_x, mean->counts_padding);
 }
 
-static float share_of(const struct job *job, size_t place) {
-  const size_t width = job->pool->x.out;
-  return 1.0f / (float)kernel_mean_divisor(job->pool, job->mean, place / width, place % width);
+static float share_of(const struct job *job, size_t row, size_t o) {
+  return 1.0f / (float)kernel_mean_divisor(job->pool, job->mean, row, o);
 }
 
 static void mean_plane(const struct job *job, size_t outer) {
   const struct kernel_pool *pool = job->pool;
+  const size_t inner = pool->inner;
   const float *plane = job->x + outer * count_in(pool);
   float *z = job->out + outer * count_out(pool);
-  for (size_t place = 0; place < pool->y.out * pool->x.out; place++, z += pool->inner) {
-    const float share = share_of(job, place);
-    for (size_t i = 0; i < pool->inner; i++) z[i] = 0;
+  memset(z, 0, count_out(pool) * sizeof *z);
+  for (size_t row = 0; row < pool->y.out; row++, z += pool->x.out * inner) {
     for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-      const float *x = find_tap(pool, plane, place, tap);
-      for (size_t i = 0; i < pool->inner && x != NULL; i++) z[i] += x[i];
+      const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+      const float *x = plane + seen.at;
+      for (size_t o = seen.first; o < seen.end; o++, x += pool->x.stride * inner)
+        for (size_t i = 0; i < inner; i++) z[o * inner + i] += x[i];
     }
-    for (size_t i = 0; i < pool->inner; i++) z[i] *= share;
+    for (size_t o = 0; o < pool->x.out; o++) {
+      const float share = share_of(job, row, o);
+      for (size_t i = 0; i < inner; i++) z[o * inner + i] *= share;
+    }
   }
 }
 
@@ -133,14 +245,22 @@ void kernel_mean_pool_forward(const struct parallel *parallel, const struct kern
 
 static void mean_backward_plane(const struct job *job, size_t outer) {
   const struct kernel_pool *pool = job->pool;
+  const size_t inner = pool->inner;
   const float *delta = job->delta + outer * count_out(pool);
-  float *dx = job->out + outer * count_in(pool);
-  memset(dx, 0, count_in(pool) * sizeof *dx);
-  for (size_t place = 0; place < pool->y.out * pool->x.out; place++, delta += pool->inner) {
-    const float share = share_of(job, place);
-    for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-      const float *seen = find_tap(pool, dx, place, tap);
-      for (size_t i = 0; i < pool->inner && seen != NULL; i++) dx[seen + i - dx] += delta[i] * share;
+  float *plane = job->out + outer * count_in(pool);
+  memset(plane, 0, count_in(pool) * sizeof *plane);
+  for (size_t row = 0; row < pool->y.out; row++, delta += pool->x.out * inner) {
+    for (size_t first = 0; first < pool->x.out; first += CHUNK) {
+      const size_t end = smaller(first + CHUNK, pool->x.out);
+      float shares[CHUNK];
+      for (size_t o = first; o < end; o++) shares[o - first] = share_of(job, row, o);
+      for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
+        const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+        for (size_t o = seen.first > first ? seen.first : first; o < smaller(seen.end, end); o++) {
+          float *dx = plane + seen.at + (o - seen.first) * pool->x.stride * inner;
+          for (size_t i = 0; i < inner; i++) dx[i] += delta[o * inner + i] * shares[o - first];
+        }
+      }
     }
   }
 }
