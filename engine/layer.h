@@ -46,8 +46,9 @@ struct layer_common {
   struct names inputs;             /* empty → the layer before; "input" is the network's */
   struct spec activation;          /* kind NULL: "auto", decided by the target */
   double l1, l2;                   /* penalty on weights (not biases): l1 Σ|w| + l2 Σ w² is added to the cost */
+  bool trainable;                  /* false: frozen; training leaves its weights and running statistics as they are */
 };
-extern const struct param layer_name_params[2];       /* name, inputs: every layer */
+extern const struct param layer_name_params[3];       /* name, inputs, trainable: every layer */
 extern const struct param layer_activation_params[1]; /* activation: every layer but activation, dropout */
 extern const struct param layer_penalty_params[2];    /* l1, l2: layers with weights */
 
@@ -68,6 +69,7 @@ struct layer {
   const struct layer_kind *kind;
   const void *settings; /* starts with struct layer_common; borrowed from the network */
   size_t index;         /* position in the network's order; also the random lane */
+  bool is_frozen;       /* not trainable */
   const char *name;     /* for errors; borrowed, as are the inputs' names */
   size_t input_count;
   const char *input_names[LIMIT_LAYER_INPUTS];
@@ -104,6 +106,7 @@ struct pass {
   /* backward only: */
   const float *delta;            /* δ = ∂C/∂z */
   float *gradients;              /* the network's block; a kind overwrites its own tensors' parts */
+  bool skips_gradients;          /* nobody will read its tensors' parts: a kind may leave them out */
   float *dx[LIMIT_LAYER_INPUTS]; /* ∂C/∂x, overwritten; NULL where nobody needs it */
   const struct parallel *parallel;
   uint16_t *half; /* room for bfloat16 operands, which are to be used then; NULL: float32 */

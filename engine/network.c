@@ -241,6 +241,7 @@ static enum error_code compile_node(const struct builder *builder, struct node *
   layer->settings = spec->settings;
   layer->index = (size_t)(node - network->nodes);
   layer->name = layer_common_of(spec)->name;
+  layer->is_frozen = !layer_common_of(spec)->trainable;
   layer->input_count = count_inputs(builder, node->spec_index);
   for (size_t input = 0; input < layer->input_count; input++) {
     size_t source = builder->edges[node->spec_index * LIMIT_LAYER_INPUTS + input];
@@ -275,16 +276,47 @@ static bool place_tensor(struct layer_tensor *tensor, size_t *count) {
   return !__builtin_mul_overflow(*count, 16 * sizeof(float), &bytes); /* room for gradients and optimizer state too */
 }
 
-static enum error_code lay_out(const struct builder *builder, struct node *node) {
-  struct network *network = builder->network;
-  bool fits = true;
-  for (size_t i = 0; i < node->layer.tensor_count; i++) fits = fits && place_tensor(&node->layer.tensors[i], &network->parameter_count);
-  for (size_t i = 0; i < node->layer.buffer_count; i++) fits = fits && place_tensor(&node->layer.buffers[i], &network->buffer_count);
-  network->flops_per_sample += node->layer.flops_per_sample;
-  if (fits) return ERROR_NONE;
+static enum error_code report_size(const struct builder *builder, const struct node *node) {
   char pointer[ERROR_POINTER_BYTES];
   layer_pointer(pointer, node->spec_index, NULL);
   return error_add(builder->error, pointer, "layer \"%s\" makes the network too large for any machine", node->layer.name);
+}
+
+/* The parameters of the layers that are frozen, or of those that aren't. */
+static enum error_code lay_out_parameters(const struct builder *builder, bool are_frozen) {
+  struct network *network = builder->network;
+  for (size_t i = 0; i < builder->compiled_count; i++) {
+    struct node *node = &network->nodes[i];
+    if (node->layer.is_frozen != are_frozen) continue;
+    for (size_t k = 0; k < node->layer.tensor_count; k++)
+      if (!place_tensor(&node->layer.tensors[k], &network->parameter_count)) return report_size(builder, node);
+  }
+  return ERROR_NONE;
+}
+
+static enum error_code lay_out(const struct builder *builder) {
+  struct network *network = builder->network;
+  enum error_code code = lay_out_parameters(builder, false);
+  network->trained_count = network->parameter_count;
+  if (code == ERROR_NONE) code = lay_out_parameters(builder, true);
+  for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) {
+    struct node *node = &network->nodes[i];
+    for (size_t k = 0; k < node->layer.buffer_count; k++)
+      if (!place_tensor(&node->layer.buffers[k], &network->buffer_count)) return report_size(builder, node);
+    network->flops_per_sample += node->layer.flops_per_sample;
+  }
+  return code;
+}
+
+/* Which layers a backward pass that skips frozen ones has to reach. */
+static void mark_needs(const struct builder *builder) {
+  struct network *network = builder->network;
+  for (size_t i = 0; i < builder->compiled_count; i++) {
+    struct node *node = &network->nodes[i];
+    node->needs_gradient = node->layer.tensor_count > 0 && !node->layer.is_frozen;
+    for (size_t input = 0; input < node->layer.input_count; input++)
+      if (node->sources[input] != SOURCE_INPUT) node->needs_gradient |= network->nodes[node->sources[input]].needs_gradient;
+  }
 }
 
 /* The first edge met in a backward pass writes the gradient of its source, the others add to it. */
@@ -312,10 +344,9 @@ static enum error_code build(const struct builder *builder) {
   if (code == ERROR_NONE) code = edges_code;
   if (code == ERROR_NONE) code = find_order(builder);
   if (code == ERROR_NONE) code = check_all_used(builder);
-  for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) {
-    code = compile_node(builder, &network->nodes[i]);
-    if (code == ERROR_NONE) code = lay_out(builder, &network->nodes[i]);
-  }
+  for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) code = compile_node(builder, &network->nodes[i]);
+  if (code == ERROR_NONE) code = lay_out(builder);
+  if (code == ERROR_NONE) mark_needs(builder);
   return code == ERROR_NONE ? mark_edges(builder) : code;
 }
 
@@ -387,6 +418,7 @@ const struct shape *network_get_input_shape(const struct network *network) { ret
 const struct shape *network_get_output_shape(const struct network *network) { return &network->nodes[network->node_count - 1].layer.out; }
 bool network_has_output_lengths(const struct network *network) { return network->nodes[network->node_count - 1].lengths_at != NO_LENGTHS; }
 size_t network_parameter_count(const struct network *network) { return network->parameter_count; }
+size_t network_trained_count(const struct network *network) { return network->trained_count; }
 size_t network_buffer_count(const struct network *network) { return network->buffer_count; }
 
 size_t network_half_count(const struct network *network, size_t batch) {
@@ -464,7 +496,7 @@ double network_penalty(const struct network *network, const float *parameters) {
   for (size_t i = 0; i < network->node_count; i++) {
     const struct layer *layer = &network->nodes[i].layer;
     const struct layer_common *common = layer->settings;
-    if (common->l1 == 0 && common->l2 == 0) continue;
+    if (layer->is_frozen || (common->l1 == 0 && common->l2 == 0)) continue;
     for (size_t j = 0; j < layer->tensor_count; j++) {
       if (!layer->tensors[j].is_penalized) continue;
       const float *weights = parameters + layer->tensors[j].offset;
@@ -483,7 +515,7 @@ void network_add_penalty_gradient(const struct network *network, const float *pa
   for (size_t i = 0; i < network->node_count; i++) {
     const struct layer *layer = &network->nodes[i].layer;
     const struct layer_common *common = layer->settings;
-    if (common->l1 == 0 && common->l2 == 0) continue;
+    if (layer->is_frozen || (common->l1 == 0 && common->l2 == 0)) continue;
     float l1 = (float)common->l1, two_l2 = (float)(2 * common->l2);
     for (size_t j = 0; j < layer->tensor_count; j++) {
       if (!layer->tensors[j].is_penalized) continue;

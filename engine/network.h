@@ -68,6 +68,7 @@ const struct shape *network_get_output_shape(const struct network *network);
 const struct spec *network_get_output_activation(const struct network *network);
 bool network_has_output_lengths(const struct network *network);         /* samples of its output are sequences of different length */
 size_t network_parameter_count(const struct network *network);          /* floats in the parameter block */
+size_t network_trained_count(const struct network *network);            /* the first so many of them; those of frozen layers follow */
 size_t network_buffer_count(const struct network *network);             /* floats in the buffer block */
 size_t network_half_count(const struct network *network, size_t batch); /* bfloat16 values that pass_options.half needs room for */
 double network_flops_per_sample(const struct network *network);         /* forward */
@@ -95,6 +96,7 @@ struct pass_observer {
 struct pass_options {
   size_t batch; /* ≤ the workspace's */
   bool training;
+  bool skips_frozen;                    /* backward: without the gradients of frozen layers, and of what only those take */
   bool row_by_row;                      /* inference: the same bits for a row alone and among others */
   uint64_t seed, epoch, step;           /* of random masks */
   const struct parallel *parallel;      /* NULL: this thread only */
@@ -133,7 +135,7 @@ bool network_is_fused(const struct network *network, const struct spec *loss);
 __attribute__((warn_unused_result)) enum error_code network_check_loss(const struct network *network, const struct spec *loss,
                                                                        const char *pointer, struct error *error);
 
-/* l1 Σ|w| + l2 Σ w² over penalized tensors; and its gradient added to `gradients`. */
+/* l1 Σ|w| + l2 Σ w² over penalized tensors of layers that aren't frozen; and its gradient added to `gradients`. */
 double network_penalty(const struct network *network, const float *parameters);
 void network_add_penalty_gradient(const struct network *network, const float *parameters, float *gradients);
 

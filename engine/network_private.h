@@ -22,6 +22,7 @@ struct node {
   size_t lengths_at;             /* index of the node that keeps the lengths of this one's output, itself or one before; or NO_LENGTHS */
   size_t sources[LIMIT_LAYER_INPUTS]; /* index of a node, or SOURCE_INPUT */
   bool adds[LIMIT_LAYER_INPUTS];      /* this edge's gradient goes to scratch and is added */
+  bool needs_gradient;                /* it, or a layer that its input comes from, has weights to train */
 };
 
 struct network {
@@ -30,7 +31,7 @@ struct network {
   size_t input_size;
   size_t node_count;
   struct node *nodes; /* in an order of computation; the last is the output */
-  size_t parameter_count, buffer_count;
+  size_t parameter_count, trained_count, buffer_count;
   double flops_per_sample;
 };
 

@@ -64,6 +64,7 @@ static struct pass make_pass(const struct workspace *workspace, const struct pas
                       .saved = memory->saved,
                       .work = workspace->work,
                       .delta = memory->delta,
+                      .skips_gradients = options->skips_frozen && node->layer.is_frozen,
                       .parallel = options->parallel,
                       .half = options->half};
   for (size_t input = 0; input < node->layer.input_count; input++) {
@@ -115,15 +116,23 @@ static void add_values(size_t count, const float *restrict from, float *restrict
   for (size_t i = 0; i < count; i++) to[i] += from[i];
 }
 
+/* Where the gradient of an edge has to arrive; NULL: nobody needs it. */
+static float *find_target(const struct workspace *workspace, const struct pass_options *options, size_t source, float *input_gradient) {
+  if (source == SOURCE_INPUT) return input_gradient;
+  const bool is_needed = !options->skips_frozen || workspace->network->nodes[source].needs_gradient;
+  return is_needed || input_gradient != NULL ? workspace->nodes[source].delta : NULL;
+}
+
 /* Step 3 for one layer. */
-static void backward_layer(const struct network *network, struct workspace *workspace, struct pass *pass, size_t index,
+static void backward_layer(struct workspace *workspace, const struct pass_options *options, struct pass *pass, size_t index,
                            float *input_gradient) {
+  const struct network *network = workspace->network;
   const struct node *node = &network->nodes[index];
   float *scratch = workspace->scratch;
   float *targets[LIMIT_LAYER_INPUTS]; /* where the gradient of each edge has to arrive */
   for (size_t input = 0; input < node->layer.input_count; input++) {
     size_t source = node->sources[input];
-    targets[input] = source == SOURCE_INPUT ? input_gradient : workspace->nodes[source].delta;
+    targets[input] = find_target(workspace, options, source, input_gradient);
     pass->dx[input] = targets[input];
     if (!node->adds[input] || targets[input] == NULL) continue;
     pass->dx[input] = scratch;
@@ -157,11 +166,12 @@ void network_backward(const struct network *network, struct workspace *workspace
   for (size_t i = network->node_count; i-- > 0;) {
     const struct node *node = &network->nodes[i];
     const bool is_delta = is_fused && i + 1 == network->node_count;
+    if (options->skips_frozen && !node->needs_gradient && input_gradient == NULL) continue;
     clear_padding(workspace, i, options->batch, workspace->nodes[i].delta);
     if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, workspace->nodes[i].delta);
     if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
     struct pass pass = make_pass(workspace, options, x, parameters, i);
     pass.gradients = gradients;
-    backward_layer(network, workspace, &pass, i, input_gradient);
+    backward_layer(workspace, options, &pass, i, input_gradient);
   }
 }

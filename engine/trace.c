@@ -185,15 +185,16 @@ void trace_pass(struct trace *trace) {
     loss_a_gradient(trace->options.loss, &batch, trace->a_gradients + trace->starts[network_layer_count(trace->network) - 1]);
   network_add_penalty_gradient(trace->network, trace->parameters, trace->raw_gradients);
   double squares = 0;
-  for (size_t i = 0; i < trace->parameter_count; i++) squares += (double)trace->raw_gradients[i] * (double)trace->raw_gradients[i];
+  for (size_t i = 0; i < network_trained_count(trace->network); i++)
+    squares += (double)trace->raw_gradients[i] * (double)trace->raw_gradients[i];
   trace->gradient_norm = sqrt(squares);
 }
 
 void trace_update(struct trace *trace) {
   const struct spec *optimizer = trace->options.optimizer;
-  const size_t count = trace->parameter_count;
-  memcpy(trace->gradients, trace->raw_gradients, count * sizeof(float));
-  memcpy(trace->after, trace->parameters, count * sizeof(float));
+  const size_t count = network_trained_count(trace->network); /* frozen layers have their gradients shown, but take no step */
+  memcpy(trace->gradients, trace->raw_gradients, trace->parameter_count * sizeof(float));
+  memcpy(trace->after, trace->parameters, trace->parameter_count * sizeof(float));
   gradient_clip(trace->options.clip_norm, trace->options.clip_value, trace->gradient_norm, count, trace->gradients);
   const double learning_rate = ((const struct optimizer_common *)optimizer->settings)->learning_rate;
   optimizer_of(optimizer)->step(optimizer->settings, learning_rate, NULL, count, trace->after, trace->gradients, &trace->optimizer);

@@ -71,7 +71,7 @@ static void measure_algorithm(struct trainer *trainer) {
 static uint64_t count_steps(const struct trainer *trainer) {
   const uint64_t steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
   if (trainer->settings->max_evaluations == PARAM_INTEGER_NONE) return steps;
-  const uint64_t each = trainer_get_algorithm(trainer)->evaluation_count(trainer->settings->algorithm.settings, trainer->parameter_count);
+  const uint64_t each = trainer_get_algorithm(trainer)->evaluation_count(trainer->settings->algorithm.settings, trainer->trained_count);
   const uint64_t granted = ((uint64_t)trainer->settings->max_evaluations - 1) / each + 1;
   return granted < steps ? granted : steps;
 }
@@ -89,6 +89,7 @@ static void measure(struct trainer *trainer) {
   const bool is_half = strcmp(train_get_precision(trainer->settings), "bfloat16") == 0;
   trainer->half_count = is_half ? network_half_count(trainer->network, trainer->batch_size) : 0;
   trainer->parameter_count = network_parameter_count(network);
+  trainer->trained_count = network_trained_count(network);
   trainer->buffer_count = network_buffer_count(network);
   trainer->layer_count = network_layer_count(network);
   trainer->array_floats = padded(trainer->parameter_count);
@@ -107,10 +108,14 @@ static bool add_product(size_t *sum, size_t count, size_t bytes) {
 
 static bool accumulates(const struct trainer *trainer) { return trainer->settings->accumulate_steps > 1; }
 
+static bool averages(const struct trainer *trainer) { return !isnan(trainer->settings->ema_decay); }
+
 static bool count_block(const struct trainer *trainer, size_t *out_count) {
-  const size_t arrays = 1 + trainer->slot_count + trainer->state_count + (keeps_best(trainer->settings) ? 1 : 0);
+  const size_t arrays = 1 + trainer->state_count + (averages(trainer) ? 1 : 0) + (keeps_best(trainer->settings) ? 1 : 0);
   *out_count = 0;
-  return add_product(out_count, trainer->array_floats, arrays) && add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
+  return add_product(out_count, trainer->array_floats, arrays) &&
+         add_product(out_count, padded(trainer->trained_count), trainer->slot_count) &&
+         add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
          add_product(out_count, padded(trainer->layer_count * sizeof(struct activity) / sizeof(float)), 1) &&
          add_product(out_count, padded(trainer->peak_count), 1) &&
          add_product(out_count, padded(trainer->buffer_count), keeps_best(trainer->settings) ? 2 : 1);
@@ -196,7 +201,7 @@ static void lay_out_block(struct trainer *trainer) {
   next += padded(trainer->buffer_count);
   trainer->parameters = next;
   next += trainer->array_floats;
-  for (size_t i = 0; i < trainer->slot_count; i++, next += trainer->array_floats) trainer->optimizer.slots[i] = next;
+  for (size_t i = 0; i < trainer->slot_count; i++, next += padded(trainer->trained_count)) trainer->optimizer.slots[i] = next;
   trainer->layer_values = next;
   next += padded(trainer->layer_count * LAYER_VALUES);
   trainer->activities = (struct activity *)(void *)next;
@@ -205,6 +210,8 @@ static void lay_out_block(struct trainer *trainer) {
   next += padded(trainer->peak_count);
   trainer->state = next;
   next += trainer->state_count * trainer->array_floats;
+  trainer->average = averages(trainer) ? next : NULL;
+  if (averages(trainer)) next += trainer->array_floats;
   trainer->best = keeps_best(trainer->settings) ? next : NULL;
 }
 
@@ -292,6 +299,7 @@ enum error_code trainer_create(const struct network *network, const struct train
   lay_out_scratch(trainer);
   report_init_names(trainer);
   network_initialize(network, (uint64_t)settings->seed, trainer->parameters, trainer->buffers);
+  trainer_set_weights(trainer, trainer->parameters, NULL);
   trainer->position = (struct train_position){.version = TRAIN_POSITION_VERSION};
   trainer->order_epoch = UINT64_MAX;
   *out_trainer = trainer;
@@ -338,11 +346,13 @@ enum error_code trainer_restore(struct trainer *trainer, const struct train_posi
 }
 
 void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers) {
-  memcpy(trainer->parameters, parameters, trainer->parameter_count * sizeof(float));
+  if (parameters != trainer->parameters) memcpy(trainer->parameters, parameters, trainer->parameter_count * sizeof(float));
+  if (trainer->average != NULL) memcpy(trainer->average, parameters, trainer->parameter_count * sizeof(float));
   if (buffers != NULL) memcpy(trainer->buffers, buffers, trainer->buffer_count * sizeof(float));
 }
 
-const float *trainer_get_parameters(const struct trainer *trainer) { return trainer->parameters; }
+float *trainer_get_served(const struct trainer *trainer) { return trainer->average != NULL ? trainer->average : trainer->parameters; }
+const float *trainer_get_parameters(const struct trainer *trainer) { return trainer_get_served(trainer); }
 const float *trainer_get_buffers(const struct trainer *trainer) { return trainer->buffers; }
 const double *trainer_get_class_weights(const struct trainer *trainer) { return trainer->class_weights; }
 uint64_t trainer_get_total_steps(const struct trainer *trainer) { return trainer->total_steps; }

@@ -33,6 +33,7 @@ struct early_stopping {
 struct train_settings {
   struct spec algorithm, loss, optimizer, schedule; /* loss kind NULL: "auto", resolved from the target */
   double clip_norm, clip_value;                     /* NAN: off */
+  double ema_decay;                                 /* NAN: off */
   int64_t epochs, batch_size;
   int64_t accumulate_steps; /* batches whose gradients make one step */
   int64_t max_evaluations;  /* PARAM_INTEGER_NONE: no limit */
@@ -40,7 +41,7 @@ struct train_settings {
   int precision; /* 0 float32, 1 bfloat16 */
   struct early_stopping early_stopping;
 };
-extern const struct param train_params[13];
+extern const struct param train_params[14];
 extern const size_t train_param_count;
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
@@ -176,6 +177,7 @@ void trainer_set_weights(struct trainer *trainer, const float *parameters, const
 __attribute__((warn_unused_result)) enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink,
                                                                 struct train_result *out_result, struct error *error);
 
+/* With ema_decay, the averaged ones. */
 const float *trainer_get_parameters(const struct trainer *trainer);
 const float *trainer_get_buffers(const struct trainer *trainer);
 /* [outputs] as the loss is computed with them, "balanced" resolved; NULL: all 1. Borrowed. */

@@ -32,16 +32,18 @@ struct trainer {
   size_t target_width;             /* … of one target as the loss wants it */
   size_t half_count;               /* bfloat16 values of `half`; 0: in float32 */
   size_t parameter_count, buffer_count, slot_count, layer_count;
+  size_t trained_count;              /* the first so many parameters; those of frozen layers follow */
   size_t array_floats;               /* parameter_count, up to the end of its last cache line */
   size_t state_count, scratch_count; /* arrays of that size for the algorithm; of the latter, the last ones are the optimizer's */
   uint64_t steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
 
-  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, then best parameters
+  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, the average, then best parameters
    * and buffers if restore_best. Owned. */
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;
+  float *average;              /* exponential moving average of the parameters; NULL: there is none */
   float *layer_values;         /* [layer_count, LAYER_VALUES]: saved, since a stop during validation comes between them and their report */
   struct activity *activities; /* [layer_count]: of the epoch's sample so far */
   float *peaks;                /* [peak_count]: likewise, of each unit that can die */
@@ -80,6 +82,9 @@ struct trainer {
 /* train.c: the monitored quantity, as index into monitor_names. */
 int trainer_get_monitor(const struct trainer *trainer);
 bool trainer_has_better(const struct trainer *trainer, double value);
+
+/* The weights that are validated, kept and handed out: the average, or the parameters. */
+float *trainer_get_served(const struct trainer *trainer);
 
 /* train_run.c */
 /* Copies the rows of batch `index` of the step under way to batch_x, batch_y; returns how many they are. */

@@ -24,10 +24,11 @@ size_t trainer_unit_count(const struct trainer *trainer, size_t layer) {
 /* Whether this value says something of that layer. */
 static bool has_value(const struct trainer *trainer, size_t index, enum layer_value value) {
   const struct layer *layer = network_get_layer(trainer->network, index);
+  const bool is_trained = layer->tensor_count > 0 && !layer->is_frozen;
   switch (value) {
-  case LAYER_GRADIENT_NORM: return layer->tensor_count > 0 && algorithm_has_gradient(trainer_get_algorithm(trainer));
-  case LAYER_WEIGHT_NORM:
-  case LAYER_UPDATE_RATIO: return layer->tensor_count > 0;
+  case LAYER_GRADIENT_NORM: return is_trained && algorithm_has_gradient(trainer_get_algorithm(trainer));
+  case LAYER_UPDATE_RATIO: return is_trained;
+  case LAYER_WEIGHT_NORM: return layer->tensor_count > 0;
   case LAYER_DEAD_FRACTION: return activity_unit_count(&layer->out, activation_of_layer(layer)) > 0;
   case LAYER_SATURATED_FRACTION: return activity_can_saturate(activation_of_layer(layer));
   case LAYER_ACTIVATION_MEAN:

@@ -161,6 +161,15 @@ static void set_momentum(struct trainer *trainer) {
   optimizer->has_momentum = !isnan(optimizer->momentum);
 }
 
+/* a ← decay · a + (1 − decay) w; after the first step, a is w (as in PyTorch's AveragedModel). */
+static void average_weights(struct trainer *trainer) {
+  if (trainer->average == NULL) return;
+  const float decay = trainer->position.step == 0 ? 0 : (float)trainer->settings->ema_decay;
+  const float *restrict w = trainer->parameters;
+  float *restrict a = trainer->average;
+  for (size_t i = 0; i < trainer->trained_count; i++) a[i] = decay * a[i] + (1 - decay) * w[i];
+}
+
 /* False: it diverged, or was abandoned, and the outcome is set. */
 static bool take_step(struct run *run) {
   struct trainer *trainer = run->trainer;
@@ -188,6 +197,7 @@ static bool take_step(struct run *run) {
   }
   report_measure_activity(trainer, trainer->gathered_rows);
   if (is_last) report_measure_weights(trainer);
+  average_weights(trainer);
   if (outcome != STEP_ENDED) {
     position->loss_sum += cost.loss_sum;
     position->loss_weight += cost.loss_weight;
@@ -241,7 +251,7 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
     const struct pass_options options = {.batch = batch, .parallel = trainer->parallel};
     const float *targets = validation_targets(trainer, first, batch);
-    network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer->parameters,
+    network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer_get_served(trainer),
                     trainer->buffers);
     trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
     report_count_hits(trainer, batch, workspace_get_output(trainer->inference), targets, &hits, &count);
@@ -264,7 +274,7 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
   position->epochs_without_improvement = 0;
   if (trainer->best == NULL) return;
   trainer_settle(trainer);
-  memcpy(trainer->best, trainer->parameters, trainer->parameter_count * sizeof(float));
+  memcpy(trainer->best, trainer_get_served(trainer), trainer->parameter_count * sizeof(float));
   memcpy(trainer->best + trainer->parameter_count, trainer->buffers, trainer->buffer_count * sizeof(float));
 }
 
@@ -336,7 +346,7 @@ static void finish(struct run *run) {
   trainer->position.is_finished = 1 + (uint32_t)run->result->outcome;
   if (trainer->best == NULL || trainer->position.best_epoch == 0) return;
   trainer_settle(trainer);
-  memcpy(trainer->parameters, trainer->best, trainer->parameter_count * sizeof(float));
+  memcpy(trainer_get_served(trainer), trainer->best, trainer->parameter_count * sizeof(float));
   memcpy(trainer->buffers, trainer->best + trainer->parameter_count, trainer->buffer_count * sizeof(float));
 }
 

@@ -15,7 +15,7 @@ static const struct param early_stopping_params[] = {
     PARAM_BOOLEAN_ROW(struct early_stopping, restore_best, true, "end with the weights of the best epoch, not of the last"),
 };
 
-const struct param train_params[13] = {
+const struct param train_params[14] = {
     PARAM_KIND_ROW(struct train_settings, algorithm, &algorithm_kinds, "backprop", "how the weights are found"),
     PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output",
                    .flags = PARAM_AUTO),
@@ -25,6 +25,10 @@ const struct param train_params[13] = {
                      .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
     PARAM_NUMBER_ROW(struct train_settings, clip_value, 0, INFINITY, NAN, "largest magnitude of one gradient value",
                      .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN),
+    PARAM_NUMBER_ROW(
+        struct train_settings, ema_decay, 0, 1, NAN,
+        "share that an exponential moving average of the weights keeps at each step; it is what is validated and becomes the model",
+        .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN | PARAM_BELOW_MAX),
     PARAM_INTEGER_ROW(struct train_settings, epochs, 1, LIMIT_EPOCHS, 30, "passes over the training part"),
     PARAM_INTEGER_ROW(struct train_settings, batch_size, 1, LIMIT_BATCH_SIZE, 32, "rows of one pass, and of a step unless it accumulates"),
     PARAM_INTEGER_ROW(struct train_settings, accumulate_steps, 1, LIMIT_ACCUMULATE_STEPS, 1,
@@ -96,6 +100,8 @@ enum error_code train_settings_resolve(struct train_settings *settings, const st
               settings->loss.kind->name, network_get_layer_name(network, network_layer_count(network) - 1));
   check_monitors(settings, task, error);
   check_clipping(settings, error);
+  if (network_trained_count(network) == 0)
+    error_add(error, "/network", "has nothing to train: at least one layer with weights must be \"trainable\"");
   if (algorithm_of(&settings->algorithm)->learning_rate != NULL && strcmp(settings->schedule.kind->name, "constant") != 0)
     error_add(error, "/schedule", "must be \"constant\": %s sets the learning rate itself", settings->algorithm.kind->name);
   return error->code;

@@ -104,7 +104,8 @@ static inline float vector_log1p(float u) {
 
 /* e^(z²) erfc z for z ≥ 0 as a polynomial in s = (z − 2.55) / (z + 2.55), fitted for z ≤ 11, divided by 1 + z */
 static inline float vector_erfcx(float z) {
-  float s = (z - 2.55f) / (z + 2.55f);
+  float both = 1.0f / ((z + 2.55f) * (1.0f + z)); /* one division for two */
+  float s = (z - 2.55f) * (1.0f + z) * both;
   float p = 2.19528861e-4f;
   p = p * s + 4.25787960e-4f;
   p = p * s - 1.67133298e-3f;
@@ -115,16 +116,17 @@ static inline float vector_erfcx(float z) {
   p = p * s + 7.92258838e-2f;
   p = p * s - 2.45506195e-1f;
   p = p * s + 7.35383765e-1f;
-  return p / (1.0f + z);
+  return p * (z + 2.55f) * both;
 }
 
-/* Φ(x), the normal distribution function, and its density φ(x) = e^(−x²/2) / √(2π): Φ(−|x|) = ½ erfc(|x|/√2) = ½ e^(−x²/2) erfcx(|x|/√2) */
-static inline float vector_normal(float x, float *out_density) {
+/* φ(x) = e^(−x²/2) / √(2π), the density of the normal distribution; 0 where float32 has no more than denormals */
+static inline float vector_normal_density(float x) { return 0.398942280f * vector_exp_negative(-0.5f * x * x); }
+
+/* Φ(x), its distribution function: Φ(−|x|) = ½ erfc(|x|/√2) = ½ e^(−x²/2) erfcx(|x|/√2) */
+static inline float vector_normal(float x) {
   float magnitude = fabsf(x);
   magnitude = magnitude > 15.0f ? 15.0f : magnitude; /* Φ(−15) is 0 in float32 */
-  float e = vector_exp(-0.5f * magnitude * magnitude);
-  float lower_tail = 0.5f * e * vector_erfcx(magnitude * 0.707106781f);
-  *out_density = 0.398942280f * e;
+  float lower_tail = 0.5f * vector_exp_negative(-0.5f * magnitude * magnitude) * vector_erfcx(magnitude * 0.707106781f);
   return x > 0.0f ? 1.0f - lower_tail : lower_tail;
 }
 

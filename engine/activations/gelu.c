@@ -16,17 +16,15 @@ static const float sqrt_2_pi = 0.797884561f, cubic = 0.044715f;
 
 static inline float f(const struct gelu *settings, float z) {
   if (settings->approximate == APPROXIMATE_TANH) return 0.5f * z * (1.0f + vector_tanh(sqrt_2_pi * (z + cubic * z * z * z)));
-  float density;
-  return z * vector_normal(z, &density);
+  return z * vector_normal(z);
 }
 static inline float f_prime(const struct gelu *settings, float z, float a) {
-  (void)a;
   if (settings->approximate == APPROXIMATE_TANH) {
     float t = vector_tanh(sqrt_2_pi * (z + cubic * z * z * z));
     return 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * sqrt_2_pi * (1.0f + 3.0f * cubic * z * z);
   }
-  float density, distribution = vector_normal(z, &density);
-  return distribution + z * density;
+  float distribution = fabsf(z) < 1e-18f ? 0.5f : a / z; /* a has it already; where z is tiny, a may have lost digits */
+  return distribution + z * vector_normal_density(z);
 }
 static inline double f64(const struct gelu *settings, double z) {
   if (settings->approximate == APPROXIMATE_TANH) return 0.5 * z * (1.0 + tanh(0.79788456080286535588 * (z + 0.044715 * z * z * z)));

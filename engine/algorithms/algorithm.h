@@ -1,4 +1,4 @@
-/* Algorithms: how a step over one batch changes the weights. The protocol between the training loop and a kind; private to the engine.
+/* Algorithms: how a step over one batch changes the weights: the first trained_count of them, the others are frozen. The protocol between the training loop and a kind; private to the engine.
  *
  * A step's rows are one batch, or `accumulate_steps` of them. One evaluation is one computation of the cost of these rows; it is what
  * algorithms are compared by, so each kind counts those that it makes, with or without a gradient.
@@ -33,8 +33,8 @@ struct algorithm_kind {
    * (algorithm_scratch). NULL: none. */
   size_t (*state_count)(const void *settings);
   size_t (*scratch_count)(const void *settings);
-  /* Evaluations of one step, for `parameter_count` weights. */
-  uint64_t (*evaluation_count)(const void *settings, size_t parameter_count);
+  /* Evaluations of one step, for so many trained weights. */
+  uint64_t (*evaluation_count)(const void *settings, size_t trained_count);
   /* Writes the new weights. Kinds with a gradient have algorithm_descend here. */
   enum step_outcome (*step)(struct trainer *trainer, struct step_cost *out_cost);
   /* The step itself calls trainer_settle before it first writes to parameters or optimizer slots; else that is done before the step. */

@@ -24,6 +24,7 @@ size_t algorithm_gather(struct trainer *trainer, size_t index) {
 struct pass_options algorithm_pass(const struct trainer *trainer, size_t index, size_t rows) {
   return (struct pass_options){.batch = rows,
                                .training = true,
+                               .skips_frozen = true,
                                .seed = (uint64_t)trainer->settings->seed,
                                .epoch = trainer->position.epoch,
                                .step = trainer->position.batch_in_epoch * (uint64_t)trainer->settings->accumulate_steps + index,
@@ -80,8 +81,8 @@ double algorithm_cost(const struct trainer *trainer, const float *parameters, co
 /* The norm is computed where somebody wants it: for clipping, for a report. Else a look at the gradient, whether it is finite, is enough. */
 static bool measure_gradient(struct trainer *trainer) {
   const bool wants_norm = trainer_is_at_report(trainer) || !isnan(trainer->settings->clip_norm);
-  if (!wants_norm && kernel_is_finite(trainer->parallel, trainer->parameter_count, trainer->gradients)) return true;
-  trainer->position.gradient_norm = sqrt(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->gradients));
+  if (!wants_norm && kernel_is_finite(trainer->parallel, trainer->trained_count, trainer->gradients)) return true;
+  trainer->position.gradient_norm = sqrt(kernel_sum_squares(trainer->parallel, trainer->trained_count, trainer->gradients));
   return isfinite(trainer->position.gradient_norm);
 }
 
@@ -104,6 +105,8 @@ static bool evaluate_at(void *context, float *weights, double *out_cost, float *
   struct trainer *trainer = search->trainer;
   struct step_cost cost = {0};
   if (algorithm_must_stop(trainer)) return false;
+  memcpy(weights + trainer->trained_count, trainer->parameters + trainer->trained_count,
+         (trainer->parameter_count - trainer->trained_count) * sizeof(float));
   const enum step_outcome outcome = find_gradient(trainer, weights, trainer->search_buffers, gradients, &cost);
   search->evaluations += cost.evaluations;
   *out_cost = outcome == STEP_TAKEN ? algorithm_cost(trainer, weights, &cost) : (double)NAN;
@@ -115,14 +118,14 @@ static bool optimize(struct trainer *trainer, struct step_cost *cost) {
   const struct spec *spec = &trainer->settings->optimizer;
   const struct optimizer_kind *optimizer = optimizer_of(spec);
   if (optimizer->scratch_count == NULL || optimizer->scratch_count(spec->settings) == 0) {
-    optimizer->step(spec->settings, trainer->learning_rate, trainer->parallel, trainer->parameter_count, trainer->parameters,
+    optimizer->step(spec->settings, trainer->learning_rate, trainer->parallel, trainer->trained_count, trainer->parameters,
                     trainer->gradients, &trainer->optimizer);
     return true;
   }
   struct search search = {.trainer = trainer};
   const struct cost_function function = {
       .context = &search, .start = algorithm_cost(trainer, trainer->parameters, cost), .evaluate = evaluate_at};
-  const bool is_done = optimizer->search(spec->settings, trainer->learning_rate, &function, trainer->parameter_count, trainer->parameters,
+  const bool is_done = optimizer->search(spec->settings, trainer->learning_rate, &function, trainer->trained_count, trainer->parameters,
                                          trainer->gradients, &trainer->optimizer);
   cost->evaluations += search.evaluations;
   return is_done;
@@ -135,7 +138,7 @@ enum step_outcome algorithm_descend(struct trainer *trainer, struct step_cost *o
   if (!measure_gradient(trainer)) return STEP_DIVERGED;
   trainer_settle(trainer);
   if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
-  gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->parameter_count, trainer->gradients);
+  gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->trained_count, trainer->gradients);
   if (!optimize(trainer, out_cost)) return STEP_ABANDONED;
   algorithm_keep_buffers(trainer);
   return STEP_TAKEN;

@@ -36,7 +36,7 @@ static void add_gradients(size_t count, double weight, const float *restrict gra
 
 static enum step_outcome accumulate(const struct backprop *backprop, size_t batch_count, float *gradients) {
   struct trainer *trainer = backprop->trainer;
-  const size_t count = trainer->parameter_count;
+  const size_t count = trainer->trained_count;
   memset(gradients, 0, count * sizeof(float));
   for (size_t i = 0; i < batch_count; i++) {
     if (i > 0 && algorithm_must_stop(trainer)) return STEP_ABANDONED;
@@ -59,9 +59,9 @@ static enum step_outcome gradient(struct trainer *trainer, float *parameters, fl
   return pass(&backprop, 0, gradients) ? STEP_TAKEN : STEP_DIVERGED;
 }
 
-static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
+static uint64_t evaluation_count(const void *settings, size_t trained_count) {
   (void)settings;
-  (void)parameter_count;
+  (void)trained_count;
   return 1;
 }
 

@@ -37,16 +37,16 @@ static bool differentiate(struct trainer *trainer, float *parameters, size_t ind
 /* The pass with the weights themselves comes last: its outputs, running statistics and cost are the step's. */
 static enum step_outcome gradient(struct trainer *trainer, float *parameters, float *buffers, float *gradients,
                                   struct step_cost *out_cost) {
-  for (size_t i = 0; i < trainer->parameter_count; i++)
+  for (size_t i = 0; i < trainer->trained_count; i++)
     if (!differentiate(trainer, parameters, i, buffers, &gradients[i])) return STEP_ABANDONED;
   if (!algorithm_evaluate(trainer, parameters, buffers, out_cost)) return STEP_ABANDONED;
-  out_cost->evaluations = 2 * (uint64_t)trainer->parameter_count + 1;
+  out_cost->evaluations = 2 * (uint64_t)trainer->trained_count + 1;
   return isfinite(out_cost->loss_sum) ? STEP_TAKEN : STEP_DIVERGED;
 }
 
-static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
+static uint64_t evaluation_count(const void *settings, size_t trained_count) {
   (void)settings;
-  return 2 * (uint64_t)parameter_count + 1;
+  return 2 * (uint64_t)trained_count + 1;
 }
 
 const struct algorithm_kind algorithm_finite_differences = {

@@ -54,8 +54,9 @@ static void start_individual(void *argument, size_t piece) {
   const struct random_stream stream = algorithm_stream(trainer, RANDOM_CHANGE, piece);
   const float scale = piece == 0 ? 0 : (float)settings->initial_scale;
   float *weights = algorithm_state(trainer, piece);
-  random_fill_normal(&stream, 0, trainer->parameter_count, weights);
-  for (size_t i = 0; i < trainer->parameter_count; i++) weights[i] = trainer->parameters[i] + scale * weights[i];
+  memcpy(weights, trainer->parameters, trainer->parameter_count * sizeof(float));
+  random_fill_normal(&stream, 0, trainer->trained_count, weights);
+  for (size_t i = 0; i < trainer->trained_count; i++) weights[i] = trainer->parameters[i] + scale * weights[i];
 }
 
 /* ---- selection ---- */
@@ -111,7 +112,7 @@ static void splice(size_t begin, size_t end, const float *other, float *child) {
 
 static void cross(const struct generation *generation, size_t place, const float *other, float *child, const size_t cuts[CUTS],
                   float share) {
-  const size_t count = generation->trainer->parameter_count;
+  const size_t count = generation->trainer->trained_count;
   const struct random_stream stream = algorithm_stream(generation->trainer, RANDOM_CROSSOVER, place);
   switch ((enum crossover)generation->settings->crossover) {
   case CROSSOVER_UNIFORM:
@@ -130,7 +131,7 @@ static void mutate(const struct generation *generation, size_t place, float *chi
   const struct random_stream which = algorithm_stream(generation->trainer, RANDOM_MUTATION, place),
                              change = algorithm_stream(generation->trainer, RANDOM_CHANGE, place);
   const float rate = (float)generation->settings->mutation_rate, scale = (float)generation->settings->mutation_scale;
-  for (size_t i = 0; i < generation->trainer->parameter_count; i++) {
+  for (size_t i = 0; i < generation->trainer->trained_count; i++) {
     if (!(random_uniform(&which, i) < rate)) continue;
     float normal;
     random_fill_normal(&change, i, 1, &normal);
@@ -152,7 +153,7 @@ static void fill_place(void *argument, size_t place) {
   uint64_t index = 0;
   const float *first = choose_parent(generation, &stream, &index), *other = choose_parent(generation, &stream, &index);
   const bool has_two = random_uniform(&stream, index++) < (float)generation->settings->crossover_rate;
-  const size_t cuts[CUTS] = {draw(&stream, &index, trainer->parameter_count + 1), draw(&stream, &index, trainer->parameter_count + 1)};
+  const size_t cuts[CUTS] = {draw(&stream, &index, trainer->trained_count + 1), draw(&stream, &index, trainer->trained_count + 1)};
   memcpy(child, first, bytes);
   if (has_two) cross(generation, place, other, child, cuts, random_uniform(&stream, index));
   mutate(generation, place, child);
@@ -178,8 +179,8 @@ static enum step_outcome step(struct trainer *trainer, struct step_cost *out_cos
 
 static size_t get_population(const void *settings) { return (size_t)((const struct genetic *)settings)->population; }
 
-static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
-  (void)parameter_count;
+static uint64_t evaluation_count(const void *settings, size_t trained_count) {
+  (void)trained_count;
   return get_population(settings);
 }
 

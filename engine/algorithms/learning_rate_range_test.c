@@ -67,9 +67,9 @@ static enum step_outcome gradient(struct trainer *trainer, float *parameters, fl
   return algorithm_backprop.gradient(trainer, parameters, buffers, gradients, out_cost);
 }
 
-static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
+static uint64_t evaluation_count(const void *settings, size_t trained_count) {
   (void)settings;
-  (void)parameter_count;
+  (void)trained_count;
   return 1;
 }
 

@@ -45,8 +45,9 @@ static void adapt(struct trainer *trainer, bool has_helped) {
 static void make_candidate(const struct trainer *trainer, size_t index, float *candidate) {
   const struct random_stream stream = algorithm_stream(trainer, RANDOM_SEARCH, index);
   const float sigma = (float)get_step_size(trainer);
-  random_fill_normal(&stream, 0, trainer->parameter_count, candidate);
-  for (size_t i = 0; i < trainer->parameter_count; i++) candidate[i] = trainer->parameters[i] + sigma * candidate[i];
+  memcpy(candidate, trainer->parameters, trainer->parameter_count * sizeof(float));
+  random_fill_normal(&stream, 0, trainer->trained_count, candidate);
+  for (size_t i = 0; i < trainer->trained_count; i++) candidate[i] = trainer->parameters[i] + sigma * candidate[i];
 }
 
 /* The pass with the weights as they are comes last: its outputs, running statistics and cost are the step's. */
@@ -79,8 +80,8 @@ static size_t scratch_count(const void *settings) {
   return 2;
 }
 
-static uint64_t evaluation_count(const void *settings, size_t parameter_count) {
-  (void)parameter_count;
+static uint64_t evaluation_count(const void *settings, size_t trained_count) {
+  (void)trained_count;
   return (uint64_t)((const struct random_search *)settings)->candidates + 1;
 }
 

@@ -8,6 +8,8 @@
  * The channels of [channels], [channels, length …] are the first axis, but of [time, features] the last. An array is seen as
  * [outer, channels, inner]. Work is cut into blocks of channels. `saved` holds μ and 1/√(σ² + ε), [2, channels].
  *
+ * Frozen, it uses the running ones in training, too, and leaves them as they are; then ∂C/∂x = γ / √(σ² + ε) · δ.
+ *
  * Of sequences of different length, [time, features], only the real steps count: n is their number. x and δ are 0 at the padded ones, so
  * that sums of them need no care, but Σ (x − μ)² does.
  */
@@ -154,6 +156,12 @@ static void update_running(const struct job *job, size_t channel, double mean, d
     *running_var = (float)(norm->momentum * (double)*running_var + (1 - norm->momentum) * variance * n / (n - 1));
 }
 
+/* A frozen layer is the fixed map that it is in inference. */
+static bool uses_batch_statistics(const struct layer *layer, bool training) {
+  const struct batch_norm *norm = layer->settings;
+  return (training && !layer->is_frozen) || !norm->track_running_stats;
+}
+
 static void forward_block(const struct job *job, size_t block) {
   const struct pass *pass = job->pass;
   const struct layer *layer = job->layer;
@@ -162,7 +170,7 @@ static void forward_block(const struct job *job, size_t block) {
   size_t range[2] = {first, count};
   double n = count_values(job), means[BLOCK_CHANNELS], variances[BLOCK_CHANNELS];
   float shift[BLOCK_CHANNELS], scale[BLOCK_CHANNELS], offset[BLOCK_CHANNELS];
-  bool uses_batch = pass->training || !norm->track_running_stats;
+  bool uses_batch = uses_batch_statistics(layer, pass->training);
   if (uses_batch) {
     sum_channels(job, first, count, pass->x[0], means);
     for (size_t c = 0; c < count; c++) means[c] /= n;
@@ -226,6 +234,7 @@ static void backward_block(const struct job *job, size_t block) {
   double n = count_values(job), delta_sums[BLOCK_CHANNELS], product_sums[BLOCK_CHANNELS];
   double means[BLOCK_CHANNELS] = {0}, zeros[BLOCK_CHANNELS] = {0};
   float mean_delta[BLOCK_CHANNELS], slope[BLOCK_CHANNELS], scale[BLOCK_CHANNELS];
+  const bool uses_batch = uses_batch_statistics(layer, true);
   for (size_t c = 0; c < count; c++) means[c] = (double)pass->saved[first + c];
   sum_channels(job, first, count, pass->delta, delta_sums);
   sum_channel_products(job, range, pass->x[0], means, pass->delta, zeros, product_sums);
@@ -236,8 +245,9 @@ static void backward_block(const struct job *job, size_t block) {
       pass->gradients[layer->tensors[WEIGHT].offset + first + c] = (float)(product_sums[c] * inverse);
       pass->gradients[layer->tensors[BIAS].offset + first + c] = (float)delta_sums[c];
     }
-    mean_delta[c] = (float)(delta_sums[c] / n);
-    slope[c] = (float)(product_sums[c] * inverse * inverse / n);
+    /* Running statistics don't depend on x. */
+    mean_delta[c] = uses_batch ? (float)(delta_sums[c] / n) : 0;
+    slope[c] = uses_batch ? (float)(product_sums[c] * inverse * inverse / n) : 0;
     scale[c] = (float)(gamma * inverse);
   }
   if (pass->dx[0] != NULL) write_input_gradient(job, range, mean_delta, slope, scale);
@@ -261,7 +271,7 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
   double n = count_values(&job);
   for (size_t c = 0; c < job.channels; c++) {
     double mean = 0, variance = 0;
-    if (pass->training || !norm->track_running_stats) {
+    if (uses_batch_statistics(layer, pass->training)) {
       for (size_t outer = 0; outer < job.outer; outer++)
         for (size_t i = 0; i < job.inner; i++) mean += pass->x[0][(outer * job.channels + c) * job.inner + i] / n;
       for (size_t outer = 0; outer < job.outer; outer++)

@@ -86,9 +86,10 @@ void conv_forward(const struct layer *layer, const struct pass *pass) {
 void conv_backward(const struct layer *layer, const struct pass *pass) {
   const struct kernel_conv kernel = make_kernel(layer, pass->batch);
   const size_t places = kernel.y.out * kernel.x.out;
-  kernel_conv_weight_gradient(pass->parallel, &kernel, pass->x[0], pass->delta, pass->gradients + layer->tensors[WEIGHT].offset,
-                              pass->work);
-  if (layer->tensor_count > BIAS)
+  if (!pass->skips_gradients)
+    kernel_conv_weight_gradient(pass->parallel, &kernel, pass->x[0], pass->delta, pass->gradients + layer->tensors[WEIGHT].offset,
+                                pass->work);
+  if (layer->tensor_count > BIAS && !pass->skips_gradients)
     kernel_channel_sums(pass->parallel, kernel.channels_last ? pass->batch * places : pass->batch, kernel.filters,
                         kernel.channels_last ? 1 : places, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
   if (pass->dx[0] != NULL)

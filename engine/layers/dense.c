@@ -76,11 +76,11 @@ static void backward(const struct layer *layer, const struct pass *pass) {
   size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
   const float *weight = pass->parameters + layer->tensors[WEIGHT].offset;
   float *gradient = pass->gradients + layer->tensors[WEIGHT].offset;
-  if (pass->half != NULL)
+  if (pass->half != NULL && !pass->skips_gradients)
     kernel_half_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], gradient, pass->half);
-  else
+  else if (!pass->skips_gradients)
     kernel_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], gradient, false);
-  if (layer->tensor_count > BIAS)
+  if (layer->tensor_count > BIAS && !pass->skips_gradients)
     kernel_column_sums(pass->parallel, rows, units, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
   if (pass->dx[0] == NULL) return;
   if (pass->half != NULL)

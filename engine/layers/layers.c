@@ -8,7 +8,7 @@
 
 KIND_TABLE(layer, LAYER_KINDS)
 
-const struct param layer_name_params[2] = {
+const struct param layer_name_params[3] = {
     {.name = "name",
      .type = PARAM_TEXT,
      .offset = offsetof(struct layer_common, name),
@@ -17,6 +17,8 @@ const struct param layer_name_params[2] = {
      .type = PARAM_NAMES,
      .offset = offsetof(struct layer_common, inputs),
      .help = "names of the layers whose outputs it takes, \"input\" is the network's; by default the layer before"},
+    PARAM_BOOLEAN_ROW(struct layer_common, trainable, true,
+                      "false: training leaves its weights as they are; batch_norm then uses its running statistics"),
 };
 
 const struct param layer_activation_params[1] = {

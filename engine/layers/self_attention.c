@@ -12,16 +12,18 @@
  * Backward, with M the dropout's factors, D = P ∘ M, and dX for ∂C/∂X:
  *   dO = δ W_out,   dV = Dᵀ dO,   dP = (dO Vᵀ) ∘ M,   dS = P ∘ (dP − r),   dQ = dS K / √depth,   dK = dSᵀ Q / √depth
  *   r(i) = Σⱼ P(i, j) dP(i, j)
+ *
+ * Padded steps are neither keys nor queries.
  * Without extra columns the keys' bias adds the same to all of a query's scores and so changes nothing: its gradient is 0, and not the
  * noise of a sum that cancels, from which optimizers that divide by a gradient's size would make steps.
  *
- * S is computed a block of QUERY_ROWS queries at a time, forward and again backward (Dao, Fu, Ermon, Rudra, Ré 2022: "FlashAttention"):
+ * S is computed a block of some queries at a time, forward and again backward (Dao, Fu, Ermon, Rudra, Ré 2022: "FlashAttention"):
  * what is saved grows with time, not its square. An item of work is one head of one sample; a piece is some items, one after the other in
  * the piece's own room for two blocks of S.
  *
  *   saved  qkv [batch, time, 3, heads, depth], O [batch, time, heads, depth], statistics [batch, heads, time, 2]: max S, 1 / Σ exp(S − max)
  *   work   in inference qkv and O, backward dqkv and dO; the gradients of the appended key and value by sample [2, batch, width];
- *          blocks [PIECES_MAX, 2, QUERY_ROWS, time + extra]
+ *          blocks [PIECES_MAX, 2, block_rows, time + extra]
  */
 #include <math.h>
 #include <string.h>
@@ -57,7 +59,8 @@ static const struct param params[] = {
 
 enum { IN_WEIGHT, OUT_WEIGHT, IN_BIAS, OUT_BIAS, BIASES };
 enum {
-  QUERY_ROWS = 64,
+  QUERY_ROWS = 64,     /* of a block */
+  CAUSAL_ROWS = 32,    /* the same if causal: what lies behind the last query's key needn't be computed */
   PIECES_MAX = 32,     /* more threads than that are not kept busy by one layer */
   LANES = 16,          /* of sums and maxima */
   UNIFORM_COUNT = 256, /* random numbers drawn at once */
@@ -99,6 +102,14 @@ static void add_tensors(struct layer *layer, size_t width) {
   layer_add_tensor(layer, "bias_v", &one)->initializer = &attention->initializer;
 }
 
+static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
+
+/* Queries in a block of S. */
+static size_t count_block_rows(const struct layer *layer) {
+  const struct self_attention *attention = layer->settings;
+  return smaller(attention->causal ? CAUSAL_ROWS : QUERY_ROWS, layer->in[0].sizes[0]);
+}
+
 static enum error_code compile(struct layer *layer, struct error *error) {
   const struct self_attention *attention = layer->settings;
   const struct shape *in = &layer->in[0];
@@ -116,11 +127,12 @@ static enum error_code compile(struct layer *layer, struct error *error) {
     return error_set(error, ERROR_INVALID, "self_attention layer \"%s\" takes at most %d features, \"%s\" gives %zu", layer->name,
                      LIMIT_UNITS, layer->input_names[0], width);
   layer->out = *in;
+  layer->lengths = LAYER_LENGTHS_KEEP;
   add_tensors(layer, width);
   const size_t columns = time + attention->add_bias_kv + attention->add_zero_attn;
   layer->saved_per_sample = 4 * time * width + 2 * heads * time;
   layer->work_per_sample = 4 * time * width + (attention->add_bias_kv ? 2 * width : 0);
-  layer->work_fixed = (size_t)PIECES_MAX * 2 * (time < QUERY_ROWS ? time : QUERY_ROWS) * columns;
+  layer->work_fixed = (size_t)PIECES_MAX * 2 * count_block_rows(layer) * columns;
   layer->half_per_sample = 4 * time * width;
   layer->half_fixed = 3 * width * width + KERNEL_HALF_SPARE;
   layer->flops_per_sample = 8.0 * (double)(time * width) * (double)width + 4.0 * (double)(time * width) * (double)columns;
@@ -134,6 +146,7 @@ struct job {
   size_t batch, time, width, heads, depth;
   size_t extra; /* appended keys: the trained one first, then that of zeros */
   bool causal;
+  size_t block_rows;            /* queries in a block */
   float scale;                  /* 1 / √depth */
   float rate, factor;           /* M is 0 with probability `rate`, else `factor` */
   const float *bias_k, *bias_v; /* [heads, depth], or NULL */
@@ -141,7 +154,7 @@ struct job {
   float *statistics;            /* NULL in inference */
   float *dqkv, *dmixed;         /* backward */
   float *dbias_k, *dbias_v;     /* [batch, heads, depth], or NULL */
-  float *blocks;                /* [pieces, 2, QUERY_ROWS, time + extra] */
+  float *blocks;                /* [pieces, 2, block_rows, time + extra] */
   size_t items_per_piece;
 };
 
@@ -152,6 +165,7 @@ static struct job make_job(const struct layer *layer, const struct pass *pass) {
   job.depth = job.width / job.heads;
   job.extra = (size_t)attention->add_bias_kv + (size_t)attention->add_zero_attn;
   job.causal = attention->causal;
+  job.block_rows = count_block_rows(layer);
   job.scale = (float)(1.0 / sqrt((double)job.depth));
   job.rate = pass->training ? (float)attention->dropout : 0;
   job.factor = pass->training ? (float)(1.0 / (1.0 - attention->dropout)) : 1;
@@ -190,8 +204,6 @@ struct block {
   size_t columns;            /* keys + extra */
   float *scores, *gradients; /* [rows, columns]: S, then P or D; dS */
 };
-
-static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 
 static size_t find_qkv(const struct block *block, size_t position) {
   return (block->sample * block->job->time + position) * 3 * block->job->width + block->head * block->job->depth;
@@ -382,11 +394,12 @@ static void backward_weights(const struct block *block) {
   kernel_multiply_part(&part);
 }
 
-/* out[keys, depth] += weights[rows, columns]ᵀ · from[rows, depth], and the appended one's, whose place is extra_out; the first block of an
- * item overwrites. */
+/* out[keys, depth] += weights[rows, columns]ᵀ · from[rows, depth], and the appended one's, whose place is extra_out; the item's last block,
+ * which is the first to be computed, overwrites. */
 static void gather(const struct block *block, const float *weights, const float *from, size_t from_row, float *out, float *extra_out) {
   const struct job *job = block->job;
-  struct kernel_part part = {.m = block->keys, .n = job->depth, .k = block->rows, .is_a_transposed = true, .accumulate = true};
+  struct kernel_part part = {.m = block->keys, .n = job->depth, .k = block->rows, .is_a_transposed = true};
+  part.accumulate = block->first + block->rows < block->length;
   part.a = weights;
   part.a_row = block->columns;
   part.b = from;
@@ -413,48 +426,44 @@ static void backward_block(const struct block *block) {
   mix(block, find_key(block), job->bias_k, job->dqkv + find_qkv(block, block->first), 3 * job->width, block->gradients);
 }
 
-/* All blocks of an item. */
+/* Padded steps of an item, of `parts` heads side by side, `width` apart, become 0: neither outputs nor gradients come from there. */
+static void clear_padding(const struct job *job, size_t sample, size_t head, size_t length, size_t parts, float *values) {
+  for (size_t step = (sample * job->time + length) * parts; step < (sample + 1) * job->time * parts; step++)
+    memset(values + step * job->width + head * job->depth, 0, job->depth * sizeof *values);
+}
+
+static size_t count_steps(const struct job *job, size_t sample) {
+  const uint32_t *lengths = job->pass->lengths[0];
+  return lengths == NULL ? job->time : lengths[sample];
+}
+
+/* All blocks of an item, from the last, whose queries see all keys, to the first. */
 static void run_item(const struct job *job, size_t item, float *room, void (*run)(const struct block *block)) {
-  struct block block = {.job = job, .sample = item / job->heads, .head = item % job->heads, .length = job->time};
+  struct block block = {.job = job, .sample = item / job->heads, .head = item % job->heads};
+  block.length = count_steps(job, block.sample);
   block.scores = room;
-  block.gradients = room + smaller(QUERY_ROWS, job->time) * (job->time + job->extra);
-  for (; block.first < block.length; block.first += QUERY_ROWS) {
-    block.rows = smaller(QUERY_ROWS, block.length - block.first);
+  block.gradients = room + job->block_rows * (job->time + job->extra);
+  for (size_t blocks = parallel_piece_count(block.length, job->block_rows); blocks-- > 0;) {
+    block.first = blocks * job->block_rows;
+    block.rows = smaller(job->block_rows, block.length - block.first);
     block.keys = job->causal ? block.first + block.rows : block.length;
     block.columns = block.keys + job->extra;
     run(&block);
   }
 }
 
-static float *find_room(const struct job *job, size_t piece) {
-  return job->blocks + piece * 2 * smaller(QUERY_ROWS, job->time) * (job->time + job->extra);
-}
-
-static void forward_piece(void *argument, size_t piece) {
-  const struct job *job = argument;
-  const size_t begin = piece * job->items_per_piece, end = smaller(begin + job->items_per_piece, job->batch * job->heads);
-  for (size_t item = begin; item < end; item++) run_item(job, item, find_room(job, piece), forward_block);
-}
-
-/* Gradients are added to by each block of an item, and start from 0. */
-static void clear_item(const struct job *job, size_t item) {
-  const size_t sample = item / job->heads, column = item % job->heads * job->depth, bytes = job->depth * sizeof(float);
-  for (size_t position = 0; position < job->time; position++)
-    for (size_t part = 0; part < 3; part++)
-      memset(job->dqkv + ((sample * job->time + position) * 3 + part) * job->width + column, 0, bytes);
-  if (job->dbias_k == NULL) return;
-  memset(job->dbias_k + sample * job->width + column, 0, bytes);
-  memset(job->dbias_v + sample * job->width + column, 0, bytes);
-}
-
-static void backward_piece(void *argument, size_t piece) {
-  const struct job *job = argument;
+static void run_piece(const struct job *job, size_t piece, bool is_forward) {
+  float *room = job->blocks + piece * 2 * job->block_rows * (job->time + job->extra);
   const size_t begin = piece * job->items_per_piece, end = smaller(begin + job->items_per_piece, job->batch * job->heads);
   for (size_t item = begin; item < end; item++) {
-    clear_item(job, item);
-    run_item(job, item, find_room(job, piece), backward_block);
+    const size_t sample = item / job->heads, head = item % job->heads, length = count_steps(job, sample);
+    clear_padding(job, sample, head, length, is_forward ? 1 : 3, is_forward ? job->mixed : job->dqkv);
+    run_item(job, item, room, is_forward ? forward_block : backward_block);
   }
 }
+
+static void forward_piece(void *argument, size_t piece) { run_piece(argument, piece, true); }
+static void backward_piece(void *argument, size_t piece) { run_piece(argument, piece, false); }
 
 static void run_pieces(const struct job *job, parallel_piece *piece) {
   parallel_run(job->pass->parallel, parallel_piece_count(job->batch * job->heads, job->items_per_piece), piece, (void *)(size_t)job);
@@ -587,6 +596,8 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
   for (size_t sample = 0; sample < pass->batch; sample++) {
     const double *x = pass->x[0] + sample * time * width;
     struct query64 query = {.layer = layer, .pass = pass, .sample = sample, .length = time, .qkv = qkv};
+    if (pass->lengths[0] != NULL) query.length = pass->lengths[0][sample];
+    memset(pass->z + sample * time * width, 0, time * width * sizeof *pass->z);
     for (size_t position = 0; position < time; position++)
       project64(layer, pass, IN_WEIGHT, x + position * width, qkv + position * 3 * width);
     for (query.position = 0; query.position < query.length; query.position++) {
@@ -602,6 +613,8 @@ const struct layer_kind layer_self_attention = {
              .params = params,
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct self_attention)},
+    .gradient_formula = "∂C/∂W_out = δᵀ O, dO = δ W_out; per head dV = Dᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ P dP), dQ = dS K / √depth, "
+                        "dK = dSᵀ Q / √depth; ∂C/∂W_in = [dQ dK dV]ᵀ x, ∂C/∂x = [dQ dK dV] W_in",
     .formula = "z = concat over heads of softmax(Q K^T / sqrt(depth)) V, times W_out^T + b_out, with [Q K V] = x W_in^T + b_in",
     .input_min = 1,
     .input_max = 1,

@@ -364,6 +364,7 @@ START_TEST(the_measured_bytes_are_those_that_are_allocated) {
   set_algorithm(&scene, hungry[_i]);
   scene.settings.batch_size = 16;
   scene.settings.accumulate_steps = 3;
+  scene.settings.ema_decay = 0.99;
   ck_assert_int_eq(trainer_measure(scene.network, &scene.settings, &scene.data, &measured, &error), ERROR_NONE);
   ck_assert_int_eq(trainer_measure_block(scene.network, &scene.settings, &block, &error), ERROR_NONE);
   const size_t before = allocations_live_bytes();

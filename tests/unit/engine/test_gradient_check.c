@@ -218,6 +218,8 @@ static const struct layer_case layer_cases[] = {
     {"3x5", "dropout rate=0.2"},
     {"6", "batch_norm activation=tanh"},
     {"70", "batch_norm"},
+    {"6", "batch_norm trainable=0 activation=tanh"},
+    {"3x4x3", "batch_norm trainable=0"},
     {"6", "batch_norm affine=0 activation=sigmoid epsilon=0.1"},
     {"3x4", "batch_norm track_running_stats=0 activation=tanh"},
     {"3x4x3", "batch_norm activation=tanh"},
@@ -334,6 +336,21 @@ START_TEST(layer_in_a_branching_network_has_the_gradient_of_its_cost) {
 }
 END_TEST
 
+/* Sequences of different length, told by their padding: what mixes steps leaves it out. */
+static const char *const padded_networks[] = {
+    "self_attention heads=2; dense units=2",
+    "self_attention heads=1 causal=1; layer_norm; self_attention heads=4 add_bias_kv=1 dropout=0.2; dense units=2",
+    "self_attention heads=2 add_zero_attn=1 name=a; add inputs=e,a; layer_norm; self_attention heads=1 activation=tanh",
+};
+enum { PADDED_NETWORKS = sizeof padded_networks / sizeof padded_networks[0] };
+
+START_TEST(network_over_padded_sequences_has_the_gradient_of_its_cost) {
+  char layers[512];
+  snprintf(layers, sizeof layers, "embedding input_dim=3 output_dim=4 padding_idx=1 name=e; %s", padded_networks[_i]);
+  check_token_gradients("6", layers, "squared_error", 3);
+}
+END_TEST
+
 /* Activations: each of the table, by defaults; and other settings of those that have some. */
 static const char *const activation_variants[] = {"leaky_relu:negative_slope=0.3", "elu:alpha=0.5", "gelu:approximate=tanh",
                                                   "softplus:beta=2.5", "softplus:threshold=0.25"};
@@ -398,6 +415,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, every_layer_kind_has_a_case);
   tcase_add_loop_test(test_case, layer_alone_has_the_gradient_of_its_cost, 0, LAYER_CASES);
   tcase_add_loop_test(test_case, layer_in_a_branching_network_has_the_gradient_of_its_cost, 0, LAYER_CASES);
+  tcase_add_loop_test(test_case, network_over_padded_sequences_has_the_gradient_of_its_cost, 0, PADDED_NETWORKS);
   tcase_add_loop_test(test_case, activation_has_the_gradient_of_its_cost, 0, (int)activation_kinds.count);
   tcase_add_loop_test(test_case, activation_variant_has_the_gradient_of_its_cost, 0, ACTIVATION_VARIANTS);
   tcase_add_loop_test(test_case, loss_has_the_gradient_of_its_cost, 0, (int)loss_kinds.count);

@@ -285,6 +285,7 @@ START_TEST(a_stop_within_a_step_changes_nothing) {
   scene.settings.accumulate_steps = _i < (int)ALGORITHMS ? 1 : 3;
   scene.settings.batch_size = 40;
   scene.settings.epochs = 3;
+  scene.settings.ema_decay = 0.9;
   scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 2, .restore_best = true};
   /* Enough polls for a step, for the validation behind it, and for a part of the step that the stop comes into. */
   const uint64_t passes = algorithms[_i % ALGORITHMS].passes * (uint64_t)scene.settings.accumulate_steps;
