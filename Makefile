@@ -30,7 +30,7 @@ LDFLAGS  += -pie -Wl,-z,relro,-z,now $(SANITIZE_FLAGS)
 
 # Looked up late: `make demo` and `make test` may have to install them first.
 LIB_CFLAGS  = $(shell pkg-config --cflags $(LIBS))
-LIB_LDLIBS  = $(shell pkg-config --libs $(LIBS)) $(KERNELS_LDLIBS) -lunistring -lm -lpthread
+LIB_LDLIBS  = $(shell pkg-config --libs $(LIBS)) $(KERNELS_LDLIBS) -lunistring -lz -lm -lpthread
 TEST_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(TEST_LIBS))
 TEST_LDLIBS = $(shell pkg-config --libs $(TEST_LIBS)) $(LIB_LDLIBS)
 

@@ -7,10 +7,12 @@
 #include "server/api/handlers.h"
 #include "server/api/once.h"
 #include "server/codec/dataset_json.h"
+#include "server/data/gunzip.h"
 #include "server/data/import.h"
 
 enum {
   UPLOAD_PART_BYTES = 64 << 10,
+  MAGIC_BYTES = 2,            /* that tell a format */
   PREVIEW_BYTES_MAX = 4 << 20 /* of one answer's cells */
 };
 
@@ -68,6 +70,40 @@ static enum error_code check_name(struct api *api, const struct request *request
                             : error_set(error, ERROR_CONFLICT, "there is a dataset named \"%s\" already", name);
 }
 
+/* A body on its way into the import: decompressed first if it begins as gzip does. */
+struct intake {
+  struct import *import;
+  struct gunzip *gunzip; /* NULL: plain */
+  uint64_t bytes, bytes_max;
+};
+
+static enum error_code take_plain(void *context, const char *bytes, size_t byte_count, struct error *error) {
+  return import_write(((struct intake *)context)->import, bytes, byte_count, error);
+}
+
+static enum error_code take_part(struct intake *intake, const char *bytes, size_t byte_count, struct error *error) {
+  const bool is_first = intake->bytes == 0;
+  intake->bytes += byte_count;
+  if (intake->bytes > intake->bytes_max)
+    return error_set(error, ERROR_TOO_LARGE, "an upload may have %llu bytes", (unsigned long long)intake->bytes_max);
+  enum error_code code = ERROR_NONE;
+  if (is_first && gunzip_is_magic(bytes, byte_count)) code = gunzip_create(intake->bytes_max, take_plain, intake, &intake->gunzip, error);
+  if (code != ERROR_NONE) return code;
+  return intake->gunzip != NULL ? gunzip_feed(intake->gunzip, bytes, byte_count, error) : take_plain(intake, bytes, byte_count, error);
+}
+
+/* Fills the part as far as the body goes, so that its first bytes are there together. */
+static enum error_code read_part(const struct request *request, char *part, size_t *out_bytes, struct error *error) {
+  enum error_code code = ERROR_NONE;
+  size_t bytes = 1;
+  *out_bytes = 0;
+  while (code == ERROR_NONE && bytes > 0 && *out_bytes < MAGIC_BYTES) {
+    code = request->read(request->read_context, part + *out_bytes, UPLOAD_PART_BYTES - *out_bytes, &bytes, error);
+    *out_bytes += bytes;
+  }
+  return code;
+}
+
 /* The body into a file in the data directory, in bounded memory. */
 static enum error_code receive(struct api *api, const struct request *request, const struct import_options *options,
                                struct dataset_row *out_row, struct error *error) {
@@ -76,16 +112,13 @@ static enum error_code receive(struct api *api, const struct request *request, c
   if (code != ERROR_NONE) return code;
   char *part = malloc(UPLOAD_PART_BYTES);
   if (part == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-  uint64_t total_bytes = 0;
+  struct intake intake = {.import = import, .bytes_max = api->options.limits.upload_bytes};
   for (size_t bytes = 1; code == ERROR_NONE && bytes > 0;) {
-    bytes = 0;
-    code = request->read(request->read_context, part, UPLOAD_PART_BYTES, &bytes, error);
-    total_bytes += bytes;
-    if (code == ERROR_NONE && total_bytes > api->options.limits.upload_bytes) {
-      code = error_set(error, ERROR_TOO_LARGE, "an upload may have %llu bytes", (unsigned long long)api->options.limits.upload_bytes);
-    }
-    if (code == ERROR_NONE && bytes > 0) code = import_write(import, part, bytes, error);
+    code = read_part(request, part, &bytes, error);
+    if (code == ERROR_NONE && bytes > 0) code = take_part(&intake, part, bytes, error);
   }
+  if (code == ERROR_NONE && intake.gunzip != NULL) code = gunzip_finish(intake.gunzip, error);
+  gunzip_destroy(intake.gunzip);
   free(part);
   if (code == ERROR_NONE) return import_finish(import, out_row, error);
   import_abort(import);
