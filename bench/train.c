@@ -25,6 +25,7 @@ enum { VECTOR_FLOATS = 4 };
 #endif
 enum {
   RUNS = 5,
+  THREAD_ROUNDS = 9,
   ROWS = 4096,
   PEAK_RUNS = 20,
   PEAK_LOOPS = 100000,
@@ -40,7 +41,7 @@ struct bench_case {
   size_t inputs, classes;
   int batch_size;
   const char *train;
-  size_t threads; /* 0: one */
+  size_t threads; /* 0: one; more: compared with the case before, which is the same with one */
 };
 
 #define LARGE_NETWORK                                                                                                                      \
@@ -204,12 +205,11 @@ static void bench_close(struct bench *bench) {
   free(bench->y);
 }
 
-static double run_once(struct bench *bench, struct error *error) {
+/* Steps per second of `clock`. */
+static double run_once(struct bench *bench, clockid_t clock, struct error *error) {
   const struct train_sink sink = {.context = bench, .report = ignore_report, .checkpoint = ignore_checkpoint, .poll = count_step};
   struct train_result result;
   bench->steps = 0;
-  /* Of one thread its processor time, so that what else the machine does takes nothing but cache; of several the time that goes by. */
-  const clockid_t clock = bench->team == NULL ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
   const double start = read_clock(clock);
   bench->until = read_clock(CLOCK_MONOTONIC) + SECONDS_PER_RUN;
   require(trainer_run(bench->trainer, &sink, &result, error), error);
@@ -250,6 +250,24 @@ static int compare_numbers(const void *left, const void *right) {
   return (a > b) - (a < b);
 }
 
+/* Two threads beside one, by turns and by the clock on the wall: on a busy machine the best round says what two processors can do. */
+static void compare_threads(const struct bench_case *one, const struct bench_case *two) {
+  struct error error = {0};
+  struct bench benches[2];
+  double ratios[THREAD_ROUNDS];
+  bench_open(&benches[0], one, &error);
+  bench_open(&benches[1], two, &error);
+  for (size_t round = 0; round < THREAD_ROUNDS; round++) {
+    const double alone = run_once(&benches[0], CLOCK_MONOTONIC, &error);
+    ratios[round] = run_once(&benches[1], CLOCK_MONOTONIC, &error) / alone;
+  }
+  qsort(ratios, THREAD_ROUNDS, sizeof ratios[0], compare_numbers);
+  printf("%s, beside one, time that goes by: %.2fx as fast [%.2f … %.2f]\n", two->name, ratios[THREAD_ROUNDS / 2], ratios[0],
+         ratios[THREAD_ROUNDS - 1]);
+  bench_close(&benches[0]);
+  bench_close(&benches[1]);
+}
+
 int main(void) {
   printf("training, processor time of one thread if not said, kernels %s: median [min … max] of %d runs of %.1f s\n", kernels_name(), RUNS,
          SECONDS_PER_RUN);
@@ -260,8 +278,10 @@ int main(void) {
     const double peak = measure_peak();
     bench_open(&bench, &cases[i], &error);
     double rates[RUNS];
-    (void)run_once(&bench, &error);
-    for (size_t run = 0; run < RUNS; run++) rates[run] = run_once(&bench, &error);
+    /* Of one thread its processor time, so that what else the machine does takes nothing but cache; of several the time that goes by. */
+    const clockid_t clock = bench.team == NULL ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
+    (void)run_once(&bench, clock, &error);
+    for (size_t run = 0; run < RUNS; run++) rates[run] = run_once(&bench, clock, &error);
     qsort(rates, RUNS, sizeof rates[0], compare_numbers);
     const double batch = cases[i].batch_size, median = rates[RUNS / 2];
     /* Backward costs twice the forward pass, less the ∂C/∂x of the first layer, which nobody needs. */
@@ -271,6 +291,7 @@ int main(void) {
            rates[RUNS - 1] * batch, 1e6 / median, median * flops * 1e-9, median * flops * 1e-7 / peak, peak);
     fflush(stdout);
     bench_close(&bench);
+    if (cases[i].threads > 1) compare_threads(&cases[i - 1], &cases[i]);
   }
   return 0;
 }
