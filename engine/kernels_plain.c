@@ -402,8 +402,11 @@ static void round_to_half(const struct parallel *parallel, size_t count, const f
   parallel_run(parallel, parallel_piece_count(count, HALVES_PER_PIECE), rounding_piece, &rounding);
 }
 
+static size_t half_products = HALF_PRODUCTS;
+void kernels_set_half_products(size_t count) { half_products = count; }
+
 static void multiply_half(const struct parallel *parallel, struct kernel_block block, const float *a, const float *b, uint16_t *half) {
-  if (block.m * block.n * block.k < HALF_PRODUCTS || !kernels_library_can_half()) {
+  if (block.m * block.n * block.k < half_products || !kernels_library_can_half()) {
     multiply_float(parallel, block, a, b, false);
     return;
   }

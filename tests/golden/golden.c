@@ -1,9 +1,10 @@
-/* golden FOLDER [FILE…]: every *.json of the folder is one network with what PyTorch computes for it; README.md says what stands in it.
+/* golden [--bfloat16] FOLDER [FILE…]: every *.json of the folder is one network with what PyTorch computes for it; README.md says what stands in it.
  *
  * Everything in a file is checked, and everything in it must be understood: an unknown layer, loss, optimizer or key fails the file. So does
  * whatever is missing, but for the input's gradient, which indices don't have.
  * For each file one line with the worst error of each kind, in units of the tolerance (1 is the most that passes). Steps of training are
  * taken by the real trainer, with a batch of all samples: their order then changes sums by rounding only.
+ * With --bfloat16 matrix products are computed in that precision, where processor and build can.
  * Ends with "N passed, N failed" and non-zero if any failed or there was none.
  */
 #include <dirent.h>
@@ -14,17 +15,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kernels.h"
+#include "engine/kernels_private.h"
 #include "engine/network.h"
 #include "engine/train.h"
 #include "server/codec/settings_json.h"
 
 enum { FILES_MAX = 4096, STEPS_MAX = 1 << 20, MESSAGE_BYTES = 512, LINE_BYTES = 1024 };
 
-/* |x − y| ≤ absolute + relative · |y| */
+/* |x − y| ≤ absolute + relative · |y|, where |y| is that of the value itself or of its tensor's largest. */
 struct tolerance {
   double absolute, relative;
+  bool is_of_largest;
 };
-static const struct tolerance pass_tolerance = {1e-6, 1e-4}, training_tolerance = {1e-5, 1e-3};
+struct precision {
+  bool is_half;
+  struct tolerance pass, training;
+};
+static const struct precision float32 = {.pass = {.absolute = 1e-6, .relative = 1e-4}, .training = {.absolute = 1e-5, .relative = 1e-3}};
+/* A number of 8 bits is off by 2⁻⁹ of itself, and so is a sum of products; where large terms cancel, that is much of what is left. */
+static const struct precision bfloat16 = {.is_half = true,
+                                          .pass = {.absolute = 1e-6, .relative = 2e-2, .is_of_largest = true},
+                                          .training = {.absolute = 1e-5, .relative = 2e-2, .is_of_largest = true}};
 
 /* What a file's "train" says, read by a parameter table as everything else. */
 struct golden_train {
@@ -45,6 +57,7 @@ static const struct param train_rows[] = {
 
 /* A file under check. */
 struct golden {
+  const struct precision *precision;
   json_t *file;
   struct network_spec spec;
   struct network *network;
@@ -56,6 +69,7 @@ struct golden {
   float *parameters, *buffers; /* start values */
   float *moved_buffers;        /* after the pass in training mode */
   float *gradients, *input_gradient;
+  uint16_t *half; /* NULL: float32 */
   bool has_failed;
   char message[MESSAGE_BYTES]; /* of the first failure */
   char line[LINE_BYTES];       /* worst errors */
@@ -138,9 +152,15 @@ static bool read_tensor(struct golden *golden, const json_t *tensor, const char 
 }
 
 /* |x − y| in units of the tolerance; infinite for what is no number. */
-static double error_of(double x, double y, const struct tolerance *tolerance) {
-  double error = fabs(x - y) / (tolerance->absolute + tolerance->relative * fabs(y));
+static double error_of(double x, double y, double largest, const struct tolerance *tolerance) {
+  double error = fabs(x - y) / (tolerance->absolute + tolerance->relative * (tolerance->is_of_largest ? largest : fabs(y)));
   return isfinite(error) ? error : INFINITY;
+}
+
+static double largest_of(const json_t *numbers) {
+  double largest = 0;
+  for (size_t i = 0; i < json_array_size(numbers); i++) largest = fmax(largest, fabs(json_number_value(json_array_get(numbers, i))));
+  return largest;
 }
 
 static double worst_error(struct golden *golden, const json_t *tensor, const char *where, const float *values, size_t count,
@@ -151,9 +171,10 @@ static double worst_error(struct golden *golden, const json_t *tensor, const cha
     fail(golden, "%s has %zu values, not %zu", where, json_array_size(data), count);
     return INFINITY;
   }
+  const double largest = largest_of(data);
   double worst = 0;
   for (size_t i = 0; i < count; i++)
-    worst = fmax(worst, error_of((double)values[i], json_number_value(json_array_get(data, i)), tolerance));
+    worst = fmax(worst, error_of((double)values[i], json_number_value(json_array_get(data, i)), largest, tolerance));
   return worst;
 }
 
@@ -170,7 +191,7 @@ static void check_values(struct golden *golden, const json_t *expect, const char
   if (!shape_fits(tensor, golden->samples, shape))
     fail(golden, "expect.%s is missing, or has another shape than the network's", what);
   else
-    note(golden, what, worst_error(golden, tensor, what, values, count, &pass_tolerance));
+    note(golden, what, worst_error(golden, tensor, what, values, count, &golden->precision->pass));
 }
 
 /* Named tensors: an object "layer.tensor" → {shape, data} beside the network's block of parameters or buffers. */
@@ -281,6 +302,13 @@ static bool read_batch(struct golden *golden) {
   return true;
 }
 
+/* On a cache line. */
+static uint16_t *allocate_half(size_t count) {
+  uint16_t *half = aligned_alloc(64, (count * sizeof *half / 64 + 1) * 64);
+  if (half == NULL) abort();
+  return half;
+}
+
 static bool load_weights(struct golden *golden) {
   size_t parameter_count = network_parameter_count(golden->network), buffer_count = network_buffer_count(golden->network);
   golden->parameters = allocate(parameter_count, sizeof(float));
@@ -293,6 +321,7 @@ static bool load_weights(struct golden *golden) {
       !visit_tensors(golden, json_object_get(golden->file, "buffers"), &buffers, load_tensor, NULL))
     return false;
   memcpy(golden->moved_buffers, golden->buffers, buffer_count * sizeof(float));
+  if (golden->precision->is_half) golden->half = allocate_half(network_half_count(golden->network, golden->samples));
   struct error error = {0};
   return workspace_create(golden->network, golden->samples, true, &golden->workspace, &error) == ERROR_NONE || fail_with(golden, &error);
 }
@@ -306,12 +335,13 @@ static void check_loss(struct golden *golden, const json_t *expect) {
   const json_t *expected = json_object_get(expect, "loss");
   if (!json_is_number(expected)) fail(golden, "expect.loss must be a number");
   loss_evaluate(&golden->loss, &batch, &sum, &weight);
-  note(golden, "loss", error_of(sum / weight, json_number_value(expected), &pass_tolerance));
+  const double y = json_number_value(expected);
+  note(golden, "loss", error_of(sum / weight, y, fabs(y), &golden->precision->pass));
 }
 
 static void check_passes(struct golden *golden, const json_t *expect) {
   const struct shape *input = network_get_input_shape(golden->network), *output = network_get_output_shape(golden->network);
-  struct pass_options options = {.batch = golden->samples};
+  struct pass_options options = {.batch = golden->samples, .half = golden->half};
   network_forward(golden->network, golden->workspace, &options, golden->input, golden->parameters, golden->moved_buffers);
   check_values(golden, expect, "output_inference", workspace_get_output(golden->workspace), output);
   options.training = true;
@@ -322,9 +352,9 @@ static void check_passes(struct golden *golden, const json_t *expect) {
   network_backward(golden->network, golden->workspace, &options, golden->input, golden->parameters, &golden->loss, golden->class_weights,
                    golden->target, golden->gradients, has_input_gradient ? golden->input_gradient : NULL);
   const struct block gradients = {.values = golden->gradients}, buffers = {.is_buffers = true, .values = golden->moved_buffers};
-  check_tensors(golden, json_object_get(expect, "gradients"), "gradients", &gradients, &pass_tolerance);
+  check_tensors(golden, json_object_get(expect, "gradients"), "gradients", &gradients, &golden->precision->pass);
   if (has_input_gradient) check_values(golden, expect, "input_gradient", golden->input_gradient, input);
-  check_tensors(golden, json_object_get(expect, "buffers"), "buffers", &buffers, &pass_tolerance);
+  check_tensors(golden, json_object_get(expect, "buffers"), "buffers", &buffers, &golden->precision->pass);
 }
 
 /* Training */
@@ -342,7 +372,8 @@ static void compare_loss(void *context, const struct train_report *report) {
   for (size_t i = 0; i < report->value_count; i++) {
     if (strcmp(report->values[i].name, "batch_loss") != 0) continue;
     const json_t *expected = json_array_get(losses->expected, losses->count++);
-    double error = error_of(report->values[i].value, json_number_value(expected), &training_tolerance);
+    double error =
+        error_of(report->values[i].value, json_number_value(expected), largest_of(losses->expected), &losses->golden->precision->training);
     losses->worst = fmax(losses->worst, json_is_number(expected) ? error : (double)INFINITY);
   }
 }
@@ -357,12 +388,18 @@ static enum train_request go_on(void *context) {
   return TRAIN_CONTINUE;
 }
 
+/* An optimizer that divides a gradient by its own size makes a whole step of what rounding left of one that was nearly 0, in one direction
+ * or the other. What then can be compared after training in bfloat16 is the loss, not each weight. */
+static bool has_comparable_weights(const struct golden *golden, const struct train_settings *settings) {
+  return !golden->precision->is_half || strcmp(settings->optimizer.kind->name, "sgd") == 0;
+}
+
 static void compare_weights(struct golden *golden, const json_t *expect, const struct trainer *trainer) {
   memcpy(golden->parameters, trainer_get_parameters(trainer), network_parameter_count(golden->network) * sizeof(float));
   memcpy(golden->buffers, trainer_get_buffers(trainer), network_buffer_count(golden->network) * sizeof(float));
   const struct block parameters = {.values = golden->parameters}, buffers = {.is_buffers = true, .values = golden->buffers};
-  check_tensors(golden, json_object_get(expect, "parameters"), "trained_parameters", &parameters, &training_tolerance);
-  check_tensors(golden, json_object_get(expect, "buffers"), "trained_buffers", &buffers, &training_tolerance);
+  check_tensors(golden, json_object_get(expect, "parameters"), "trained_parameters", &parameters, &golden->precision->training);
+  check_tensors(golden, json_object_get(expect, "buffers"), "trained_buffers", &buffers, &golden->precision->training);
 }
 
 static void run_trainer(struct golden *golden, const struct train_settings *settings, const json_t *expect) {
@@ -388,7 +425,7 @@ static void run_trainer(struct golden *golden, const struct train_settings *sett
     fail(golden, "training took %zu steps, expect.train has %zu losses", losses.count, json_array_size(losses.expected));
   else {
     note(golden, "train_losses", losses.worst);
-    compare_weights(golden, expect, trainer);
+    if (has_comparable_weights(golden, settings)) compare_weights(golden, expect, trainer);
   }
   trainer_destroy(trainer);
 }
@@ -411,6 +448,7 @@ static void check_training(struct golden *golden, const json_t *train, const jso
     settings.clip_norm = wanted.clip_norm;
     settings.epochs = wanted.steps;
     settings.batch_size = (int64_t)golden->samples;
+    settings.precision = golden->precision->is_half;
     run_trainer(golden, &settings, expect);
     settings.optimizer = standard;
     settings.loss = (struct spec){0};
@@ -448,14 +486,15 @@ static void golden_deinit(struct golden *golden) {
   free(golden->moved_buffers);
   free(golden->gradients);
   free(golden->input_gradient);
+  free(golden->half);
   json_decref(golden->file);
 }
 
-static bool check_file(const char *folder, const char *name) {
+static bool check_file(const struct precision *precision, const char *folder, const char *name) {
   char path[4096];
   snprintf(path, sizeof path, "%s/%s", folder, name);
   json_error_t json_error;
-  struct golden golden = {.file = json_load_file(path, JSON_REJECT_DUPLICATES, &json_error)};
+  struct golden golden = {.precision = precision, .file = json_load_file(path, JSON_REJECT_DUPLICATES, &json_error)};
   if (golden.file == NULL)
     fail(&golden, "line %d: %s", json_error.line, json_error.text);
   else
@@ -474,17 +513,27 @@ static bool is_json_name(const char *name) {
 static int is_json_file(const struct dirent *entry) { return is_json_name(entry->d_name); }
 
 int main(int argc, char **argv) {
-  if (argc < 2) {
-    fprintf(stderr, "usage: golden FOLDER [FILE…]\n");
+  const bool is_half = argc > 1 && strcmp(argv[1], "--bfloat16") == 0;
+  const struct precision *precision = is_half ? &bfloat16 : &float32;
+  const char *const *files = (const char *const *)argv + (is_half ? 3 : 2);
+  const int file_count = argc - (is_half ? 3 : 2);
+  if (file_count < 0) {
+    fprintf(stderr, "usage: golden [--bfloat16] FOLDER [FILE…]\n");
     return 2;
   }
+  if (is_half && !kernels_can_half()) {
+    printf("this processor or build has no bfloat16: nothing to compare\n");
+    return 0;
+  }
+  kernels_set_half_products(0);
+  const char *folder = files[-1];
   size_t passed = 0, failed = 0;
-  for (int i = 2; i < argc; i++) *(check_file(argv[1], argv[i]) ? &passed : &failed) += 1;
+  for (int i = 0; i < file_count; i++) *(check_file(precision, folder, files[i]) ? &passed : &failed) += 1;
   struct dirent **entries = NULL;
-  int count = argc > 2 ? 0 : scandir(argv[1], &entries, is_json_file, alphasort);
-  if (count < 0) perror(argv[1]);
+  int count = file_count > 0 ? 0 : scandir(folder, &entries, is_json_file, alphasort);
+  if (count < 0) perror(folder);
   for (int i = 0; i < count; i++) {
-    *(check_file(argv[1], entries[i]->d_name) ? &passed : &failed) += 1;
+    *(check_file(precision, folder, entries[i]->d_name) ? &passed : &failed) += 1;
     free(entries[i]);
   }
   free(entries);
