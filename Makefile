@@ -115,8 +115,8 @@ test: ## build and run all tests
 unit: all $(TESTS) ## build and run unit tests only (FILTER=part of a name)
 	sh tests/tools/run-unit.sh $(BUILD) "$(FILTER)"
 
-golden: $(BUILD)/tests/golden/golden ## compare with PyTorch's numbers (GOLDEN=folder)
-	$< $(or $(GOLDEN),tests/golden/data)
+golden: $(BUILD)/tests/golden/golden ## compare with PyTorch's numbers (GOLDEN=folder, GOLDEN_OPTIONS=--bfloat16)
+	$< $(GOLDEN_OPTIONS) $(or $(GOLDEN),tests/golden/data)
 
 lint: ## cppcheck and clang-format, no findings allowed
 	sh tests/tools/lint.sh

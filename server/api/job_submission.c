@@ -267,7 +267,7 @@ static enum error_code insert_job(void *context, struct response *response, stru
     /* Not known before the transaction of an Idempotency-Key has ended. */
     if (jobs_get_queue_position(submission->api->store, row.id, &view.queue_position, &ignored) != ERROR_NONE) view.queue_position = 0;
     response_add_header(response, "Location", "/v1/jobs/%s", row.id);
-    code = respond_json(response, 202, job_to_json(&view), error);
+    code = respond_text(response, 202, "application/json", job_write(&view), error);
   }
   job_row_deinit(&row);
   return code;

@@ -1,4 +1,5 @@
 /* /v1/jobs: jobs as they are right now, and the arrows of their state machine that clients may take. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ static enum error_code get_row(struct api *api, const char *id_or_name, struct j
 }
 
 /* The row beside what only the running server knows. */
-static json_t *row_to_json(struct api *api, const struct job_row *row) {
+static char *write_row(struct api *api, const struct job_row *row) {
   struct job_view view = {.row = row};
   struct job_live live = {0};
   struct error ignored = {0};
@@ -22,16 +23,16 @@ static json_t *row_to_json(struct api *api, const struct job_row *row) {
   if (row->state == JOB_QUEUED && jobs_get_queue_position(api->store, row->id, &view.queue_position, &ignored) != ERROR_NONE) {
     view.queue_position = 0;
   }
-  json_t *json = job_to_json(&view);
+  char *text = job_write(&view);
   job_live_deinit(&live);
-  return json;
+  return text;
 }
 
 static enum error_code respond_job(struct api *api, const char *id, int status, struct response *response, struct error *error) {
   struct job_row row;
   enum error_code code = get_row(api, id, &row, error);
   if (code != ERROR_NONE) return code;
-  code = respond_json(response, status, row_to_json(api, &row), error);
+  code = respond_text(response, status, "application/json", write_row(api, &row), error);
   job_row_deinit(&row);
   return code;
 }
@@ -62,6 +63,28 @@ static enum error_code read_states(const struct request *request, unsigned *out_
   return ERROR_NONE;
 }
 
+/* As respond_page, of texts. */
+static enum error_code respond_rows(struct api *api, const struct job_row *rows, size_t count, const char *next_cursor,
+                                    struct response *response, struct error *error) {
+  char *text = NULL;
+  size_t bytes = 0;
+  FILE *file = open_memstream(&text, &bytes);
+  bool is_whole = file != NULL;
+  if (is_whole) fputs("{\"items\":[", file);
+  for (size_t i = 0; i < count && is_whole; i++) {
+    char *row = write_row(api, &rows[i]);
+    is_whole = row != NULL && fprintf(file, "%s%s", i > 0 ? "," : "", row) >= 0;
+    free(row);
+  }
+  /* A cursor needs no escapes: it is of letters and digits. */
+  if (is_whole && next_cursor[0] == '\0') fputs("],\"next_cursor\":null}", file);
+  if (is_whole && next_cursor[0] != '\0') fprintf(file, "],\"next_cursor\":\"%s\"}", next_cursor);
+  if (file != NULL && fclose(file) != 0) is_whole = false;
+  if (is_whole) return respond_text(response, 200, "application/json", text, error);
+  free(text);
+  return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
 enum error_code jobs_get_list(struct api *api, const struct request *request, struct response *response, struct error *error) {
   struct store_page page;
   unsigned states = 0;
@@ -73,13 +96,10 @@ enum error_code jobs_get_list(struct api *api, const struct request *request, st
   char next[sizeof page.cursor] = "";
   code = jobs_list(api->store, &page, states, &rows, &count, next, error);
   if (code != ERROR_NONE) return code;
-  json_t *items = json_array();
-  for (size_t i = 0; i < count; i++) {
-    json_append(&items, row_to_json(api, &rows[i]));
-    job_row_deinit(&rows[i]);
-  }
+  code = respond_rows(api, rows, count, next, response, error);
+  for (size_t i = 0; i < count; i++) job_row_deinit(&rows[i]);
   free(rows);
-  return respond_page(response, items, next, error);
+  return code;
 }
 
 static void read_change(const json_t *body, const char **out_name, int64_t *out_priority, bool *out_has_priority, struct error *error) {

@@ -88,7 +88,7 @@ static const struct {
      "\"model\":{\"type\":[\"string\",\"null\"]},\"error\":{\"type\":[\"object\",\"null\"]},\"dataset_id\":{\"type\":[\"string\",\"null\"]}"
      ","
      "\"spec\":{\"$ref\":\"#/components/schemas/JobSpec\"},\"network_spec\":{\"$ref\":\"#/components/schemas/NetworkSpec\"},"
-     "\"precision\":{\"enum\":[\"float32\",\"bfloat16\"],\"description\":\"what is really computed in\"},"
+     "\"precision\":{\"enum\":[\"float32\",\"bfloat16\",null],\"description\":\"what it is really computed in; null before it starts\"},"
      "\"memory_bytes\":{\"type\":\"integer\"},\"kernels\":{\"type\":[\"string\",\"null\"]},\"weights_sha256\":{\"type\":[\"string\","
      "\"null\"]},"
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"},\"started_at\":{\"$ref\":\"#/components/schemas/Time\"},"

@@ -17,7 +17,8 @@ struct job_view {
   size_t queue_position;       /* 0: not queued */
 };
 
-/* DESIGN.md's job. Rows of lists have no spec and network texts; then those keys are left out. New reference, or NULL if memory is short. */
-json_t *job_to_json(const struct job_view *view);
+/* DESIGN.md's job as JSON text. Rows of lists have no spec and network texts; then those keys are left out. malloc'd; NULL if memory is
+ * short. */
+char *job_write(const struct job_view *view);
 
 #endif

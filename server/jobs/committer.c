@@ -129,6 +129,7 @@ static bool fill_update(struct run *run, struct job_update *update, struct loan 
   pthread_mutex_lock(&outbox->mutex);
   outbox->has_progress = false;
   loan->progress = outbox->progress;
+  update->precision = outbox->precision;
   loan->latest_json = outbox->latest_json == NULL ? NULL : strdup(outbox->latest_json);
   loan->best_json = outbox->best_json == NULL ? NULL : strdup(outbox->best_json);
   bool is_whole = (outbox->latest_json == NULL) == (loan->latest_json == NULL) && (outbox->best_json == NULL) == (loan->best_json == NULL);

@@ -160,6 +160,7 @@ static void init_progress(struct run *run) {
   run->steps_per_epoch = trainer_get_steps_per_epoch(run->trainer);
   pthread_mutex_lock(&run->outbox.mutex);
   struct job_progress *progress = &run->outbox.progress;
+  run->outbox.precision = train_get_precision(&run->spec.train);
   progress->steps = trainer_get_total_steps(run->trainer);
   progress->epochs = (uint64_t)run->spec.train.epochs;
   /* The store's progress may be ahead of the checkpoint. */

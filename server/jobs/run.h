@@ -37,6 +37,7 @@ struct outbox {
   size_t count, capacity, bytes;
   struct event_row *events;      /* not yet taken by a commit */
   char *latest_json, *best_json; /* current values; NULL: none */
+  const char *precision;         /* static; NULL until it is known */
   bool has_progress;             /* something changed since the last commit */
   struct job_progress progress;
   struct {

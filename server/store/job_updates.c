@@ -112,7 +112,8 @@ static enum error_code set_columns(struct connection *connection, const struct j
               " epochs = coalesce(?9, epochs), step = coalesce(?10, step), steps = coalesce(?11, steps), samples = coalesce(?12, samples),"
               " training_ms = coalesce(?13, training_ms), stop_reason = coalesce(?14, stop_reason), name = coalesce(?15, name),"
               " latest = coalesce(?16, latest), best = coalesce(?17, best), test = coalesce(?18, test), error = coalesce(?19, error),"
-              " kernels = coalesce(?20, kernels), weights_sha256 = coalesce(?21, weights_sha256) WHERE number = ?1",
+              " kernels = coalesce(?20, kernels), weights_sha256 = coalesce(?21, weights_sha256),"
+              " precision = coalesce(?22, precision) WHERE number = ?1",
               error);
   query_bind_int(&query, head->number);
   query_bind_uint(&query, head->log.last_event);
@@ -130,6 +131,7 @@ static enum error_code set_columns(struct connection *connection, const struct j
   query_bind_text(&query, update->error_json);
   query_bind_text(&query, update->kernels);
   query_bind_text(&query, update->weights_sha256);
+  query_bind_text(&query, update->precision);
   return query_run(&query);
 }
 

@@ -40,6 +40,7 @@ struct job_row {
   struct job_progress progress;
   char *latest_json, *best_json, *test_json, *error_json; /* objects, or NULL */
   char kernels[64];
+  char precision[16];                          /* really computed in; "" until it has started */
   char weights_sha256[STORE_SHA256_HEX_BYTES]; /* "" until there are final weights */
   char model_id[STORE_ID_BYTES];               /* "" until there is a model */
   int64_t checkpoint_blob;                     /* 0: none */
@@ -75,7 +76,7 @@ struct job_update {
   const char *name;
   const struct job_progress *progress;
   const char *latest_json, *best_json, *test_json, *error_json;
-  const char *kernels, *weights_sha256;
+  const char *kernels, *precision, *weights_sha256;
   const int64_t *checkpoint_blob; /* becomes current, the one before is deleted; 0 drops the checkpoint */
   const void *position;
   size_t position_bytes;

@@ -14,7 +14,7 @@ static enum error_code parse_cursor(const char *cursor, int64_t *out_before, str
   if (cursor[0] == '\0') return ERROR_NONE;
   size_t digits = cursor[0] == 'c' ? strspn(cursor + 1, "0123456789abcdef") : 0;
   if (digits != 16 || cursor[17] != '\0' || cursor[1] > '7')
-    return error_set(error, ERROR_INVALID, "cursor is not one that a list returned as next_cursor");
+    return error_set(error, ERROR_MALFORMED, "query parameter \"cursor\" is not one that a list returned as next_cursor");
   *out_before = (int64_t)strtoull(cursor + 1, NULL, 16);
   return ERROR_NONE;
 }

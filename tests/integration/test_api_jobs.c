@@ -400,10 +400,43 @@ START_TEST(lists_come_in_pages_newest_first) {
 }
 END_TEST
 
+/* A query that can't be read is malformed, as everywhere. */
+START_TEST(a_cursor_that_no_list_gave_is_400) {
+  static const char *const lists[] = {"networks", "datasets", "jobs", "models"};
+  for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "/v1/%s?cursor=c12", lists[i]);
+    json_t *problem = client_get_json(&server, path, 400);
+    ck_assert_str_eq(json_text_at(problem, "/code"), "malformed");
+    ck_assert_ptr_nonnull(strstr(json_text_at(problem, "/detail"), "cursor"));
+    json_decref(problem);
+  }
+}
+END_TEST
+
+/* A row of a list is the job itself, but for its specs; a job's parts are JSON that reads as it was given. */
+START_TEST(a_job_in_a_list_is_the_job_without_its_specs) {
+  run_job("a", ",\"epochs\":2");
+  json_t *job = client_get_json(&server, "/v1/jobs/a", 200), *list = client_get_json(&server, "/v1/jobs", 200);
+  ck_assert_double_eq(json_number_at(job, "/spec/epochs"), 2);
+  ck_assert_str_eq(json_text_at(job, "/network_spec/layers/0/type"), "dense");
+  ck_assert_str_eq(json_text_at(job, "/precision"), "float32");
+  ck_assert(json_number_at(job, "/metrics/test/accuracy") >= 0);
+  ck_assert(json_number_at(job, "/metrics/best/epoch") >= 1);
+  ck_assert_int_eq(json_object_del(job, "spec"), 0);
+  ck_assert_int_eq(json_object_del(job, "network_spec"), 0);
+  ck_assert(json_equal(job, json_at(list, "/items/0")));
+  json_decref(job);
+  json_decref(list);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "jobs over HTTP");
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, digits_reach_96_percent_on_a_stratified_test_part);
+  tcase_add_test(test_case, a_cursor_that_no_list_gave_is_400);
+  tcase_add_test(test_case, a_job_in_a_list_is_the_job_without_its_specs);
   tcase_add_test(test_case, a_dry_run_resolves_everything_and_keeps_nothing);
   tcase_add_test(test_case, metrics_come_whole_thinned_and_as_csv);
   tcase_add_test(test_case, events_resume_without_loss_or_repeat);

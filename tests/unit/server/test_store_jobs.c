@@ -82,6 +82,7 @@ START_TEST(update_sets_what_it_names_and_leaves_the_rest) {
                               .progress = &progress,
                               .latest_json = "{\"l\":1}",
                               .kernels = "plain",
+                              .precision = "bfloat16",
                               .started_ms = 77};
   ASSERT_OK(&scene, store_scene_commit(&scene, &update));
   struct job_update second = {.job_id = job,
@@ -101,6 +102,7 @@ START_TEST(update_sets_what_it_names_and_leaves_the_rest) {
   ck_assert_str_eq(row.test_json, "{\"t\":1}");
   ck_assert_str_eq(row.error_json, "{\"e\":1}");
   ck_assert_str_eq(row.kernels, "plain");
+  ck_assert_str_eq(row.precision, "bfloat16");
   ck_assert_str_eq(row.stop_reason, "error");
   ck_assert_str_eq(row.weights_sha256, "beef");
   ck_assert_int_eq(row.started_ms, 77);

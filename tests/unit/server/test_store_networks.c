@@ -169,7 +169,7 @@ START_TEST(foreign_cursor_is_refused) {
     struct network_row *rows;
     size_t count;
     char next[sizeof page.cursor];
-    ASSERT_FAILS(&scene, ERROR_INVALID, "cursor", networks_list(scene.store, &page, &rows, &count, next, &scene.error));
+    ASSERT_FAILS(&scene, ERROR_MALFORMED, "cursor", networks_list(scene.store, &page, &rows, &count, next, &scene.error));
   }
 }
 END_TEST

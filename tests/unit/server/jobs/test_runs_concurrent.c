@@ -329,8 +329,11 @@ END_TEST
 
 START_TEST(a_precision_that_is_not_there_is_told_and_no_other) {
   char id[STORE_ID_BYTES];
+  struct job_row row;
   submit("\"epochs\": 2, \"precision\": \"bfloat16\",", id);
-  job_scene_wait(&scene, id, 1u << JOB_SUCCEEDED, NULL);
+  job_scene_wait(&scene, id, 1u << JOB_SUCCEEDED, &row);
+  ck_assert_str_eq(row.precision, kernels_can_half() ? "bfloat16" : "float32");
+  job_row_deinit(&row);
   ck_assert(job_scene_has_log(&scene, id, "float32 is used") == !kernels_can_half());
 }
 END_TEST
