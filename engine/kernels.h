@@ -50,6 +50,13 @@ void kernel_half_matmul_nn(const struct parallel *parallel, size_t m, size_t n, 
 void kernel_half_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                            uint16_t *half);
 
+/* c[m, n] = a[m, k] · b as above, with b arranged beforehand: for a b that is used many times, where m is small. On this thread; a row's bits
+ * don't depend on m. `packed` holds kernel_packed_count(n, k) floats. */
+size_t kernel_packed_count(size_t n, size_t k);
+void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed); /* b[n, k], for a · bᵀ */
+void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed); /* b[k, n], for a · b */
+void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
+
 /* y[rows, width] += bias[width] in each row */
 void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y);
 /* sums[width] = Σ over rows of x[rows, width], in float64 inside */

@@ -12,16 +12,9 @@
 
 #include "engine/kernels.h"
 #include "engine/kernels_private.h"
+#include "engine/kernels_tile.h"
 
-#if defined(__AVX512F__)
-enum { VECTOR_FLOATS = 16, TILE_ROWS = 8 };
-#elif defined(__AVX__)
-enum { VECTOR_FLOATS = 8, TILE_ROWS = 6 };
-#else
-enum { VECTOR_FLOATS = 4, TILE_ROWS = 4 };
-#endif
 enum {
-  TILE_COLUMNS = 2 * VECTOR_FLOATS,
   BLOCK_K = 256,       /* of the sum, taken at a time: what is read of b for a tile's columns stays in cache */
   BLOCK_ROWS = 256,    /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
   BLOCK_COLUMNS = 128, /* of c in a piece, likewise: what is read of a stays in cache for all of them */
@@ -35,15 +28,7 @@ enum {
   PRODUCTS_PER_NS = 32     /* multiply-adds, roughly, to decide how much work is worth a piece */
 };
 
-typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
 typedef int32_t vector_lanes __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
-
-static inline vector load(const float *from) {
-  vector value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
-static inline void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
 
 /* A product, with operands as strides: a(i, p) = a[i · a_row + p · a_step], b(p, j) = b[p · b_step + j · b_column]. */
 struct product {
@@ -74,40 +59,6 @@ static void multiply_small(const struct product *q) {
 }
 
 /* Tiles */
-
-/* One tile of the sum over `k` terms: tile[TILE_ROWS][vectors] = Σ a(i, p) b(p, j). a_rows point to a(i, first p). */
-static inline void multiply_tile(size_t vectors, size_t k, const float *const a_rows[TILE_ROWS], size_t a_step, const float *b,
-                                 size_t b_step, vector tile[TILE_ROWS][2]) {
-  vector sums[TILE_ROWS][2] = {0};
-  const float *rows[TILE_ROWS];
-  for (size_t i = 0; i < TILE_ROWS; i++) rows[i] = a_rows[i];
-  for (size_t p = 0, a_at = 0; p < k; p++, a_at += a_step, b += b_step) {
-    vector b0 = load(b), b1 = vectors > 1 ? load(b + VECTOR_FLOATS) : b0;
-#pragma GCC unroll 8
-    for (size_t i = 0; i < TILE_ROWS; i++) {
-      float a = rows[i][a_at];
-      sums[i][0] += a * b0;
-      if (vectors > 1) sums[i][1] += a * b1;
-    }
-  }
-  for (size_t i = 0; i < TILE_ROWS; i++)
-    for (size_t v = 0; v < vectors; v++) tile[i][v] = sums[i][v];
-}
-
-/* Writes or adds the valid part of a tile to c[·, n] at its place. */
-static inline void store_tile(float *c, size_t n, size_t rows, size_t columns, bool adds, vector tile[TILE_ROWS][2]) {
-  for (size_t i = 0; i < rows; i++, c += n) {
-    if (columns == TILE_COLUMNS) {
-      store(c, adds ? load(c) + tile[i][0] : tile[i][0]);
-      store(c + VECTOR_FLOATS, adds ? load(c + VECTOR_FLOATS) + tile[i][1] : tile[i][1]);
-      continue;
-    }
-    float values[TILE_COLUMNS];
-    store(values, tile[i][0]);
-    if (columns > VECTOR_FLOATS) store(values + VECTOR_FLOATS, tile[i][1]);
-    for (size_t j = 0; j < columns; j++) c[j] = adds ? c[j] + values[j] : values[j];
-  }
-}
 
 /* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
 static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {

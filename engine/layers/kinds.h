@@ -26,6 +26,10 @@
   row(layer, reshape) \
   row(layer, embedding) \
   row(layer, masking) \
+  row(layer, positional_embedding) \
+  row(layer, rnn) \
+  row(layer, lstm) \
+  row(layer, gru) \
   row(layer, self_attention)
 /* clang-format on */
 LAYER_KINDS(KIND_DECLARE)

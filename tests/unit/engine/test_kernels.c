@@ -92,6 +92,40 @@ static void check_part(size_t m, size_t n, size_t k, bool is_a_transposed, bool 
   free(start);
 }
 
+/* Packed products, row by row too: the bits must be the same. */
+static void check_packed(size_t m, size_t n, size_t k, bool is_transposed, bool accumulate) {
+  float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *c = make_array(m * n, 3), *start = make_array(m * n, 3);
+  float *packed = make_array(kernel_packed_count(n, k), 4), *alone = make_array(n, 5);
+  if (is_transposed)
+    kernel_pack_nt(n, k, b, packed);
+  else
+    kernel_pack_nn(n, k, b, packed);
+  kernel_packed_matmul(m, n, k, a, packed, c, accumulate);
+  for (size_t i = 0; i < m; i++) {
+    memcpy(alone, start + i * n, n * sizeof *alone);
+    kernel_packed_matmul(1, n, k, a + i * k, packed, alone, accumulate);
+    ck_assert_mem_eq(alone, c + i * n, n * sizeof *alone);
+    for (size_t j = 0; j < n; j++) {
+      double sum = accumulate ? (double)start[i * n + j] : 0, magnitude = fabs(sum);
+      for (size_t p = 0; p < k; p++) {
+        const double term = (double)a[i * k + p] * (double)b[is_transposed ? j * k + p : p * n + j];
+        sum += term;
+        magnitude += fabs(term);
+      }
+      ck_assert_double_eq_tol((double)c[i * n + j], sum, 3e-7 * magnitude);
+    }
+  }
+  float *owned[] = {a, b, c, start, packed, alone};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+}
+
+START_TEST(packed_products_agree_with_loops_and_rows_have_the_same_bits_alone) {
+  static const size_t sizes[][3] = {{1, 1, 1}, {3, 2, 5}, {16, 64, 32}, {16, 33, 64}, {9, 33, 17}, {17, 16, 40}, {5, 70, 300}};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+    for (unsigned way = 0; way < 4; way++) check_packed(sizes[s][0], sizes[s][1], sizes[s][2], (way & 1) != 0, (way & 2) != 0);
+}
+END_TEST
+
 START_TEST(parts_of_matrices_are_multiplied_in_their_place) {
   static const size_t sizes[][3] = {{1, 1, 1}, {3, 2, 5}, {64, 64, 32}, {64, 32, 64}, {9, 33, 17}, {65, 1, 40}, {1, 70, 3}, {20, 50, 300}};
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
@@ -308,6 +342,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "kernels");
+  tcase_add_test(test_case, packed_products_agree_with_loops_and_rows_have_the_same_bits_alone);
   tcase_add_test(test_case, parts_of_matrices_are_multiplied_in_their_place);
   tcase_add_loop_test(test_case, products_agree_with_three_loops_in_float64, 0, 3);
   tcase_add_loop_test(test_case, large_products_agree_too, 0, 3);

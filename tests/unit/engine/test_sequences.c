@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "engine/network.h"
+#include "tests/support/shuffled_parallel.h"
 #include "tests/support/specs.h"
 #include "tests/support/suite.h"
 
-enum { BATCH = 6, STEPS = 7, MORE_STEPS = 12, FEATURES = 3, TOKENS = 9, PADDING = 4 };
+enum { BATCH = 20, STEPS = 7, MORE_STEPS = 12, FEATURES = 3, TOKENS = 9, PADDING = 4 };
 static const double tolerance = 4e-6; /* of the largest value of its array */
-static const uint32_t lengths[BATCH] = {3, 7, 1, 5, 6, 2};
+/* None of the last few is whole, so that a block of samples may end before the others. */
+static const uint32_t lengths[BATCH] = {3, 7, 1, 5, 6, 2, 4, 7, 7, 1, 2, 6, 5, 3, 7, 4, 2, 5, 3, 1};
 
 /* %s: the source, "embedding …" of tokens or "masking" of numbers, 4 or FEATURES features wide. */
 static const struct {
@@ -31,6 +33,15 @@ static const struct {
     {"%s; self_attention heads=1; layer_norm; dense units=2", "mean_squared_error"},
     {"%s name=s; self_attention heads=1 causal=1 add_bias_kv=1 name=a; add inputs=s,a; self_attention heads=1 add_zero_attn=1",
      "squared_error"},
+    {"%s; rnn units=3 nonlinearity=relu; dense units=3 activation=softmax", "cross_entropy"},
+    {"%s; rnn units=5 bidirectional=1 return_sequences=1; dense units=2", "mean_squared_error"},
+    {"%s; lstm units=5; dense units=3 activation=softmax", "cross_entropy"},
+    {"%s; lstm units=3 bidirectional=1", "squared_error"},
+    {"%s; lstm units=5 return_sequences=1 activation=tanh; lstm units=3 return_sequences=1 bidirectional=1; "
+     "dense units=3 activation=softmax",
+     "cross_entropy"},
+    {"%s; gru units=5; dense units=3 activation=softmax", "cross_entropy"},
+    {"%s; gru units=3 return_sequences=1 bidirectional=1; gru units=2 bidirectional=1", "mean_absolute_error"},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -258,6 +269,77 @@ START_TEST(what_is_no_token_becomes_nan) {
 }
 END_TEST
 
+/* Predictions and training steps of layers that walk through time. */
+static const char *const walks[] = {"rnn units=20 return_sequences=1", "lstm units=33 bidirectional=1", "gru units=19",
+                                    "gru units=7 bidirectional=1 return_sequences=1", "lstm units=16 return_sequences=1; lstm units=3"};
+enum { WALKS = sizeof walks / sizeof walks[0] };
+
+START_TEST(a_sequence_is_predicted_with_the_same_bits_alone_and_among_others) {
+  struct scene scene;
+  char layers[256];
+  snprintf(layers, sizeof layers, "masking; %s", walks[_i]);
+  scene_init(&scene, MORE_STEPS, false, layers, "squared_error");
+  float *together = calloc(BATCH * scene.out_size, sizeof(float));
+  struct pass_options options = {.batch = BATCH, .row_by_row = true};
+  network_forward(scene.network, scene.workspace, &options, scene.x, scene.parameters, scene.buffers);
+  memcpy(together, workspace_get_output(scene.workspace), BATCH * scene.out_size * sizeof(float));
+  options.batch = 1;
+  for (size_t s = 0; s < BATCH; s++) {
+    network_forward(scene.network, scene.workspace, &options, scene.x + s * MORE_STEPS * FEATURES, scene.parameters, scene.buffers);
+    ck_assert_mem_eq(workspace_get_output(scene.workspace), together + s * scene.out_size, scene.out_size * sizeof(float));
+  }
+  free(together);
+  scene_deinit(&scene);
+}
+END_TEST
+
+START_TEST(order_of_pieces_changes_no_bit) {
+  struct scene scene;
+  struct shuffled_parallel state;
+  const struct parallel parallel = shuffled_parallel(&state);
+  char layers[256];
+  snprintf(layers, sizeof layers, "embedding input_dim=%d output_dim=20 padding_idx=%d; %s", TOKENS, PADDING, walks[_i]);
+  scene_init(&scene, MORE_STEPS, true, layers, "squared_error");
+  const size_t count = network_parameter_count(scene.network);
+  float *first = calloc(count, sizeof(float));
+  memcpy(first, scene.gradients, count * sizeof(float));
+  const struct pass_options options = {.batch = BATCH, .training = true, .seed = 4, .epoch = 2, .step = 7, .parallel = &parallel};
+  network_forward(scene.network, scene.workspace, &options, scene.x, scene.parameters, scene.buffers);
+  network_backward(scene.network, scene.workspace, &options, scene.x, scene.parameters, &scene.loss, NULL, scene.target, scene.gradients,
+                   NULL);
+  ck_assert_uint_gt(state.runs, 1);
+  ck_assert_mem_eq(first, scene.gradients, count * sizeof(float));
+  free(first);
+  scene_deinit(&scene);
+}
+END_TEST
+
+/* Products in bfloat16, or what stands in for them where the processor has none. */
+START_TEST(walks_work_in_bfloat16) {
+  struct scene scene;
+  char layers[256];
+  snprintf(layers, sizeof layers, "masking; dense units=300; %s", walks[_i]);
+  scene_init(&scene, MORE_STEPS, false, layers, "squared_error");
+  const size_t count = network_parameter_count(scene.network), half_count = network_half_count(scene.network, BATCH);
+  float *first = calloc(count, sizeof(float));
+  memcpy(first, scene.gradients, count * sizeof(float));
+  uint16_t *half = aligned_alloc(64, (half_count * sizeof *half + 127) / 64 * 64);
+  const struct pass_options options = {.batch = BATCH, .training = true, .seed = 4, .epoch = 2, .step = 7, .half = half};
+  network_forward(scene.network, scene.workspace, &options, scene.x, scene.parameters, scene.buffers);
+  network_backward(scene.network, scene.workspace, &options, scene.x, scene.parameters, &scene.loss, NULL, scene.target, scene.gradients,
+                   NULL);
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < count; i++) {
+    difference += pow((double)first[i] - (double)scene.gradients[i], 2);
+    norm += pow((double)first[i], 2);
+  }
+  ck_assert_double_le(sqrt(difference / norm), 0.03);
+  free(half);
+  free(first);
+  scene_deinit(&scene);
+}
+END_TEST
+
 static const struct {
   const char *input, *layers, *detail;
 } refusals[] = {
@@ -266,6 +348,9 @@ static const struct {
     {"4x3", "masking name=m; concat name=c inputs=m,input axis=0", "layer \"c\" can't join the steps of sequences of different length"},
     {"4x3x2", "masking name=m; batch_norm name=n", "batch_norm layer \"n\" takes sequences of different length as [time, features] only"},
     {"4", "masking name=m", "masking layer \"m\" takes sequences [time, features], but \"input\" gives [4]"},
+    {"4", "lstm units=3 name=l",
+     "lstm layer \"l\" takes sequences [time, features], but \"input\" gives [4]: reshape it, or put an embedding before it"},
+    {"4", "positional_embedding name=p", "positional_embedding layer \"p\" takes sequences [time, features], but \"input\" gives [4]"},
     {"2x2x2x2", "embedding name=e input_dim=3 output_dim=2", "embedding layer \"e\" takes tokens [time] or with up to 3 axes"},
 };
 enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
@@ -287,6 +372,9 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "sequences");
   tcase_add_loop_test(test_case, padding_tokens_further_changes_nothing, 0, CASES);
   tcase_add_loop_test(test_case, padding_numbers_further_changes_nothing, 0, CASES);
+  tcase_add_loop_test(test_case, a_sequence_is_predicted_with_the_same_bits_alone_and_among_others, 0, WALKS);
+  tcase_add_loop_test(test_case, order_of_pieces_changes_no_bit, 0, WALKS);
+  tcase_add_loop_test(test_case, walks_work_in_bfloat16, 0, WALKS);
   tcase_add_test(test_case, lengths_are_counted_to_the_last_that_is_not_padding);
   tcase_add_test(test_case, the_row_of_padding_starts_as_zeros_and_is_never_trained);
   tcase_add_loop_test(test_case, what_is_no_token_becomes_nan, 0, 8);

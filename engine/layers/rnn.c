@@ -1,0 +1,75 @@
+/* RNN (Elman 1990), PyTorch's RNN: h_t = f(g + u), f = tanh or relu. ∂C/∂g = ∂C/∂h f′, with 1 − h² or, for relu, 1 where h > 0. */
+#include <math.h>
+
+#include "engine/layers/kinds.h"
+#include "engine/layers/recurrent.h"
+#include "engine/vector_math.h"
+
+struct rnn {
+  struct recurrent recurrent;
+  int nonlinearity;
+};
+
+enum { NONLINEARITY_TANH, NONLINEARITY_RELU };
+static const char *const nonlinearities[] = {"tanh", "relu", NULL};
+
+static const struct param params[] = {
+    PARAM_INLINE_ROW(struct rnn, recurrent, recurrent_params),
+    PARAM_CHOICE_ROW(struct rnn, nonlinearity, nonlinearities, NONLINEARITY_TANH, "what a step's sum goes through"),
+};
+
+static bool is_relu(const void *settings) { return ((const struct rnn *)settings)->nonlinearity == NONLINEARITY_RELU; }
+
+static void forward_cell(const struct recurrent_step *step) {
+  const size_t n = step->units;
+  const float *restrict b = step->bias_ih, *restrict d = step->bias_hh;
+  const bool relu = is_relu(step->settings);
+  for (size_t row = 0; row < step->rows; row++) {
+    float *restrict g = step->g + row * n, *restrict h = step->h + row * n;
+    const float *restrict u = step->u + row * n;
+    for (size_t j = 0; j < n; j++) g[j] += u[j] + (b[j] + d[j]);
+    if (relu)
+      for (size_t j = 0; j < n; j++) g[j] = g[j] < 0 ? 0 : g[j]; /* NaN stays NaN */
+    else
+      for (size_t j = 0; j < n; j++) g[j] = vector_tanh(g[j]);
+    for (size_t j = 0; j < n; j++) h[j] = g[j];
+  }
+}
+
+static void backward_cell(const struct recurrent_step *step) {
+  const size_t count = step->rows * step->units;
+  const bool relu = is_relu(step->settings);
+  float *restrict g = step->g, *restrict dh = step->dh;
+  for (size_t j = 0; j < count; j++) {
+    g[j] = dh[j] * (relu ? (g[j] > 0 ? 1.0f : 0.0f) : 1 - g[j] * g[j]);
+    dh[j] = 0;
+  }
+}
+
+static void forward64_cell(const void *settings, size_t n, const double *g, const double *u, double *h, double *c) {
+  (void)c;
+  for (size_t j = 0; j < n; j++) h[j] = is_relu(settings) ? fmax(g[j] + u[j], 0) : tanh(g[j] + u[j]);
+}
+
+static const struct recurrent_cell cell = {
+    .gate_count = 1, .has_c = false, .keeps_u = false, .forward = forward_cell, .backward = backward_cell, .forward64 = forward64_cell};
+
+static enum error_code compile(struct layer *layer, struct error *error) { return recurrent_compile(&cell, layer, error); }
+static void forward(const struct layer *layer, const struct pass *pass) { recurrent_forward(&cell, layer, pass); }
+static void backward(const struct layer *layer, const struct pass *pass) { recurrent_backward(&cell, layer, pass); }
+static void forward64(const struct layer *layer, const struct pass64 *pass) { recurrent_forward64(&cell, layer, pass); }
+
+const struct layer_kind layer_rnn = {
+    .kind = {.name = "rnn",
+             .summary = "recurrent: each step sees its input and the output of the step before",
+             .params = params,
+             .param_count = PARAM_COUNT(params),
+             .settings_bytes = sizeof(struct rnn)},
+    .formula = "h_t = f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)",
+    .input_min = 1,
+    .input_max = 1,
+    .compile = compile,
+    .forward = forward,
+    .backward = backward,
+    .forward64 = forward64,
+};
