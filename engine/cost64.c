@@ -11,25 +11,52 @@ struct memory64 {
   uint32_t *lengths; /* [node_count, batch], used at the nodes that keep lengths */
 };
 
-static enum error_code memory64_init(struct memory64 *memory, const struct network *network, size_t batch, struct error *error) {
+static enum error_code refuse_size(size_t batch, struct error *error) {
+  return error_set(error, ERROR_OVER_BUDGET, "a float64 pass over %zu samples needs more memory than can be addressed", batch);
+}
+
+/* Values of all layers' z and a, which end where *out_work_start says, and of the room for work. Fills starts[node_count] unless NULL. */
+static enum error_code count_values(const struct network *network, size_t batch, size_t *starts, size_t *out_work_start, size_t *out_count,
+                                    struct error *error) {
   size_t count = 0, values;
   bool is_overflow = false;
-  *memory = (struct memory64){.starts = calloc(network->node_count, sizeof *memory->starts),
-                              .lengths = calloc(network->node_count, batch * sizeof *memory->lengths)};
   for (size_t i = 0; i < network->node_count; i++) {
-    if (memory->starts != NULL) memory->starts[i] = count;
+    if (starts != NULL) starts[i] = count;
     is_overflow = is_overflow || __builtin_mul_overflow(network->nodes[i].out_size, 2 * batch, &values) ||
                   __builtin_add_overflow(count, values, &count);
   }
   const struct layer *largest = network_find_largest_work(network, batch);
-  const size_t work_start = count;
+  *out_work_start = count;
   is_overflow = is_overflow || __builtin_mul_overflow(largest->work_per_sample, batch, &values) ||
                 __builtin_add_overflow(values, largest->work_fixed, &values) || __builtin_add_overflow(count, values, &count);
-  if (!is_overflow && memory->starts != NULL && memory->lengths != NULL) memory->values = calloc(count, sizeof *memory->values);
-  if (memory->values != NULL) memory->work = memory->values + work_start;
-  if (memory->values != NULL) return ERROR_NONE;
+  *out_count = count;
+  return is_overflow ? refuse_size(batch, error) : ERROR_NONE;
+}
+
+enum error_code network_cost64_measure(const struct network *network, size_t batch, size_t *out_bytes, struct error *error) {
+  size_t work_start, count, bytes, lengths;
+  enum error_code code = count_values(network, batch, NULL, &work_start, &count, error);
+  if (code != ERROR_NONE) return code;
+  if (__builtin_mul_overflow(count, sizeof(double), &bytes) ||
+      __builtin_mul_overflow(network->node_count * sizeof(uint32_t), batch, &lengths) ||
+      __builtin_add_overflow(bytes, network->node_count * sizeof(size_t), &bytes) || __builtin_add_overflow(bytes, lengths, out_bytes))
+    return refuse_size(batch, error);
+  return ERROR_NONE;
+}
+
+static enum error_code memory64_init(struct memory64 *memory, const struct network *network, size_t batch, struct error *error) {
+  size_t work_start = 0, count = 0;
+  *memory = (struct memory64){.starts = calloc(network->node_count, sizeof *memory->starts)};
+  enum error_code code = count_values(network, batch, memory->starts, &work_start, &count, error);
+  if (code == ERROR_NONE) memory->lengths = calloc(network->node_count, batch * sizeof *memory->lengths);
+  if (memory->lengths != NULL && memory->starts != NULL) memory->values = calloc(count, sizeof *memory->values);
+  if (memory->values != NULL) {
+    memory->work = memory->values + work_start;
+    return ERROR_NONE;
+  }
   free(memory->starts);
   free(memory->lengths);
+  if (code != ERROR_NONE) return code;
   return error_set(error, ERROR_OUT_OF_MEMORY, "not enough memory for a float64 pass over %zu samples", batch);
 }
 

@@ -139,6 +139,10 @@ __attribute__((warn_unused_result)) enum error_code network_check_loss(const str
 double network_penalty(const struct network *network, const float *parameters);
 void network_add_penalty_gradient(const struct network *network, const float *parameters, float *gradients);
 
+/* Bytes that network_cost64 allocates. */
+__attribute__((warn_unused_result)) enum error_code network_cost64_measure(const struct network *network, size_t batch, size_t *out_bytes,
+                                                                           struct error *error);
+
 /* Cost of a batch in float64, from float64 parameters, by the kinds' forward64; allocates its own memory. The reference of gradient checks. */
 __attribute__((warn_unused_result)) enum error_code network_cost64(const struct network *network, const struct pass_options *options,
                                                                    const double *x, const double *parameters, const double *buffers,
