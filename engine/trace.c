@@ -13,6 +13,7 @@ struct trace {
   struct trace_options options;
   struct workspace *workspace;
   struct optimizer_state optimizer;
+  uint64_t epoch; /* steps taken: each is an epoch of its own over these rows */
   size_t parameter_count, buffer_count;
   size_t *starts; /* [layers]: where a layer's ∂C/∂a begins */
   float *block;   /* all below */
@@ -25,8 +26,12 @@ struct trace {
 
 /* How many floats each array has. */
 struct sizes {
-  size_t input, target, parameters, buffers, slots, outputs, derived, total;
+  size_t input, target, parameters, buffers, slots, scratch, outputs, derived, total;
 };
+
+static size_t count_scratch(const struct spec *optimizer) {
+  return optimizer_of(optimizer)->scratch_count == NULL ? 0 : optimizer_of(optimizer)->scratch_count(optimizer->settings);
+}
 
 static size_t larger(size_t left, size_t right) { return left > right ? left : right; }
 
@@ -58,6 +63,7 @@ static enum error_code count_sizes(const struct network *network, const struct t
   is_overflow |= __builtin_mul_overflow(rows, shape_size(network_get_output_shape(network)), &sizes.target);
   is_overflow |=
       __builtin_mul_overflow(sizes.parameters, optimizer_of(options->optimizer)->slot_count(options->optimizer->settings), &sizes.slots);
+  is_overflow |= __builtin_mul_overflow(sizes.parameters, count_scratch(options->optimizer), &sizes.scratch);
   for (size_t i = 0; i < network_layer_count(network) && !is_overflow; i++) {
     const struct layer *layer = network_get_layer(network, i);
     size_t outputs;
@@ -67,7 +73,7 @@ static enum error_code count_sizes(const struct network *network, const struct t
     for (size_t t = 0; t < layer->tensor_count; t++) sizes.derived = larger(sizes.derived, shape_size(&layer->tensors[t].shape));
   }
   const size_t parts[] = {sizes.input,      sizes.input,   sizes.target, sizes.parameters, sizes.parameters, sizes.parameters,
-                          sizes.parameters, sizes.buffers, sizes.slots,  sizes.outputs,    sizes.derived};
+                          sizes.parameters, sizes.buffers, sizes.slots,  sizes.scratch,    sizes.outputs,    sizes.derived};
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) is_overflow |= __builtin_add_overflow(sizes.total, parts[i], &sizes.total);
   if (is_overflow || sizes.total > SIZE_MAX / sizeof(float) / 2) return refuse_size(options, error);
   *out_sizes = sizes;
@@ -98,6 +104,7 @@ static void cut_up(struct trace *trace, const struct sizes *sizes) {
   trace->raw_gradients = at, at += sizes->parameters;
   trace->buffers = at, at += sizes->buffers;
   for (size_t i = 0; i * sizes->parameters < sizes->slots; i++) trace->optimizer.slots[i] = at, at += sizes->parameters;
+  for (size_t i = 0; i * sizes->parameters < sizes->scratch; i++) trace->optimizer.scratch[i] = at, at += sizes->parameters;
   trace->a_gradients = at, at += sizes->outputs;
   trace->derived = at;
   for (size_t i = 0, start = 0; i < network_layer_count(trace->network); i++) {
@@ -166,48 +173,70 @@ static void keep_a_gradient(void *context, size_t layer, const float *a_gradient
   memcpy(trace->a_gradients + trace->starts[layer], a_gradient, count * sizeof(float));
 }
 
-/* Each step is an epoch of its own over these rows. */
-static struct pass_options make_options(const struct trace *trace) {
-  return (struct pass_options){
-      .batch = trace->options.row_count, .training = true, .seed = trace->options.seed, .epoch = trace->optimizer.step};
+static struct pass_options make_options(const struct trace *trace, uint64_t epoch) {
+  return (struct pass_options){.batch = trace->options.row_count, .training = true, .seed = trace->options.seed, .epoch = epoch};
+}
+
+/* Forward and backward at these weights; penalties included in the gradient. */
+static void pass(struct trace *trace, const struct pass_options *options, const float *parameters, float *gradients) {
+  forward(trace, options, parameters);
+  network_backward(trace->network, trace->workspace, options, trace->input, parameters, trace->options.loss, trace->options.class_weights,
+                   trace->target, gradients, trace->input_gradient);
+  network_add_penalty_gradient(trace->network, parameters, gradients);
 }
 
 void trace_pass(struct trace *trace) {
   const struct loss_kind *loss = loss_of(trace->options.loss);
   const struct pass_observer observer = {.context = trace, .see_a_gradient = keep_a_gradient};
-  struct pass_options options = make_options(trace);
+  struct pass_options options = make_options(trace, trace->epoch);
   options.observer = &observer;
-  forward(trace, &options, trace->parameters);
-  network_backward(trace->network, trace->workspace, &options, trace->input, trace->parameters, trace->options.loss,
-                   trace->options.class_weights, trace->target, trace->raw_gradients, trace->input_gradient);
+  pass(trace, &options, trace->parameters, trace->raw_gradients);
   const struct loss_batch batch = output_batch(trace);
   if (network_is_fused(trace->network, trace->options.loss) && loss->a_gradient != NULL)
     loss_a_gradient(trace->options.loss, &batch, trace->a_gradients + trace->starts[network_layer_count(trace->network) - 1]);
-  network_add_penalty_gradient(trace->network, trace->parameters, trace->raw_gradients);
   double squares = 0;
   for (size_t i = 0; i < network_trained_count(trace->network); i++)
     squares += (double)trace->raw_gradients[i] * (double)trace->raw_gradients[i];
   trace->gradient_norm = sqrt(squares);
 }
 
+/* The cost for an optimizer's search. */
+static bool evaluate_at(void *context, float *weights, double *out_cost, float *gradients) {
+  struct trace *trace = context;
+  const struct pass_options options = make_options(trace, trace->epoch);
+  const size_t trained = network_trained_count(trace->network);
+  memcpy(weights + trained, trace->parameters + trained, (trace->parameter_count - trained) * sizeof(float));
+  pass(trace, &options, weights, gradients);
+  *out_cost = trace->loss + trace->penalty;
+  return true;
+}
+
 void trace_update(struct trace *trace) {
   const struct spec *optimizer = trace->options.optimizer;
+  const struct optimizer_kind *kind = optimizer_of(optimizer);
   const size_t count = network_trained_count(trace->network); /* frozen layers have their gradients shown, but take no step */
   memcpy(trace->gradients, trace->raw_gradients, trace->parameter_count * sizeof(float));
   memcpy(trace->after, trace->parameters, trace->parameter_count * sizeof(float));
   gradient_clip(trace->options.clip_norm, trace->options.clip_value, trace->gradient_norm, count, trace->gradients);
   const double learning_rate = ((const struct optimizer_common *)optimizer->settings)->learning_rate;
-  optimizer_of(optimizer)->step(optimizer->settings, learning_rate, NULL, count, trace->after, trace->gradients, &trace->optimizer);
+  if (count_scratch(optimizer) == 0) {
+    kind->step(optimizer->settings, learning_rate, NULL, count, trace->after, trace->gradients, &trace->optimizer);
+    return;
+  }
+  const struct cost_function function = {.context = trace, .start = trace->loss + trace->penalty, .evaluate = evaluate_at};
+  (void)kind->search(optimizer->settings, learning_rate, &function, count, trace->after, trace->gradients, &trace->optimizer);
+  trace_pass(trace); /* what the search's passes have overwritten */
 }
 
 void trace_advance(struct trace *trace) {
   float *before = trace->parameters;
   trace->parameters = trace->after;
   trace->after = before;
+  trace->epoch++;
 }
 
 void trace_look_ahead(struct trace *trace) {
-  const struct pass_options options = make_options(trace);
+  const struct pass_options options = make_options(trace, trace->epoch + 1);
   forward(trace, &options, trace->after);
 }
 

@@ -329,6 +329,8 @@ static void compare_with_training(const char *optimizer, double clip_norm, doubl
 
 START_TEST(its_steps_are_those_of_training) { compare_with_training(optimizer_kinds.get((size_t)_i)->name, NAN, NAN); }
 END_TEST
+START_TEST(its_line_search_is_that_of_training) { compare_with_training("lbfgs line_search=strong_wolfe", NAN, NAN); }
+END_TEST
 START_TEST(its_clipping_is_that_of_training) {
   compare_with_training("sgd learning_rate=0.3 momentum=0.9", 0.05, NAN);
   compare_with_training("sgd learning_rate=0.3", 0.5, 0.02);
@@ -389,6 +391,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, every_fused_loss_says_its_gradient_by_a);
   tcase_add_test(test_case, what_several_layers_take_sums_their_gradients);
   tcase_add_loop_test(test_case, its_steps_are_those_of_training, 0, (int)optimizer_kinds.count);
+  tcase_add_test(test_case, its_line_search_is_that_of_training);
   tcase_add_test(test_case, its_clipping_is_that_of_training);
   tcase_add_test(test_case, looking_ahead_tells_the_loss_of_the_next_pass);
   tcase_add_test(test_case, what_it_measures_is_what_it_allocates);
