@@ -277,6 +277,7 @@ enum error_code gradient_check_differences(struct gradient_check *check, struct 
   return code;
 }
 
+double gradient_check_get_cost(const struct gradient_check *check) { return check->cost; }
 uint64_t gradient_check_get_evaluations(const struct gradient_check *check) { return check->evaluations; }
 size_t gradient_check_get_tensor_count(const struct gradient_check *check) { return check->tensor_count; }
 const struct gradient_check_tensor *gradient_check_get_tensor(const struct gradient_check *check, size_t index) {

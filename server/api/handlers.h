@@ -20,6 +20,8 @@ route_handler jobs_post;
 route_handler jobs_get_list, jobs_get_one, jobs_patch, jobs_delete_one, jobs_post_pause, jobs_post_resume, jobs_post_cancel;
 /* job_metrics.c, job_events.c */
 route_handler jobs_get_metrics, jobs_get_events, jobs_get_log;
+/* gradient_checks.c */
+route_handler gradient_checks_post;
 /* trace.c */
 route_handler models_trace, networks_trace;
 /* models.c, export.c, predict.c, evaluate.c */

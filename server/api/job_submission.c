@@ -114,24 +114,6 @@ static enum error_code read_body(struct submission *submission, json_t *body, st
   return error->code;
 }
 
-/* Whether a network ends in one sigmoid: the classical output for two classes. A layer without "units" passes its input on. */
-static bool ends_in_one_sigmoid(const struct network_spec *spec) {
-  bool is_sigmoid = false;
-  for (size_t i = spec->layers.count; i > 0; i--) {
-    const struct spec *layer = &spec->layers.items[i - 1];
-    const struct layer_common *common = layer->settings;
-    if (i == spec->layers.count) is_sigmoid = common->activation.kind != NULL && strcmp(common->activation.kind->name, "sigmoid") == 0;
-    for (size_t k = 0; is_sigmoid && k < layer->kind->param_count; k++) {
-      const struct param *param = &layer->kind->params[k];
-      if (param->type != PARAM_INTEGER || strcmp(param->name, "units") != 0) continue;
-      int64_t units = *(const int64_t *)param_field_const(layer->settings, param);
-      return units == 1 || units == PARAM_INTEGER_AUTO;
-    }
-    if (!is_sigmoid) return false;
-  }
-  return false;
-}
-
 /* A text becomes what the network begins with. */
 static void resolve_text(struct submission *submission) {
   struct text_settings *text = &submission->spec.data.text;
@@ -148,7 +130,7 @@ static enum error_code plan_data(struct submission *submission, struct error *er
   if (test != NULL) spec->data.split.test = 0; /* the resolved spec says what is done */
   const struct preprocessor *layout = &submission->plan.layout;
   bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
-  if (has_two_classes && ends_in_one_sigmoid(&submission->network_spec)) data_plan_set_single_output(&submission->plan);
+  if (has_two_classes && network_spec_ends_in_one_sigmoid(&submission->network_spec)) data_plan_set_single_output(&submission->plan);
   return ERROR_NONE;
 }
 

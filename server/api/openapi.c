@@ -5,6 +5,7 @@
 #include "engine/network.h"
 #include "server/api/context.h"
 #include "server/api/handlers.h"
+#include "server/codec/gradient_check_json.h"
 #include "server/codec/settings_json.h"
 #include "server/codec/trace_json.h"
 #include "server/jobs/job_spec.h"
@@ -144,6 +145,23 @@ static const struct {
      "\"after\":{\"type\":\"object\",\"properties\":{\"loss\":{\"type\":[\"number\",\"null\"]},\"penalty\":{\"type\":[\"number\","
      "\"null\"]},\"non_finite\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"output\":{\"$ref\":\"#/components/schemas/"
      "Tensor\"}}}}}"},
+    {"GradientCheck",
+     "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"network\":{\"type\":\"string\"},\"dataset\":{\"type\":"
+     "\"string\"},"
+     "\"passes\":{\"type\":\"boolean\"},\"tolerance\":{\"type\":\"number\"},\"loss\":{\"type\":[\"number\",\"null\"]},\"loss_spec\":{"
+     "\"type\":"
+     "\"object\"},\"rows\":{\"type\":\"integer\"},\"parameters\":{\"type\":\"integer\"},\"kinks\":{\"type\":\"integer\"},"
+     "\"unresolved\":{\"type\":\"integer\"},\"largest_error\":{\"type\":[\"number\",\"null\"]},"
+     "\"backprop\":{\"type\":\"object\",\"properties\":{\"seconds\":{\"type\":\"number\"},\"loss_evaluations\":{\"type\":\"integer\"}}},"
+     "\"differences\":{\"type\":\"object\",\"properties\":{\"seconds\":{\"type\":\"number\"},\"loss_evaluations\":{\"type\":\"integer\"}}},"
+     "\"tensors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"layer\":{\"type\":\"string\"},\"name\":{\"type\":"
+     "\"string\"},"
+     "\"shape\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},\"count\":{\"type\":\"integer\"},\"kinks\":{\"type\":\"integer\"},"
+     "\"unresolved\":{\"type\":\"integer\"},\"largest_error\":{\"type\":[\"number\",\"null\"]},\"mean_error\":{\"type\":[\"number\","
+     "\"null\"]},"
+     "\"worst\":{\"type\":\"object\",\"properties\":{\"index\":{\"type\":\"integer\"},\"position\":{\"type\":\"array\",\"items\":{\"type\":"
+     "\"integer\"}},\"backprop\":{\"type\":[\"number\",\"null\"]},\"difference\":{\"type\":[\"number\",\"null\"]}}},"
+     "\"passes\":{\"type\":\"boolean\"},\"non_finite\":{\"type\":\"boolean\"}}}}}}"},
     {"EvaluateRequest",
      "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"dataset\"],\"properties\":{\"dataset\":{\"type\":\"string\"}}}"},
     {"Evaluation", "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"dataset\":{\"type\":\"string\"},\"rows\":{"
@@ -176,6 +194,11 @@ static const char windows_property[] =
     "{\"windows\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"tensor\"],"
     "\"properties\":{\"tensor\":{\"type\":\"string\"},\"offset\":{\"type\":\"integer\",\"minimum\":0,\"default\":0},"
     "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"default\":100}}}}}";
+
+static const char subjects_properties[] =
+    "{\"model\":{\"type\":[\"string\",\"null\"],\"description\":\"id or name of a model; or else:\"},\"network\":{\"description\":\"id or "
+    "name of a "
+    "network, or the network itself\",\"anyOf\":[{\"type\":[\"string\",\"null\"]},{\"$ref\":\"#/components/schemas/NetworkSpec\"}]}}";
 
 static const char *const listed[] = {"Network", "Dataset", "Job", "Model"};
 
@@ -211,6 +234,7 @@ static json_t *make_schemas(void) {
   }
   json_put(&schemas, "Tensor", json_loads(tensor_schema, 0, NULL));
   json_put(&schemas, "TraceRequest", rows_schema(trace_params, PARAM_COUNT(trace_params), windows_property));
+  json_put(&schemas, "GradientCheckRequest", rows_schema(gradient_check_params, PARAM_COUNT(gradient_check_params), subjects_properties));
   json_put(&schemas, "NetworkSpec", settings_schema(network_params, PARAM_COUNT(network_params)));
   json_t *job = settings_schema(job_params, job_param_count);
   json_t *properties = json_object_get(job, "properties");
@@ -322,7 +346,7 @@ static json_t *make_answers(const struct route *route) {
 
 /* "jobs" of "/v1/jobs/{id}"; the rest is the server's own. */
 static const char *find_tag(const struct route *route) {
-  static const char *const tags[] = {"networks", "datasets", "jobs", "models"};
+  static const char *const tags[] = {"networks", "datasets", "jobs", "models", "gradient-checks"};
   for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
     if (strncmp(route->path, "/v1/", 4) == 0 && strncmp(route->path + 4, tags[i], strlen(tags[i])) == 0) return tags[i];
   }
@@ -362,11 +386,10 @@ static json_t *make_paths(void) {
 }
 
 static json_t *make_tags(void) {
-  static const char *const tags[][2] = {{"server", "The server itself"},
-                                        {"networks", "Network specs, checked and kept"},
-                                        {"datasets", "Uploaded tables"},
-                                        {"jobs", "Training"},
-                                        {"models", "What training leaves behind"}};
+  static const char *const tags[][2] = {
+      {"server", "The server itself"},           {"networks", "Network specs, checked and kept"},
+      {"datasets", "Uploaded tables"},           {"jobs", "Training"},
+      {"models", "What training leaves behind"}, {"gradient-checks", "Gradients compared with differences"}};
   json_t *array = json_array();
   for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
     json_append(&array, json_pack("{s:s, s:s}", "name", tags[i][0], "description", tags[i][1]));

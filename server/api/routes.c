@@ -79,6 +79,9 @@ const struct route routes[] = {
     {"POST", "/v1/models/{id}/trace", models_trace, "traceModel", "A step of training on a few rows, every number of it", ROUTE_JSON_BODY,
      200, "TraceRequest", "Trace", NULL, NULL},
 
+    {"POST", "/v1/gradient-checks", gradient_checks_post, "checkGradients", "Backpropagation beside central differences, weight by weight",
+     ROUTE_JSON_BODY | ROUTE_LONG, 200, "GradientCheckRequest", "GradientCheck", NULL, NULL},
+
     {"GET", "/assets/{file}", root_get_asset, "getAsset", "A file of the page", ROUTE_PUBLIC | ROUTE_ETAG, 200, NULL, NULL, "text/plain",
      NULL},
 };

@@ -12,39 +12,83 @@
 
 enum { KEYS_MAX = 32 };
 
+/* A network's task, as far as its output tells it. */
+static enum task guess_task(const struct network *network) {
+  const struct activation_kind *activation = activation_of(network_get_output_activation(network));
+  if (activation->is_row_wise) return TASK_CLASSIFICATION;
+  return strcmp(activation->kind.name, "sigmoid") == 0 ? TASK_MULTILABEL : TASK_REGRESSION;
+}
+
 enum error_code subject_open_model(struct subject *subject, struct api *api, const char *id_or_name, struct error *error) {
   subject->api = api;
   enum error_code code = model_cache_take(api->models, id_or_name, &subject->model, error);
   if (code != ERROR_NONE) return resource_explain(api, RESOURCE_MODEL, id_or_name, code, error);
   subject->network = subject->model->network;
+  subject->task = subject->model->preprocessor.task;
   snprintf(subject->id, sizeof subject->id, "%s", subject->model->row.id);
   return ERROR_NONE;
 }
 
-enum error_code subject_open_spec(struct subject *subject, struct api *api, const json_t *spec, const char *pointer, struct error *error) {
-  subject->api = api;
-  enum error_code code = network_spec_from_json(spec, pointer, &subject->spec, error);
-  if (code == ERROR_NONE) code = network_spec_resolve(&subject->spec, NULL, error);
-  if (code != ERROR_NONE) return code;
+enum error_code subject_compile(struct subject *subject, const char *pointer, struct error *error) {
   if (!network_spec_is_complete(&subject->spec))
     return error_add(error, pointer,
                      "waits for a dataset: give input.shape, units and activations in numbers and names instead of \"auto\", or take a "
                      "model that was trained with it");
-  code = network_create(&subject->spec, &subject->own_network, error);
+  enum error_code code = network_create(&subject->spec, &subject->own_network, error);
+  if (code != ERROR_NONE) return code;
   subject->network = subject->own_network;
-  return code;
+  subject->task = guess_task(subject->network);
+  return ERROR_NONE;
 }
 
-enum error_code subject_open_network(struct subject *subject, struct api *api, const char *id_or_name, struct error *error) {
+static enum error_code load_stored(struct subject *subject, const char *id_or_name, struct error *error) {
   struct network_row row = {0};
-  enum error_code code = networks_get(api->store, id_or_name, &row, error);
-  if (code != ERROR_NONE) return resource_explain(api, RESOURCE_NETWORK, id_or_name, code, error);
+  enum error_code code = networks_get(subject->api->store, id_or_name, &row, error);
+  if (code != ERROR_NONE) return code;
   json_t *json = json_read_own(row.spec_json);
-  code = subject_open_spec(subject, api, json, "", error);
+  code = network_spec_from_json(json, "", &subject->spec, error);
   snprintf(subject->id, sizeof subject->id, "%s", row.id);
   json_decref(json);
   network_row_deinit(&row);
-  return code;
+  return code == ERROR_NONE ? network_spec_resolve(&subject->spec, NULL, error) : code;
+}
+
+enum error_code subject_open_network(struct subject *subject, struct api *api, const char *id_or_name, struct error *error) {
+  subject->api = api;
+  enum error_code code = load_stored(subject, id_or_name, error);
+  if (code != ERROR_NONE) return resource_explain(api, RESOURCE_NETWORK, id_or_name, code, error);
+  return subject_compile(subject, "", error);
+}
+
+/* Errors of a spec, at its place in the body. */
+static void move_errors(const struct error *found, const char *pointer, struct error *error) {
+  struct error moved = *found;
+  for (size_t i = 0; i < moved.item_count; i++) {
+    if (strncmp(found->items[i].pointer, pointer, strlen(pointer)) == 0) continue;
+    snprintf(moved.items[i].pointer, ERROR_POINTER_BYTES, "%s%.120s", pointer, found->items[i].pointer);
+  }
+  error_merge(error, &moved);
+}
+
+enum error_code subject_load_network(struct subject *subject, struct api *api, const json_t *network, const char *pointer,
+                                     struct error *error) {
+  struct error found = {0};
+  subject->api = api;
+  if (json_is_string(network)) {
+    enum error_code code = load_stored(subject, json_string_value(network), &found);
+    if (code == ERROR_NONE) return ERROR_NONE;
+    if (code == ERROR_NOT_FOUND)
+      resource_add_missing(api, RESOURCE_NETWORK, json_string_value(network), pointer, error);
+    else
+      error_merge(error, &found);
+    return error->code;
+  }
+  if (!json_is_object(network)) return error_add(error, pointer, "must be the id or name of a network, or a network itself");
+  enum error_code code = network_spec_from_json(network, pointer, &subject->spec, &found);
+  if (code == ERROR_NONE) code = network_spec_resolve(&subject->spec, NULL, &found);
+  if (code == ERROR_NONE) return ERROR_NONE;
+  move_errors(&found, pointer, error);
+  return error->code;
 }
 
 void subject_deinit(struct subject *subject) {
@@ -102,22 +146,21 @@ enum error_code subject_read_settings(struct subject *subject, const json_t *bod
   return code == ERROR_NONE ? error->code : code;
 }
 
-/* A network's task, as far as its output tells it. */
-static enum task guess_task(const struct network *network) {
-  const struct activation_kind *activation = activation_of(network_get_output_activation(network));
-  if (activation->is_row_wise) return TASK_CLASSIFICATION;
-  return strcmp(activation->kind.name, "sigmoid") == 0 ? TASK_MULTILABEL : TASK_REGRESSION;
+/* What a target in class indices looks like: one, or one for each step of a sequence. */
+static struct shape class_shape(const struct network *network) {
+  struct shape shape = *network_get_output_shape(network);
+  if (shape.rank > 0) shape.rank--;
+  return shape;
 }
 
-/* Decides an "auto" loss and checks that it fits; then it is known what a target looks like. */
-static enum error_code resolve_loss(struct subject *subject, struct train_settings *train, struct error *error) {
-  const enum task task = subject->model != NULL ? subject->model->preprocessor.task : guess_task(subject->network);
-  enum error_code code = train_settings_resolve(train, subject->network, task, error);
+enum error_code subject_resolve_loss(struct subject *subject, struct train_settings *train, struct error *error) {
+  enum error_code code = train_settings_resolve(train, subject->network, subject->task, error);
   if (code != ERROR_NONE) return code;
   const bool is_class = loss_of(&train->loss)->target_form == TARGET_CLASS;
+  const struct shape target = is_class ? class_shape(subject->network) : *network_get_output_shape(subject->network);
   subject->input_width = shape_size(network_get_input_shape(subject->network));
-  subject->target_width = is_class ? 1 : shape_size(network_get_output_shape(subject->network));
-  subject->as_values = !is_class && task == TASK_CLASSIFICATION;
+  subject->target_width = shape_size(&target);
+  subject->as_values = !is_class && subject->task == TASK_CLASSIFICATION;
   return ERROR_NONE;
 }
 
@@ -137,12 +180,16 @@ static enum error_code find_rows(const json_t *body, const json_t **out_rows, co
   return error->code;
 }
 
-static void read_class(const json_t *json, size_t class_count, const char *pointer, float *out_target, struct error *error) {
-  const double number = json_is_number(json) ? json_number_value(json) : -1;
-  if (number >= 0 && number < (double)class_count && number == floor(number))
-    *out_target = (float)number;
-  else
+static void read_classes(const json_t *json, const struct network *network, const char *pointer, float *out_target, struct error *error) {
+  const struct shape shape = class_shape(network), *output = network_get_output_shape(network);
+  const size_t class_count = output->sizes[output->rank - 1];
+  if (floats_from_json(json, &shape, pointer, out_target, error) != ERROR_NONE) return;
+  for (size_t i = 0; i < shape_size(&shape); i++) {
+    const double index = (double)out_target[i];
+    if (index >= 0 && index < (double)class_count && index == floor(index)) continue;
     error_add(error, pointer, "must be the index of the right output, from 0 to %zu", class_count - 1);
+    return;
+  }
 }
 
 static void read_plain_row(struct subject *subject, const json_t *row, const json_t *target, bool is_class, size_t index,
@@ -155,7 +202,7 @@ static void read_plain_row(struct subject *subject, const json_t *row, const jso
   error_pointer(pointer, "/targets", "%zu", index);
   float *to = subject->targets + index * subject->target_width;
   if (is_class)
-    read_class(target, shape_size(output), pointer, to, error);
+    read_classes(target, subject->network, pointer, to, error);
   else if (code != ERROR_OUT_OF_MEMORY)
     code = floats_from_json(target, output, pointer, to, error);
 }
@@ -194,6 +241,9 @@ static enum error_code read_raw_row(struct subject *subject, struct row_cells *f
 static enum error_code read_raw_rows(struct subject *subject, const json_t *rows, const json_t *target_rows, struct error *error) {
   const struct preprocessor *preprocessor = &subject->model->preprocessor;
   struct row_cells features = {0}, targets = {0};
+  if (preprocessor->input_width != subject->input_width ||
+      preprocessor_get_target_width(preprocessor, subject->as_values) != subject->target_width)
+    return error_set(error, ERROR_INTERNAL, "the model's preprocessing doesn't fit its network");
   enum error_code code = row_cells_init(&features, preprocessor, error);
   if (code == ERROR_NONE) code = target_cells_init(&targets, preprocessor, error);
   for (size_t i = 0; i < subject->row_count && error_has_room(error) && code != ERROR_OUT_OF_MEMORY; i++) {
@@ -206,20 +256,25 @@ static enum error_code read_raw_rows(struct subject *subject, const json_t *rows
   return code;
 }
 
+enum error_code subject_make_room(struct subject *subject, size_t row_count, struct error *error) {
+  subject->row_count = row_count;
+  subject->x = calloc(row_count * subject->input_width + 1, sizeof *subject->x);
+  subject->targets = calloc(row_count * subject->target_width + 1, sizeof *subject->targets);
+  if (subject->x == NULL || subject->targets == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  return ERROR_NONE;
+}
+
 static enum error_code read_rows(struct subject *subject, const json_t *body, const struct train_settings *train, struct error *error) {
   const json_t *rows, *targets;
   enum error_code code = find_rows(body, &rows, &targets, error);
   if (code != ERROR_NONE) return code;
-  subject->row_count = json_array_size(rows);
-  subject->x = calloc(subject->row_count * subject->input_width + 1, sizeof *subject->x);
-  subject->targets = calloc(subject->row_count * subject->target_width + 1, sizeof *subject->targets);
-  if (subject->x == NULL || subject->targets == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  code = subject_make_room(subject, json_array_size(rows), error);
+  if (code != ERROR_NONE) return code;
   if (subject->model != NULL) return read_raw_rows(subject, rows, targets, error);
   return read_plain_rows(subject, rows, targets, loss_of(&train->loss)->target_form == TARGET_CLASS, error);
 }
 
-/* The class weights that the loss is computed with on these rows. */
-static enum error_code weigh_classes(struct subject *subject, const struct train_settings *train, struct error *error) {
+enum error_code subject_weigh_classes(struct subject *subject, const struct train_settings *train, struct error *error) {
   const size_t width = shape_size(network_get_output_shape(subject->network));
   const bool is_own = subject->model != NULL && !subject->is_loss_given;
   if (loss_class_weights(&train->loss) == NULL) return ERROR_NONE;
@@ -236,9 +291,9 @@ static enum error_code weigh_classes(struct subject *subject, const struct train
 
 enum error_code subject_read_rows(struct subject *subject, const json_t *body, struct train_settings *train, struct error *error) {
   struct error found = {0};
-  enum error_code code = resolve_loss(subject, train, &found);
+  enum error_code code = subject_resolve_loss(subject, train, &found);
   if (code == ERROR_NONE) code = read_rows(subject, body, train, &found);
-  if (code == ERROR_NONE) code = weigh_classes(subject, train, &found);
+  if (code == ERROR_NONE) code = subject_weigh_classes(subject, train, &found);
   if (code != ERROR_NONE && found.code == ERROR_NONE) found.code = code;
   return error_merge(error, &found);
 }

@@ -43,6 +43,23 @@ bool network_spec_is_complete(const struct network_spec *spec) {
   return true;
 }
 
+bool network_spec_ends_in_one_sigmoid(const struct network_spec *spec) {
+  bool is_sigmoid = false;
+  for (size_t i = spec->layers.count; i > 0; i--) {
+    const struct spec *layer = &spec->layers.items[i - 1];
+    const struct layer_common *common = layer->settings;
+    if (i == spec->layers.count) is_sigmoid = common->activation.kind != NULL && strcmp(common->activation.kind->name, "sigmoid") == 0;
+    for (size_t k = 0; is_sigmoid && k < layer->kind->param_count; k++) {
+      const struct param *param = &layer->kind->params[k];
+      if (param->type != PARAM_INTEGER || strcmp(param->name, "units") != 0) continue;
+      int64_t units = *(const int64_t *)param_field_const(layer->settings, param);
+      return units == 1 || units == PARAM_INTEGER_AUTO;
+    }
+    if (!is_sigmoid) return false;
+  }
+  return false;
+}
+
 enum error_code network_measure_training(const struct network *network, size_t *out_bytes, struct error *error) {
   struct train_settings settings;
   enum error_code code = settings_init(&settings, train_params, train_param_count, error);

@@ -17,6 +17,9 @@ json_t *network_spec_to_json(const struct network_spec *spec);
 /* False while something waits for a dataset: the input's shape, "auto" units or activations. */
 bool network_spec_is_complete(const struct network_spec *spec);
 
+/* Whether the network ends in one sigmoid: the classical output for two classes. A layer without "units" passes its input on. */
+bool network_spec_ends_in_one_sigmoid(const struct network_spec *spec);
+
 /* Bytes of weights, gradients, optimizer state and workspace for training with default settings in batches of NETWORK_SUMMARY_BATCH. */
 __attribute__((warn_unused_result)) enum error_code network_measure_training(const struct network *network, size_t *out_bytes,
                                                                              struct error *error);

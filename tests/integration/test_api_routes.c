@@ -74,6 +74,8 @@ static const struct step steps[] = {
     {"traceNetwork", "POST", "/v1/networks/whole/trace", NULL, "{\"rows\":[[0.5,-1]],\"targets\":[[0,1,1]]}", 200, "/loss_spec/type",
      "binary_cross_entropy", NULL, NULL},
     {"traceNetwork", "POST", "/v1/networks/net/trace", NULL, "{\"rows\":[[0.5,-1]],\"targets\":[1]}", 422, "/code", "invalid", NULL, NULL},
+    {"checkGradients", "POST", "/v1/gradient-checks", NULL, "{\"model\":\"short\",\"dataset\":\"flowers\"}", 200, "/tensors/0/layer",
+     "dense_0", NULL, NULL},
     {"getServerMetrics", "GET", "/metrics", NULL, NULL, 200, NULL, "backpropd_jobs{state=\"succeeded\"} 1", NULL, NULL},
     {"deleteModel", "DELETE", "/v1/models/short", NULL, NULL, 204, NULL, "", NULL, NULL},
     {"deleteJob", "DELETE", "/v1/jobs/short", NULL, NULL, 204, NULL, "", NULL, NULL},

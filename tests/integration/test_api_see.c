@@ -205,6 +205,19 @@ START_TEST(what_is_not_finite_is_null_and_flagged) {
 }
 END_TEST
 
+/* `pointers` of all errors, with a space between them. */
+static void check_refusal(const char *resource, const char *body, const char *pointers, int status) {
+  char path[160], found[1024] = "";
+  snprintf(path, sizeof path, "/v1/%s", resource);
+  json_t *problem = post(path, body, status);
+  const json_t *errors = json_at(problem, "/errors");
+  for (size_t k = 0; k < json_array_size(errors); k++)
+    snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s", k > 0 ? " " : "",
+             json_string_value(json_object_get(json_array_get(errors, k), "pointer")));
+  ck_assert_msg(strcmp(found, pointers) == 0, "%s: %s, expected %s", body, found, pointers);
+  json_decref(problem);
+}
+
 START_TEST(what_is_wrong_is_refused_with_a_pointer) {
   static const struct {
     const char *path, *body, *pointers; /* of all errors, with a space between them */
@@ -252,17 +265,151 @@ START_TEST(what_is_wrong_is_refused_with_a_pointer) {
       {"models/two", "{\"rows\":[[1,\"red\"]],\"targets\":[[5,\"much\"]]}", "/targets/0", 422},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    char path[128], found[1024] = "";
-    snprintf(path, sizeof path, "/v1/%s/trace", cases[i].path);
-    json_t *problem = post(path, cases[i].body, cases[i].status);
-    const json_t *errors = json_at(problem, "/errors");
-    for (size_t k = 0; k < json_array_size(errors); k++) {
-      const char *pointer = json_string_value(json_object_get(json_array_get(errors, k), "pointer"));
-      snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s", k > 0 ? " " : "", pointer);
-    }
-    ck_assert_msg(strcmp(found, cases[i].pointers) == 0, "%s: %s, expected %s", cases[i].body, found, cases[i].pointers);
-    json_decref(problem);
+    char path[128];
+    snprintf(path, sizeof path, "%s/trace", cases[i].path);
+    check_refusal(path, cases[i].body, cases[i].pointers, cases[i].status);
   }
+}
+END_TEST
+
+/* Gradient checks */
+
+static void assert_checked(const json_t *check, int rows, int parameters) {
+  ck_assert(json_is_true(json_at(check, "/passes")));
+  ck_assert_int_eq((int)json_number_at(check, "/rows"), rows);
+  ck_assert_int_eq((int)json_number_at(check, "/parameters"), parameters);
+  ck_assert_int_eq((int)json_number_at(check, "/backprop/loss_evaluations"), 1);
+  ck_assert_double_ge(json_number_at(check, "/differences/loss_evaluations"), 1 + 2 * parameters);
+  ck_assert_double_gt(json_number_at(check, "/differences/seconds"), 0);
+  ck_assert_double_le(json_number_at(check, "/largest_error"), 1e-5);
+  const json_t *tensors = json_at(check, "/tensors");
+  int count = 0;
+  for (size_t i = 0; i < json_array_size(tensors); i++) {
+    const json_t *tensor = json_array_get(tensors, i);
+    const double backprop = json_number_at(tensor, "/worst/backprop"), difference = json_number_at(tensor, "/worst/difference");
+    ck_assert(json_is_true(json_at(tensor, "/passes")));
+    ck_assert_double_le(json_number_at(tensor, "/mean_error"), json_number_at(tensor, "/largest_error"));
+    ck_assert_double_eq_tol(backprop, difference, 1e-6 + 1e-5 * fabs(difference));
+    count += (int)json_number_at(tensor, "/count");
+  }
+  ck_assert_int_eq(count, parameters);
+}
+
+START_TEST(gradients_of_models_and_networks_are_checked) {
+  json_t *check = post("/v1/gradient-checks", "{\"model\":\"fits\",\"dataset\":\"table\",\"row_count\":20}", 200);
+  assert_checked(check, 20, 6 * 3 + 6 + 2 * 6 + 2);
+  json_decref(check);
+  check = post("/v1/gradient-checks",
+               "{\"model\":\"fits\",\"rows\":[[3,\"red\"],[30,\"green\"]],\"targets\":[\"no\",\"yes\"],\"loss\":"
+               "\"mean_squared_error\"}",
+               200);
+  assert_checked(check, 2, 38);
+  ck_assert_str_eq(json_text_at(check, "/loss_spec/type"), "mean_squared_error");
+  json_decref(check);
+  check = post("/v1/gradient-checks", "{\"model\":\"two\",\"dataset\":\"table\"}", 200);
+  assert_checked(check, 8, 38);
+  json_decref(check);
+  check = post("/v1/gradient-checks",
+               "{\"network\":\"open\",\"dataset\":\"table\",\"target\":\"fits\",\"features\":[\"size\"],\"row_count\":64}", 200);
+  assert_checked(check, 64, 4);
+  json_decref(check);
+  check = post(
+      "/v1/gradient-checks",
+      "{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":3,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":1,\"activation\":"
+      "\"sigmoid\"}]},\"dataset\":\"table\",\"target\":\"fits\",\"seed\":4}",
+      200);
+  assert_checked(check, 8, 22);
+  ck_assert_str_eq(json_text_at(check, "/loss_spec/type"), "binary_cross_entropy");
+  ck_assert_ptr_null(json_at(check, "/network"));
+  json_decref(check);
+}
+END_TEST
+
+START_TEST(the_textbooks_chain_has_the_cost_of_its_golden_file) {
+  json_t *golden = load_chain(), *body = chain_request(golden, 0);
+  json_object_set_new(body, "network", json_string("chain"));
+  json_object_del(body, "optimizer");
+  json_object_del(body, "steps");
+  json_object_del(body, "step");
+  json_t *check = post_json("/v1/gradient-checks", body, 200);
+  assert_checked(check, 1, 6);
+  ck_assert_double_eq_tol(json_number_at(check, "/loss"), json_number_at(golden, "/expect/loss"), 1e-7);
+  ck_assert_double_eq_tol(json_number_at(check, "/tensors/5/worst/difference"), -0.601329595, 1e-7);
+  json_decref(check);
+  json_decref(golden);
+}
+END_TEST
+
+START_TEST(kinks_are_told_and_pass) {
+  json_t *check =
+      post("/v1/gradient-checks",
+           "{\"network\":{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":3,\"activation\":\"relu\"},{\"type\":"
+           "\"dense\",\"units\":1}]},\"rows\":[[0,0]],\"targets\":[[1]]}",
+           200);
+  ck_assert(json_is_true(json_at(check, "/passes")));
+  ck_assert_int_eq((int)json_number_at(check, "/kinks"), 3);
+  ck_assert_int_eq((int)json_number_at(check, "/tensors/1/kinks"), 3);
+  json_decref(check);
+}
+END_TEST
+
+START_TEST(numbers_that_overflow_fail_and_are_null) {
+  json_t *check = post("/v1/gradient-checks", "{\"network\":\"chain\",\"rows\":[[1]],\"targets\":[3e38],\"loss\":\"squared_error\"}", 200);
+  ck_assert(json_is_false(json_at(check, "/passes")));
+  ck_assert(json_is_null(json_at(check, "/largest_error")));
+  json_decref(check);
+}
+END_TEST
+
+START_TEST(too_many_weights_are_refused_with_the_time_they_would_take) {
+  char row[256] = "[";
+  for (int i = 0; i < 40; i++) strcat(row, i > 0 ? ",1" : "1");
+  char body[512];
+  snprintf(body, sizeof body, "{\"network\":\"wide\",\"rows\":[%s]],\"targets\":[3]}", row);
+  json_t *problem = post("/v1/gradient-checks", body, 422);
+  const char *detail = json_text_at(problem, "/errors/0/detail");
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/network");
+  ck_assert_ptr_nonnull(strstr(detail, "3580 weights"));
+  ck_assert_ptr_nonnull(strstr(detail, "at most 100"));
+  ck_assert_ptr_nonnull(strstr(detail, "7160 evaluations"));
+  ck_assert_ptr_nonnull(strstr(detail, " s here"));
+  json_decref(problem);
+  json_t *about = client_get_json(&server, "/v1", 200);
+  ck_assert_int_eq((int)json_number_at(about, "/limits/gradient_check_parameters"), 100);
+  json_decref(about);
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_a_gradient_check_is_refused_with_a_pointer) {
+  static const struct {
+    const char *body, *pointers;
+  } cases[] = {
+      {"{}", " /rows"},
+      {"{\"model\":5,\"rows\":[[1]]}", "/model"},
+      {"{\"model\":\"none\",\"rows\":[[1]]}", "/model"},
+      {"{\"network\":\"none\",\"rows\":[[1]],\"targets\":[1]}", "/network"},
+      {"{\"network\":7,\"rows\":[[1]],\"targets\":[1]}", "/network"},
+      {"{\"network\":\"chain\",\"model\":\"fits\",\"rows\":[[1]],\"targets\":[1]}", "/network"},
+      {"{\"network\":\"chain\",\"rows\":[[1]],\"dataset\":\"table\"}", "/dataset /target"},
+      {"{\"network\":\"chain\",\"dataset\":\"tabel\",\"target\":\"fits\"}", "/dataset"},
+      {"{\"network\":\"open\",\"dataset\":\"table\",\"target\":\"fit\"}", "/target"},
+      {"{\"network\":\"open\",\"dataset\":\"table\",\"target\":\"fits\",\"features\":[\"sise\"]}", "/features"},
+      {"{\"network\":\"open\",\"rows\":[[1]],\"targets\":[1]}", "/network"},
+      {"{\"network\":\"chain\",\"dataset\":\"table\",\"target\":\"fits\",\"features\":[\"size\",\"price\"]}", "/network"},
+      {"{\"network\":{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dens\"},{\"type\":\"dense\",\"units\":0}]},\"rows\":[[1]],"
+       "\"targets\":[1]}",
+       "/network/layers/0/type /network/layers/1/units"},
+      {"{\"network\":{\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":1,\"inputs\":[\"x\"]}]},\"rows\":[[1]],"
+       "\"targets\":[1]}",
+       "/network/layers/0/inputs/0"},
+      {"{\"model\":\"fits\",\"dataset\":\"table\",\"target\":\"fits\",\"features\":\"size\"}", "/target /features"},
+      {"{\"network\":\"chain\",\"rows\":[[1]],\"targets\":[1],\"tolerance\":0,\"row_count\":65,\"steps\":1}",
+       "/steps /tolerance /row_count"},
+      {"{\"network\":\"chain\",\"rows\":[[\"a\"]],\"targets\":[[1,2]]}", "/rows/0/0 /targets/0"},
+      {"{\"network\":\"chain\",\"rows\":[[1]],\"targets\":[1],\"weights\":{\"x.weight\":[1],\"dense_0.weight\":[1,2]}}",
+       "/weights/x.weight /weights/dense_0.weight"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) check_refusal("gradient-checks", cases[i].body, cases[i].pointers, 422);
 }
 END_TEST
 
@@ -275,6 +422,12 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, a_models_own_optimizer_and_clipping_make_the_step);
   tcase_add_test(test_case, what_is_not_finite_is_null_and_flagged);
   tcase_add_test(test_case, what_is_wrong_is_refused_with_a_pointer);
+  tcase_add_test(test_case, gradients_of_models_and_networks_are_checked);
+  tcase_add_test(test_case, the_textbooks_chain_has_the_cost_of_its_golden_file);
+  tcase_add_test(test_case, kinks_are_told_and_pass);
+  tcase_add_test(test_case, numbers_that_overflow_fail_and_are_null);
+  tcase_add_test(test_case, too_many_weights_are_refused_with_the_time_they_would_take);
+  tcase_add_test(test_case, what_is_wrong_with_a_gradient_check_is_refused_with_a_pointer);
 }
 
 int main(void) { return suite_main("see", add_cases); }
