@@ -61,7 +61,7 @@ __attribute__((warn_unused_result)) enum error_code gradient_check_differences(s
 __attribute__((warn_unused_result)) enum error_code gradient_check_evaluate(struct gradient_check *check, double *out_cost,
                                                                             struct error *error);
 
-double gradient_check_get_cost(const struct gradient_check *check); /* at the weights, after the differences */
+double gradient_check_get_cost(const struct gradient_check *check);          /* at the weights, after the differences */
 uint64_t gradient_check_get_evaluations(const struct gradient_check *check); /* of the cost, so far */
 size_t gradient_check_get_tensor_count(const struct gradient_check *check);
 /* After gradient_check_differences, in the order of computation. */
