@@ -147,6 +147,12 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
   return ERROR_NONE;
 }
 
+uint64_t train_count_steps(const struct network *network, const struct train_settings *settings, size_t row_count) {
+  struct trainer trainer = {.network = network, .settings = settings, .data.train.count = row_count};
+  measure(&trainer);
+  return trainer.total_steps;
+}
+
 /* Some optimizers are for the cost of all rows alone. */
 static enum error_code check_rows(const struct trainer *trainer, struct error *error) {
   const struct spec *optimizer = &trainer->settings->optimizer;

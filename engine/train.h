@@ -154,6 +154,9 @@ struct trainer;
 __attribute__((warn_unused_result)) enum error_code trainer_measure(const struct network *network, const struct train_settings *settings,
                                                                     const struct train_data *data, size_t *out_bytes, struct error *error);
 
+/* Steps of such a run over so many training rows, unless it is ended early. */
+uint64_t train_count_steps(const struct network *network, const struct train_settings *settings, size_t row_count);
+
 /* Floats of the checkpoint block of such a trainer. */
 __attribute__((warn_unused_result)) enum error_code
 trainer_measure_block(const struct network *network, const struct train_settings *settings, size_t *out_count, struct error *error);

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/transfer.h"
 #include "server/api/context.h"
 #include "server/api/handlers.h"
 #include "server/api/once.h"
 #include "server/codec/job_json.h"
 #include "server/codec/network_json.h"
+#include "server/store/models.h"
 #include "server/store/networks.h"
 
 struct submission {
@@ -21,12 +23,16 @@ struct submission {
   struct network_spec network_spec;
   struct network *network;
   struct dataset_row dataset, test_dataset;
+  struct network_spec source_spec; /* of the model that the job starts from … */
+  struct network *source;          /* … NULL: from none */
   struct data_plan plan;
   uint64_t memory_bytes;
 };
 
 static void submission_deinit(struct submission *submission) {
   data_plan_deinit(&submission->plan);
+  network_destroy(submission->source);
+  network_spec_deinit(&submission->source_spec);
   network_destroy(submission->network);
   network_spec_deinit(&submission->network_spec);
   job_spec_deinit(&submission->spec);
@@ -86,6 +92,27 @@ static void load_dataset(struct api *api, const char *name, const char *pointer,
     error_set(error, code, "%s", found.detail);
 }
 
+/* The network of the model that the job starts from. The spec gets its id, so that it can be renamed. */
+static void load_source(struct submission *submission, struct error *error) {
+  struct model_row row = {0};
+  struct job_spec *spec = &submission->spec;
+  struct error found = {0};
+  enum error_code code = models_get(submission->api->store, spec->init_from, &row, &found);
+  if (code == ERROR_NOT_FOUND) {
+    resource_add_missing(submission->api, RESOURCE_MODEL, spec->init_from, "/init_from", error);
+    return;
+  }
+  json_t *json = code == ERROR_NONE ? json_read_own(row.network_json) : NULL;
+  if (code == ERROR_NONE) code = network_spec_from_json(json, "", &submission->source_spec, &found);
+  if (code == ERROR_NONE) code = network_create(&submission->source_spec, &submission->source, &found);
+  if (code == ERROR_NONE)
+    memcpy(spec->init_from, row.id, sizeof row.id);
+  else
+    error_set(error, code, "%s", found.detail);
+  json_decref(json);
+  model_row_deinit(&row);
+}
+
 /* Reads the body and what it names, collecting every error there is. */
 static enum error_code read_body(struct submission *submission, json_t *body, struct error *error) {
   json_t *named = json_copy(body);
@@ -111,6 +138,7 @@ static enum error_code read_body(struct submission *submission, json_t *body, st
   if (spec->data.test_dataset[0] != '\0') {
     load_dataset(submission->api, spec->data.test_dataset, "/test_dataset", &submission->test_dataset, error);
   }
+  if (spec->init_from[0] != '\0') load_source(submission, error);
   return error->code;
 }
 
@@ -160,6 +188,8 @@ static enum error_code check_training(struct submission *submission, struct erro
   enum error_code code = train_settings_resolve(train, submission->network, submission->plan.layout.task, error);
   if (code != ERROR_NONE && code != ERROR_INVALID) return code;
   check_monitor(submission, error);
+  if (submission->source != NULL && transfer_check(submission->source, submission->network, "/init_from", error) == ERROR_OUT_OF_MEMORY)
+    return ERROR_OUT_OF_MEMORY;
   if (error->code != ERROR_NONE) return error->code;
   code = network_check_loss(submission->network, &train->loss, "/loss", error);
   if (code == ERROR_NONE) code = jobs_measure(&submission->spec, submission->network, &submission->plan, &submission->memory_bytes, error);
@@ -216,9 +246,21 @@ static json_t *resolved_spec_to_json(const struct submission *submission) {
 }
 
 static uint64_t count_steps(const struct submission *submission) {
-  const struct train_settings *train = &submission->spec.train;
-  uint64_t batch = (uint64_t)train->batch_size;
-  return (uint64_t)train->epochs * ((submission->plan.train_rows_max + batch - 1) / batch);
+  return train_count_steps(submission->network, &submission->spec.train, submission->plan.train_rows_max);
+}
+
+/* Which layers start with the model's weights, and which don't; null without a model. */
+static json_t *transfer_to_json(const struct submission *submission) {
+  if (submission->source == NULL) return json_null();
+  json_t *taken = json_array(), *fresh = json_array();
+  for (size_t i = 0; i < network_layer_count(submission->network); i++) {
+    size_t at;
+    const enum transfer_fate fate = transfer_judge(submission->source, submission->network, i, &at);
+    const char *name = network_get_layer_name(submission->network, i);
+    if (fate == TRANSFER_TAKEN) json_append(&taken, json_string(name));
+    if (fate == TRANSFER_NEW) json_append(&fresh, json_string(name));
+  }
+  return json_pack("{s:s, s:o, s:o}", "model", submission->spec.init_from, "taken", taken, "new", fresh);
 }
 
 static enum error_code fill_row(const struct submission *submission, struct job_row *row, struct error *error) {
@@ -265,6 +307,7 @@ static enum error_code respond_dry_run(const struct submission *submission, stru
       json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "spec", resolved_spec_to_json(submission), "network_spec",
                 network_spec_to_json(&submission->network_spec), "summary", network_summary(submission->network, training_bytes), "rows",
                 rows, "steps", (json_int_t)count_steps(submission), "memory_bytes", (json_int_t)submission->memory_bytes);
+  json_put(&json, "init_from", transfer_to_json(submission));
   if (code == ERROR_NONE) return respond_json(response, 200, json, error);
   json_decref(json);
   return code;

@@ -3,7 +3,7 @@
 
 enum { THREADS_MAX = 256, PRIORITY_MAX = 100, PRIORITY_DEFAULT = 50 };
 
-const struct param job_params[6] = {
+const struct param job_params[7] = {
     {.name = "name",
      .type = PARAM_TEXT,
      .offset = offsetof(struct job_spec, name),
@@ -13,6 +13,11 @@ const struct param job_params[6] = {
      .flags = PARAM_REQUIRED,
      .offset = offsetof(struct job_spec, network),
      .help = "id or name of the network to train"},
+    {.name = "init_from",
+     .type = PARAM_TEXT,
+     .offset = offsetof(struct job_spec, init_from),
+     .default_name = "",
+     .help = "id or name of a model: layers with the name of one of its layers start with that one's weights"},
     PARAM_INLINE_ROW(struct job_spec, data, data_params),
     PARAM_INLINE_ROW(struct job_spec, train, train_params),
     PARAM_INTEGER_ROW(struct job_spec, threads, 1, THREADS_MAX, 1,

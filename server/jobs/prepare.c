@@ -190,6 +190,7 @@ enum error_code run_prepare(struct run *run, struct error *error) {
     log_start(run);
     code = continue_from_checkpoint(run, error);
   }
+  if (code == ERROR_NONE && run->checkpoint_blob == 0) code = run_take_start_weights(run, error);
   if (code == ERROR_NONE) init_progress(run);
   return code;
 }

@@ -1,7 +1,7 @@
 /* What the files of jobs/ share: struct jobs, and struct run, one job on one thread. Private to jobs/.
  *
  * Files: jobs.c (life, recovery, getters) · arrows.c (submit, pause, resume, cancel) · queue.c (which job is next, memory, threads) ·
- * worker.c (a run from start to end) · keeper.c (its checkpoints, behind its back) · prepare.c (data, network, trainer) · finish.c (test part, model, last transaction) · committer.c (events
+ * worker.c (a run from start to end) · keeper.c (its checkpoints, behind its back) · prepare.c (data, network, trainer) · start_weights.c (a model's) · finish.c (test part, model, last transaction) · committer.c (events
  * and checkpoints to the store) · hub.c (who waits for news) · team.c (threads of a step) · measure.c (memory) · threads.c.
  *
  * Locks, in the order they may be taken: take_mutex, committer.commit_mutex, (the store's), jobs.mutex, then any one of the leaves:
@@ -190,6 +190,9 @@ void keeper_stop(struct run *run);
 __attribute__((warn_unused_result)) enum error_code run_prepare(struct run *run, struct error *error);
 /* Checkpoint into the trainer. */
 __attribute__((warn_unused_result)) enum error_code run_restore(struct run *run, struct error *error);
+
+/* start_weights.c: the weights that the first step begins with, where a model's are asked for. */
+__attribute__((warn_unused_result)) enum error_code run_take_start_weights(struct run *run, struct error *error);
 
 /* finish.c */
 enum ending { ENDING_SUCCEEDED, ENDING_EARLY_STOPPED, ENDING_DIVERGED, ENDING_ERROR, ENDING_PAUSED, ENDING_CANCELLED, ENDING_LEFT };

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "server/store/jobs.h"
 #include "server/store/private.h"
 
 #define MODEL_COLUMNS                                                                                                                      \
@@ -81,9 +82,27 @@ enum error_code models_get(struct store *store, const char *id_or_name, struct m
   return code;
 }
 
+/* A job that is to start from a model, or might have to start again, needs it until it has ended. */
+static enum error_code check_unused(struct connection *connection, int64_t number, struct error *error) {
+  struct query query;
+  query_start(&query, connection,
+              "SELECT jobs.name FROM jobs, models WHERE models.number = ?1 AND (1 << jobs.state) & ?2 AND "
+              "json_extract(jobs.spec, '$.init_from') = models.id LIMIT 1",
+              error);
+  query_bind_int(&query, number);
+  query_bind_int(&query, JOB_STATES_UNFINISHED);
+  char job[LIMIT_NAME_BYTES + 1] = "";
+  while (query_step(&query)) query_get_text(&query, job, sizeof job);
+  enum error_code code = query_finish(&query);
+  if (code == ERROR_NONE && job[0] != '\0')
+    code = error_set(error, ERROR_CONFLICT, "the job \"%s\" starts from this model and has not ended yet", job);
+  return code;
+}
+
 static enum error_code delete_found(struct store *store, struct connection *connection, const char *id_or_name, struct error *error) {
   int64_t number;
   enum error_code code = resource_find(connection, &models_resource, id_or_name, &number, error);
+  if (code == ERROR_NONE) code = check_unused(connection, number, error);
   if (code != ERROR_NONE) return code;
   struct query query;
   query_start(&query, connection, "DELETE FROM models WHERE number = ?1 RETURNING weights_blob", error);
