@@ -25,7 +25,10 @@ static struct kernel_axis make_axis(const struct window *window, size_t index, s
   else if (window->padding->word < 0)
     axis.before = axis.after = size_at(window->padding, index);
   const size_t padded = axis.in + axis.before + axis.after, span = span_of(&axis);
-  if (padded < span) return axis;
+  if (padded < span) {
+    axis.out = window->ceil_mode && span - padded < axis.stride; /* one place, whose window reaches over the end */
+    return axis;
+  }
   axis.out = (padded - span) / axis.stride + 1;
   if (window->ceil_mode && (padded - span) % axis.stride != 0 && axis.out * axis.stride < axis.in + axis.before) axis.out++;
   return axis;

@@ -152,10 +152,10 @@ class Window(Layer):
 class Conv2d(Window):
     kind = nn.Conv2d
 
-    def build(self, filters, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True):
+    def build(self, filters, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, padding_mode="zeros"):
         padding = padding if isinstance(padding, str) else self.per_axis(padding)
         sizes = [self.per_axis(size) for size in (kernel_size, stride)]
-        self.module = self.kind(self.channels(), filters, *sizes, padding, self.per_axis(dilation), groups, bias)
+        self.module = self.kind(self.channels(), filters, *sizes, padding, self.per_axis(dilation), groups, bias, padding_mode)
 
 
 class Conv1d(Conv2d):
@@ -182,9 +182,9 @@ class MaxPool1d(MaxPool2d):
 class AvgPool2d(MaxPool2d):
     function = staticmethod(functional.avg_pool2d)
 
-    def build(self, pool_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    def build(self, pool_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
         sizes = [self.per_axis(size) for size in (pool_size, pool_size if stride is None else stride, padding)]
-        self.arguments = sizes + [ceil_mode, count_include_pad]
+        self.arguments = sizes + [ceil_mode, count_include_pad] + ([] if divisor_override is None else [divisor_override])
 
 
 class AvgPool1d(AvgPool2d):
