@@ -62,6 +62,8 @@ struct layer_tensor {
   float fill;
   size_t zero_row;   /* 1 + index of a row that starts as zeros whatever the initializer; 0: none */
   bool is_penalized; /* l1, l2 apply */
+  bool is_shift;     /* a value for each channel, as batch_norm counts channels, added to all of that channel's in z */
+  bool is_lost;      /* set by the network: a shift that what follows takes off again */
 };
 
 /* A layer of a compiled network, as its kind sees it. */
@@ -78,6 +80,8 @@ struct layer {
   /* Set by kind->compile: */
   struct shape out;           /* one sample of the output */
   enum layer_lengths lengths; /* KEEP and OWN need an output [time, …] of at least two axes; END unless set */
+  bool takes_off_shifts;      /* in training what is added to all values of a channel of its inputs changes nothing */
+  bool passes_shifts_on;      /* what is added to all values of a channel of an input is added to z's */
   size_t tensor_count;
   struct layer_tensor tensors[LIMIT_LAYER_TENSORS]; /* trained */
   size_t buffer_count;

@@ -337,6 +337,32 @@ static enum error_code mark_edges(const struct builder *builder) {
   return ERROR_NONE;
 }
 
+/* Whether all layers that take a node's output take off what is added to a channel of it. */
+static bool is_shift_lost(const struct network *network, size_t index) {
+  bool is_lost = index + 1 < network->node_count && network->nodes[index].activation == NULL;
+  for (size_t i = index + 1; i < network->node_count && is_lost; i++) {
+    const struct node *taker = &network->nodes[i];
+    for (size_t input = 0; input < taker->layer.input_count; input++)
+      if (taker->sources[input] == index)
+        is_lost = is_lost && (taker->layer.takes_off_shifts || (taker->layer.passes_shifts_on && taker->loses_shifts));
+  }
+  return is_lost;
+}
+
+/* A bias whose channel's mean is taken off right after has the gradient 0. Computed, that is the noise of sums that cancel, from which
+ * optimizers that divide by a gradient's size make steps. */
+static void mark_lost_shifts(const struct builder *builder) {
+  struct network *network = builder->network;
+  for (size_t i = network->node_count; i-- > 0;) {
+    struct node *node = &network->nodes[i];
+    node->loses_shifts = is_shift_lost(network, i);
+    for (size_t t = 0; t < node->layer.tensor_count; t++) {
+      struct layer_tensor *tensor = &node->layer.tensors[t];
+      tensor->is_lost = tensor->is_shift && node->loses_shifts;
+    }
+  }
+}
+
 /* All steps; builder's arrays are allocated. */
 static enum error_code build(const struct builder *builder) {
   struct network *network = builder->network;
@@ -347,6 +373,7 @@ static enum error_code build(const struct builder *builder) {
   for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) code = compile_node(builder, &network->nodes[i]);
   if (code == ERROR_NONE) code = lay_out(builder);
   if (code == ERROR_NONE) mark_needs(builder);
+  if (code == ERROR_NONE) mark_lost_shifts(builder);
   return code == ERROR_NONE ? mark_edges(builder) : code;
 }
 

@@ -22,6 +22,7 @@ struct node {
   size_t lengths_at;             /* index of the node that keeps the lengths of this one's output, itself or one before; or NO_LENGTHS */
   size_t sources[LIMIT_LAYER_INPUTS]; /* index of a node, or SOURCE_INPUT */
   bool adds[LIMIT_LAYER_INPUTS];      /* this edge's gradient goes to scratch and is added */
+  bool loses_shifts;                  /* in training, what is added to all values of a channel of its output changes nothing */
   bool needs_gradient;                /* it, or a layer that its input comes from, has weights to train */
 };
 

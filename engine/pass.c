@@ -139,6 +139,10 @@ static void backward_layer(struct workspace *workspace, const struct pass_option
     scratch += pass->batch * source_size(network, source);
   }
   node->layer.kind->backward(&node->layer, pass);
+  for (size_t i = 0; i < node->layer.tensor_count && !pass->skips_gradients; i++) {
+    const struct layer_tensor *tensor = &node->layer.tensors[i];
+    if (tensor->is_lost) memset(pass->gradients + tensor->offset, 0, shape_size(&tensor->shape) * sizeof *pass->gradients);
+  }
   for (size_t input = 0; input < node->layer.input_count; input++)
     if (pass->dx[input] != targets[input])
       add_values(pass->batch * source_size(network, node->sources[input]), pass->dx[input], targets[input]);

@@ -22,6 +22,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   }
   layer->out = layer->in[0];
   layer->lengths = LAYER_LENGTHS_KEEP;
+  layer->passes_shifts_on = true;
   layer->flops_per_sample = (double)(layer->input_count - 1) * (double)shape_size(&layer->out);
   return ERROR_NONE;
 }

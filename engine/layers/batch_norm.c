@@ -40,6 +40,12 @@ enum { BLOCK_CHANNELS = 64, COST_PER_VALUE = 2 };
 
 static size_t find_channel_axis(const struct shape *shape) { return shape->rank == 2 ? 1 : 0; }
 
+/* A frozen layer is the fixed map that it is in inference. */
+static bool uses_batch_statistics(const struct layer *layer, bool training) {
+  const struct batch_norm *norm = layer->settings;
+  return (training && !layer->is_frozen) || !norm->track_running_stats;
+}
+
 static enum error_code compile(struct layer *layer, struct error *error) {
   const struct batch_norm *norm = layer->settings;
   if (layer->in[0].rank == 0)
@@ -54,10 +60,11 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   }
   layer->out = layer->in[0];
   layer->lengths = LAYER_LENGTHS_KEEP;
+  layer->takes_off_shifts = uses_batch_statistics(layer, true);
   struct shape channels = {.rank = 1, .sizes = {layer->out.sizes[find_channel_axis(&layer->out)]}};
   if (norm->affine) {
     layer_add_tensor(layer, "weight", &channels)->fill = 1;
-    layer_add_tensor(layer, "bias", &channels);
+    layer_add_tensor(layer, "bias", &channels)->is_shift = true;
   }
   if (norm->track_running_stats) {
     layer_add_buffer(layer, "running_mean", &channels, 0);
@@ -154,12 +161,6 @@ static void update_running(const struct job *job, size_t channel, double mean, d
   *running_mean = (float)(norm->momentum * (double)*running_mean + (1 - norm->momentum) * mean);
   if (n > 1) /* one value has no unbiased variance: the running one stays */
     *running_var = (float)(norm->momentum * (double)*running_var + (1 - norm->momentum) * variance * n / (n - 1));
-}
-
-/* A frozen layer is the fixed map that it is in inference. */
-static bool uses_batch_statistics(const struct layer *layer, bool training) {
-  const struct batch_norm *norm = layer->settings;
-  return (training && !layer->is_frozen) || !norm->track_running_stats;
 }
 
 static void forward_block(const struct job *job, size_t block) {

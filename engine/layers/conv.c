@@ -54,6 +54,7 @@ static void add_tensors(struct layer *layer, const struct kernel_conv *kernel) {
   struct layer_tensor *bias = layer_add_tensor(layer, "bias", &(struct shape){.rank = 1, .sizes = {kernel->filters}});
   bias->initializer = &conv->bias_initializer;
   bias->fan_in = group_channels * taps;
+  bias->is_shift = true;
 }
 
 enum error_code conv_compile(struct layer *layer, size_t axis_count, struct error *error) {

@@ -45,6 +45,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
     struct layer_tensor *bias = layer_add_tensor(layer, "bias", &(struct shape){.rank = 1, .sizes = {units}});
     bias->initializer = &dense->bias_initializer;
     bias->fan_in = features;
+    bias->is_shift = in->rank <= 2;
   }
   /* Each product has two of x or z, W, δ as operands. */
   layer->half_per_sample = shape_size(in) / features * (features + units);

@@ -49,7 +49,7 @@ static enum error_code compile(struct layer *layer, struct error *error) {
   memcpy(row.sizes, layer->out.sizes + rank - axes, axes * sizeof row.sizes[0]);
   if (norm->elementwise_affine) {
     layer_add_tensor(layer, "weight", &row)->fill = 1;
-    if (norm->bias) layer_add_tensor(layer, "bias", &row);
+    if (norm->bias) layer_add_tensor(layer, "bias", &row)->is_shift = axes == 1 && rank <= 2;
   }
   layer->saved_per_sample = 2 * (shape_size(&layer->out) / shape_size(&row));
   layer->flops_per_sample = 6.0 * (double)shape_size(&layer->out);

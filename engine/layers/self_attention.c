@@ -86,6 +86,7 @@ static void add_bias(struct layer *layer, const char *name, size_t size) {
   struct layer_tensor *tensor = layer_add_tensor(layer, name, &(struct shape){.rank = 1, .sizes = {size}});
   tensor->initializer = &attention->bias_initializer;
   tensor->fan_in = layer->in[0].sizes[1];
+  tensor->is_shift = size == layer->in[0].sizes[1]; /* that of z */
 }
 
 static void add_tensors(struct layer *layer, size_t width) {

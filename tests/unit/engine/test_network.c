@@ -435,6 +435,59 @@ START_TEST(leaving_out_the_input_gradient_changes_nothing_else) {
 }
 END_TEST
 
+/* Which biases change nothing, because batch norm takes each channel's mean off right after. */
+static const struct {
+  const char *layers;
+  bool is_lost;
+} shifts[] = {
+    {"dense units=3 name=tested; batch_norm", true},
+    {"dense units=3 name=tested; batch_norm affine=0 track_running_stats=0", true},
+    {"dense units=3 name=tested activation=tanh; batch_norm", false},
+    {"dense units=3 name=tested; dense units=3", false},
+    {"dense units=3 name=tested", false},
+    {"dense units=3 name=tested; batch_norm trainable=0", false},
+    {"dense units=3 name=before; dense units=3 name=tested; add inputs=tested,before; batch_norm", true},
+    {"dense units=3 name=tested; add inputs=tested,tested activation=relu; batch_norm", false},
+    {"dense units=3 name=tested; batch_norm name=n; add inputs=tested,n", false},
+    {"dense units=3 name=tested; batch_norm name=n; batch_norm inputs=tested name=m; add inputs=m,n", true},
+    {"reshape shape=1x2x2; dense units=3 name=tested; batch_norm; flatten", false},
+    {"reshape shape=2x2; dense units=3 name=tested; batch_norm; flatten", true},
+    {"reshape shape=1x2x2; conv2d filters=2 kernel_size=1 name=tested; batch_norm; flatten", true},
+};
+enum { SHIFTS = sizeof shifts / sizeof shifts[0] };
+
+START_TEST(a_bias_that_is_taken_off_again_has_the_gradient_0) {
+  struct network_spec spec;
+  struct network *network = create(&spec, "4", shifts[_i].layers);
+  struct workspace *workspace;
+  struct spec loss;
+  struct error error = {0};
+  spec_parse(&loss, &loss_kinds, "squared_error");
+  ck_assert_int_eq(workspace_create(network, 8, true, &workspace, &error), ERROR_NONE);
+  float x[8 * 4], target[8 * 12] = {0}, parameters[256], buffers[64], gradients[256];
+  random_fill_normal(&(struct random_stream){.seed = 8, .purpose = 90}, 0, 8 * 4, x);
+  network_initialize(network, 12, parameters, buffers);
+  const struct pass_options options = {.batch = 8, .training = true};
+  for (size_t i = 0; i < network_parameter_count(network); i++) parameters[i] += 0.1f + 0.01f * (float)i;
+  for (size_t i = 0; i < 8 * 12; i++) target[i] = (float)(i % 5);
+  network_forward(network, workspace, &options, x, parameters, buffers);
+  network_backward(network, workspace, &options, x, parameters, &loss, NULL, target, gradients, NULL);
+  for (size_t i = 0; i < network_layer_count(network); i++) {
+    const struct layer *layer = network_get_layer(network, i);
+    if (strcmp(layer->name, "tested") != 0) continue;
+    const struct layer_tensor *bias = &layer->tensors[1];
+    for (size_t j = 0; j < shape_size(&bias->shape); j++)
+      ck_assert_msg((gradients[bias->offset + j] == 0) == shifts[_i].is_lost, "%s: %g", shifts[_i].layers,
+                    (double)gradients[bias->offset + j]);
+    ck_assert(gradients[layer->tensors[0].offset] != 0);
+  }
+  workspace_destroy(workspace);
+  network_destroy(network);
+  network_spec_deinit(&spec);
+  spec_deinit(&loss);
+}
+END_TEST
+
 START_TEST(inference_writes_no_buffers_and_draws_no_masks) {
   struct scene scene;
   struct error error = {0};
@@ -603,6 +656,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, order_of_pieces_changes_no_bit_of_a_step);
   tcase_add_test(test_case, the_same_step_gives_the_same_bits_again);
   tcase_add_test(test_case, leaving_out_the_input_gradient_changes_nothing_else);
+  tcase_add_loop_test(test_case, a_bias_that_is_taken_off_again_has_the_gradient_0, 0, SHIFTS);
   tcase_add_test(test_case, inference_writes_no_buffers_and_draws_no_masks);
   tcase_add_test(test_case, start_values_follow_from_the_seed);
   tcase_add_test(test_case, penalties_are_those_of_the_weights_only);
