@@ -88,14 +88,22 @@ static void fetch_row(const struct trainer *trainer, size_t index) {
   for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) __builtin_prefetch(row + at);
 }
 
+/* The epoch's order of the rows. Where one batch takes them all, they stay as they stand: sums then are the same to the bit as long as their
+ * terms are, and L-BFGS, which lives on differences of gradients, sees none where there is none. */
+static void shuffle(struct trainer *trainer) {
+  const size_t count = trainer->data.train.count;
+  const struct random_stream stream = {
+      .seed = (uint64_t)trainer->settings->seed, .purpose = RANDOM_SHUFFLE, .epoch = trainer->position.epoch};
+  if (trainer->batch_size < count)
+    random_permutation(&stream, count, trainer->order);
+  else
+    for (size_t i = 0; i < count; i++) trainer->order[i] = (uint32_t)i;
+  trainer->order_epoch = trainer->position.epoch;
+}
+
 size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
   const struct train_rows *rows = &trainer->data.train;
-  if (trainer->order_epoch != trainer->position.epoch) {
-    const struct random_stream stream = {
-        .seed = (uint64_t)trainer->settings->seed, .purpose = RANDOM_SHUFFLE, .epoch = trainer->position.epoch};
-    random_permutation(&stream, rows->count, trainer->order);
-    trainer->order_epoch = trainer->position.epoch;
-  }
+  if (trainer->order_epoch != trainer->position.epoch) shuffle(trainer);
   const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->step_rows + index * trainer->batch_size;
   const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
   const size_t ahead = trainer->input_size <= SHORT_ROW_FLOATS ? trainer->batch_size : ROWS_AHEAD;
