@@ -23,7 +23,8 @@ struct activation_kind {
   const char *formula; /* "a = max(0, z)" */
   bool is_row_wise;    /* each a follows from a whole row of z: its derivative is a matrix */
   enum activation_flat flat;
-  float steepest; /* the slope that "flat" is measured by: largest |∂a/∂z|, or that far above 0; 0 where never flat */
+  float steepest;            /* the slope that "flat" is measured by: largest |∂a/∂z|, or that far above 0; 0 where never flat */
+  float (*inverse)(float a); /* a z that f makes a, 0 < a < 1: of activations that losses are fused with; NULL: z = a will do */
   /* a = f(z). `a` may be the same array as `z`. */
   void (*forward)(const void *settings, size_t rows, size_t width, const float *z, float *a);
   /* In place: delta holds ∂C/∂a on entry and δ = ∂C/∂z on return. */

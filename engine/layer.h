@@ -136,6 +136,7 @@ struct layer_kind {
   const char *gradient_formula; /* "∂C/∂W = δ xᵀ, …", for whoever looks into a step; NULL: not told */
   size_t input_min, input_max;  /* how many inputs it takes */
   bool takes_tokens;            /* x holds numbers of tokens; its parameters are called input_dim ("auto": the dataset's) and padding_idx */
+  bool normalizes;              /* its output does not depend on the scale of its input */
   /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_*, work_* and counts are 0 on entry. Sets (error_set) a
    * detail that names both layers and shapes; the caller puts the pointer. Sizes up to LIMIT_SAMPLE_VALUES are fine for products
    * of two; the caller checks what compile has set. */

@@ -113,6 +113,7 @@ const float *workspace_get_output(const struct workspace *workspace);
 const float *workspace_get_output_z(const struct workspace *workspace);
 /* [batch] real steps along axis 0 of each sample of the output; NULL if all are. Behind them the output is 0. */
 const uint32_t *workspace_get_output_lengths(const struct workspace *workspace);
+const uint32_t *workspace_get_lengths(const struct workspace *workspace, size_t layer); /* likewise of any layer */
 /* The output of the last forward pass over `samples` samples beside their targets, as the loss_… functions take it; class weights are the
  * caller's to set. */
 struct loss_batch workspace_get_loss_batch(const struct workspace *workspace, const struct spec *loss, size_t samples, const float *target);
@@ -129,6 +130,9 @@ void network_backward(const struct network *network, struct workspace *workspace
 
 /* Whether this loss gives δ of the output layer at once, computed together with its activation. */
 bool network_is_fused(const struct network *network, const struct spec *loss);
+
+/* A loss's rows and their width in the output of `samples` samples; no arrays yet. */
+struct loss_batch network_lay_out_loss(const struct network *network, const struct spec *loss, size_t samples);
 
 /* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes, or one for each
  * step of a sequence [time, classes]. */

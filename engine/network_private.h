@@ -62,10 +62,6 @@ struct node_memory {
 static inline size_t source_lengths_at(const struct network *network, size_t source) {
   return source == SOURCE_INPUT ? NO_LENGTHS : network->nodes[source].lengths_at;
 }
-
-/* A loss's rows and their width in the output of `samples` samples; no arrays yet. */
-struct loss_batch network_lay_out_loss(const struct network *network, const struct spec *loss, size_t samples);
-
 /* Lengths for a node that keeps lengths of its own although its layer writes none: its inputs' differ, the shorter holds. */
 void lengths_take_shorter(const struct layer *layer, const uint32_t *const *lengths, size_t batch, uint32_t *out_lengths);
 

@@ -141,7 +141,8 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
          add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
          add_product(&bytes, trainer->data.train.count, sizeof(uint32_t)) &&
          add_product(&bytes, trainer->value_max, sizeof(struct train_value)) && add_product(&bytes, report_name_bytes(trainer), 1) &&
-         add_product(&bytes, trainer->output_width, sizeof(double));
+         add_product(&bytes, trainer->output_width, 2 * sizeof(double) + 2 * sizeof(float)) &&
+         add_product(&bytes, trainer->layer_count, sizeof(struct diagnosis_layer));
   if (!fits) return error_set(error, ERROR_OVER_BUDGET, "the memory that this network needs can't be addressed");
   *out_bytes = bytes;
   return ERROR_NONE;
@@ -246,13 +247,17 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->batch_x = allocate_floats(trainer->batch_size * trainer->input_size);
   trainer->batch_y = allocate_floats(trainer->batch_size * trainer->target_width);
   trainer->order = calloc(trainer->data.train.count + 1, sizeof(uint32_t));
+  trainer->diagnosed = calloc(trainer->layer_count, sizeof(struct diagnosis_layer));
+  trainer->constant_z = calloc(2 * trainer->output_width, sizeof(float));
+  trainer->target_means = calloc(trainer->output_width, sizeof(double));
   trainer->values = calloc(trainer->value_max, sizeof(struct train_value));
   trainer->names = calloc(report_name_bytes(trainer) + 1, 1);
   if (trainer->half_count > 0) trainer->half = (uint16_t *)(void *)allocate_floats(trainer->half_count / 2 + 1);
   if (trainer->half_count > 0 && trainer->half == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   if (accumulates(trainer) && trainer->batch_gradients == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->trial_buffers || !trainer->scratch || !trainer->batch_x ||
-      !trainer->batch_y || !trainer->order || !trainer->values || !trainer->names)
+      !trainer->batch_y || !trainer->order || !trainer->values || !trainer->names || !trainer->diagnosed || !trainer->constant_z ||
+      !trainer->target_means)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   enum error_code code = workspace_create(trainer->network, trainer->batch_size, true, &trainer->workspace, error);
   if (code == ERROR_NONE && trainer->data.validation.count > 0)
@@ -307,6 +312,8 @@ enum error_code trainer_create(const struct network *network, const struct train
   network_initialize(network, (uint64_t)settings->seed, trainer->parameters, trainer->buffers);
   trainer_set_weights(trainer, trainer->parameters, NULL);
   trainer->position = (struct train_position){.version = TRAIN_POSITION_VERSION};
+  diagnosis_start(&trainer->position.diagnosis);
+  trainer_gather_facts(trainer);
   trainer->order_epoch = UINT64_MAX;
   *out_trainer = trainer;
   return ERROR_NONE;
@@ -328,6 +335,9 @@ void trainer_destroy(struct trainer *trainer) {
   free(trainer->batch_x);
   free(trainer->batch_y);
   free(trainer->order);
+  free(trainer->diagnosed);
+  free(trainer->constant_z);
+  free(trainer->target_means);
   free(trainer->values);
   free(trainer->names);
   free(trainer);

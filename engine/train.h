@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/diagnosis/diagnosis.h"
 #include "engine/error.h"
 #include "engine/metric.h"
 #include "engine/network.h"
@@ -58,6 +59,8 @@ struct train_data {
   enum task task;
   size_t class_count;                  /* classification */
   struct train_rows train, validation; /* validation.count may be 0 */
+  const char *const *class_names;      /* [class_count], or a multilabel task's labels, for the doctor to speak of; NULL: by number */
+  const char *const *input_names;      /* [values of an input], likewise */
   const double *target_scale;          /* regression: [width], what a target was divided by; mae is reported times it. NULL: all 1 */
 };
 
@@ -79,6 +82,7 @@ struct train_report {
                                           besides; epoch: also loss, accuracy or mae, validation_loss, validation_accuracy or
                                           validation_mae, layers.<name>.….
                                           Losses are without the l1, l2 penalties, so that training, validation and test compare. */
+  uint32_t diagnosis_news; /* a bit for each of diagnosis_rules whose finding is new, past, or of another severity: trainer_list_findings */
 };
 
 enum { ALGORITHM_SCALARS = 8 };
@@ -100,8 +104,9 @@ struct train_position {
   uint64_t optimizer_step;
   double algorithm_scalars[ALGORITHM_SCALARS]; /* the kind's own; 0 before the first step */
   struct schedule_state schedule;
+  struct diagnosis_state diagnosis;
 };
-enum { TRAIN_POSITION_VERSION = 3 };
+enum { TRAIN_POSITION_VERSION = 4 };
 
 /* A consistent state of a run; borrowed for the duration of the callback, and with `settle` what is not fleeting for longer. */
 struct train_snapshot {
@@ -187,6 +192,9 @@ const float *trainer_get_buffers(const struct trainer *trainer);
 const double *trainer_get_class_weights(const struct trainer *trainer);
 uint64_t trainer_get_total_steps(const struct trainer *trainer);
 uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer);
+/* What the doctor found so far, of the rules in the mask (UINT32_MAX: all). May be called from a report. Returns how many; names are borrowed
+ * from the trainer. */
+size_t trainer_list_findings(const struct trainer *trainer, uint32_t rules, struct diagnosis_finding out_findings[DIAGNOSIS_RULES_MAX]);
 
 /* Outputs [count, width] for `rows`, in inference mode, batch by batch through `workspace` (created for inference). */
 void predict_rows(const struct network *network, struct workspace *workspace, size_t workspace_batch, const struct parallel *parallel,

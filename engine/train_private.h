@@ -3,19 +3,8 @@
 #define ENGINE_TRAIN_PRIVATE_H
 
 #include "engine/activity.h"
+#include "engine/diagnosis/diagnosis.h"
 #include "engine/train.h"
-
-/* Of each layer: the first three at an epoch's last step, the others over the epoch's sample (activity.h). */
-enum layer_value {
-  LAYER_GRADIENT_NORM,
-  LAYER_WEIGHT_NORM,
-  LAYER_UPDATE_RATIO,
-  LAYER_ACTIVATION_MEAN,
-  LAYER_ACTIVATION_STD,
-  LAYER_DEAD_FRACTION,
-  LAYER_SATURATED_FRACTION,
-  LAYER_VALUES
-};
 
 struct trainer {
   const struct network *network;
@@ -72,6 +61,12 @@ struct trainer {
   const struct train_sink *sink; /* while trainer_run runs */
   bool is_unsettled;             /* a checkpoint may still be read from the block */
 
+  /* Diagnosis. Owned. */
+  struct diagnosis_facts facts;
+  struct diagnosis_layer *diagnosed; /* [layer_count] */
+  float *constant_z, *constant_a;    /* [output_width]: the best constant answer */
+  double *target_means;              /* [output_width] */
+
   /* Reports. Owned. */
   struct train_value *values;
   size_t value_max;
@@ -94,6 +89,8 @@ bool trainer_has_ended(const struct trainer *trainer);
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
 /* To be called before anything but a forward pass writes to the block. */
 void trainer_settle(struct trainer *trainer);
+/* A row's target as the loss wants it: the row itself, or a class as one 1 among 0s. */
+void trainer_copy_target(const struct trainer *trainer, const float *row, float *target);
 /* The step under way will be reported. */
 bool trainer_is_at_report(const struct trainer *trainer);
 /* The step under way is its epoch's last. */
@@ -102,7 +99,21 @@ bool trainer_is_at_last_batch(const struct trainer *trainer);
 void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
                            double *weight);
 
+/* train_diagnosis.c */
+/* Facts of the run, once data, weights' layout and loss are known; batch_x and batch_y are written to. */
+void trainer_gather_facts(struct trainer *trainer);
+/* A step has been taken. */
+void trainer_diagnose_step(struct trainer *trainer);
+struct epoch_values;
+/* An epoch is over, or the run diverges at `step`: in layer `diverged_layer`, "" for none in particular; NULL: it doesn't. Returns the rules
+ * with news. */
+uint32_t trainer_diagnose_epoch(struct trainer *trainer, uint64_t step, const struct epoch_values *values, const char *diverged_layer);
+
 /* train_report.c */
+/* The activation that a layer's settings name; its kind is NULL where there is none. */
+static inline const struct spec *activation_of_layer(const struct layer *layer) {
+  return &((const struct layer_common *)layer->settings)->activation;
+}
 struct epoch_values {
   double loss, hits;                       /* hits: accuracy or, for regression, mae */
   double validation_loss, validation_hits; /* NAN: no validation part */

@@ -12,10 +12,6 @@ enum { STEP_VALUES = 4, EPOCH_VALUES = 4, LAYER_NAME_BYTES = LIMIT_NAME_BYTES + 
 static const char *const layer_value_names[LAYER_VALUES] = {"gradient_norm",  "weight_norm",   "update_ratio",      "activation_mean",
                                                             "activation_std", "dead_fraction", "saturated_fraction"};
 
-static const struct spec *activation_of_layer(const struct layer *layer) {
-  return &((const struct layer_common *)layer->settings)->activation;
-}
-
 size_t trainer_unit_count(const struct trainer *trainer, size_t layer) {
   const struct layer *of = network_get_layer(trainer->network, layer);
   return activity_unit_count(&of->out, activation_of_layer(of));
@@ -163,6 +159,7 @@ void report_measure_activity(struct trainer *trainer, size_t rows) {
     const struct activity_batch values = {.shape = &layer->out,
                                           .activation = activation_of_layer(layer),
                                           .rows = rows,
+                                          .lengths = workspace_get_lengths(trainer->workspace, i),
                                           .z = workspace_get_z(trainer->workspace, i),
                                           .a = workspace_get_a(trainer->workspace, i)};
     activity_add(&trainer->activities[i], peaks, &values);

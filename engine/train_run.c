@@ -71,8 +71,7 @@ bool trainer_is_at_report(const struct trainer *trainer) {
 
 /* ---- one step ---- */
 
-/* A row's target as the loss wants it: the row itself, or a class as one 1 among 0s. */
-static void copy_target(const struct trainer *trainer, const float *row, float *target) {
+void trainer_copy_target(const struct trainer *trainer, const float *row, float *target) {
   if (trainer->row_width == trainer->target_width) {
     memcpy(target, row, trainer->row_width * sizeof(float));
     return;
@@ -111,7 +110,7 @@ size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
     const size_t row = trainer->order[first + i];
     fetch_row(trainer, first + i + ahead);
     memcpy(trainer->batch_x + i * trainer->input_size, rows->x + row * trainer->input_size, trainer->input_size * sizeof(float));
-    copy_target(trainer, rows->y + row * trainer->row_width, trainer->batch_y + i * trainer->target_width);
+    trainer_copy_target(trainer, rows->y + row * trainer->row_width, trainer->batch_y + i * trainer->target_width);
   }
   return count;
 }
@@ -153,12 +152,13 @@ static void describe_divergence(struct run *run, size_t rows, bool is_backward) 
     (void)snprintf(result->detail, sizeof result->detail, "the %s is not finite at step %llu", is_backward ? "gradient" : "loss", step);
 }
 
-static void report(struct run *run, uint64_t step, bool is_epoch_end, size_t value_count) {
+static void report(struct run *run, uint64_t step, bool is_epoch_end, size_t value_count, uint32_t diagnosis_news) {
   const struct train_report news = {.step = step,
                                     .epoch = run->trainer->position.epoch,
                                     .is_epoch_end = is_epoch_end,
                                     .value_count = value_count,
-                                    .values = run->trainer->values};
+                                    .values = run->trainer->values,
+                                    .diagnosis_news = diagnosis_news};
   run->sink->report(run->sink->context, &news);
 }
 
@@ -200,7 +200,9 @@ static bool take_step(struct run *run) {
   position->batch_loss = algorithm_mean(&cost);
   if (outcome == STEP_DIVERGED) {
     describe_divergence(run, trainer->gathered_rows, isfinite(cost.loss_sum));
-    report(run, position->step + 1, false, report_fill_step(trainer));
+    const struct epoch_values none = {NAN, NAN, NAN, NAN};
+    const uint32_t findings = trainer_diagnose_epoch(trainer, position->step + 1, &none, run->result->diverged_layer);
+    report(run, position->step + 1, false, report_fill_step(trainer), findings);
     return false;
   }
   report_measure_activity(trainer, trainer->gathered_rows);
@@ -214,6 +216,7 @@ static bool take_step(struct run *run) {
   }
   position->batch_in_epoch++;
   position->step++;
+  trainer_diagnose_step(trainer);
   return true;
 }
 
@@ -245,7 +248,8 @@ static enum error_code poll(struct run *run, bool *out_stop) {
 static const float *validation_targets(struct trainer *trainer, size_t first, size_t count) {
   const float *rows = trainer->data.validation.y + first * trainer->row_width;
   if (trainer->row_width == trainer->target_width) return rows;
-  for (size_t i = 0; i < count; i++) copy_target(trainer, rows + i * trainer->row_width, trainer->batch_y + i * trainer->target_width);
+  for (size_t i = 0; i < count; i++)
+    trainer_copy_target(trainer, rows + i * trainer->row_width, trainer->batch_y + i * trainer->target_width);
   return trainer->batch_y;
 }
 
@@ -322,8 +326,10 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
   keep_if_best(trainer, monitored[trainer_get_monitor(trainer)]);
   const double base = ((const struct optimizer_common *)trainer->settings->optimizer.settings)->learning_rate;
   schedule_end_epoch(&trainer->settings->schedule, base, monitored, &position->schedule);
-  report(run, position->step, true, report_fill_epoch(trainer, report_fill_step(trainer), &values));
   check_epoch(run, &values);
+  const char *diverged_layer = run->result->outcome == TRAIN_DIVERGED ? run->result->diverged_layer : NULL;
+  const uint32_t findings = trainer_diagnose_epoch(trainer, position->step, &values, diverged_layer);
+  report(run, position->step, true, report_fill_epoch(trainer, report_fill_step(trainer), &values), findings);
   return ERROR_NONE;
 }
 
@@ -371,7 +377,7 @@ static enum error_code advance(struct run *run, bool *out_stop) {
   if (is_at_epoch_end(trainer))
     code = end_epoch(run, &is_stopped);
   else if (trainer->position.step % run->trainer->report_every == 0)
-    report(run, trainer->position.step, false, report_fill_step(trainer));
+    report(run, trainer->position.step, false, report_fill_step(trainer), 0);
   if (run->result->outcome == TRAIN_DIVERGED) {
     *out_stop = true;
     return code;

@@ -121,9 +121,12 @@ void workspace_destroy(struct workspace *workspace) {
 
 const float *workspace_get_output(const struct workspace *workspace) { return workspace->nodes[workspace->network->node_count - 1].a; }
 const float *workspace_get_output_z(const struct workspace *workspace) { return workspace->nodes[workspace->network->node_count - 1].z; }
-const uint32_t *workspace_get_output_lengths(const struct workspace *workspace) {
-  size_t at = workspace->network->nodes[workspace->network->node_count - 1].lengths_at;
+const uint32_t *workspace_get_lengths(const struct workspace *workspace, size_t layer) {
+  size_t at = workspace->network->nodes[layer].lengths_at;
   return at == NO_LENGTHS ? NULL : workspace->nodes[at].lengths;
+}
+const uint32_t *workspace_get_output_lengths(const struct workspace *workspace) {
+  return workspace_get_lengths(workspace, workspace->network->node_count - 1);
 }
 struct loss_batch workspace_get_loss_batch(const struct workspace *workspace, const struct spec *loss, size_t samples,
                                            const float *target) {

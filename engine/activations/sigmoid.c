@@ -16,9 +16,12 @@ static inline double f64(const void *settings, double z) {
 
 ACTIVATION_BY_VALUE(void)
 
+static float inverse(float a) { return logf(a / (1.0f - a)); }
+
 const struct activation_kind activation_sigmoid = {
     .kind = {.name = "sigmoid", .summary = "squashes to (0, 1): yes or no"},
     .formula = "a = 1 / (1 + exp(-z))",
+    .inverse = inverse,
     .flat = ACTIVATION_FLAT_BOTH,
     .steepest = 0.25f,
     .forward = forward,

@@ -46,9 +46,13 @@ static void forward64(const void *settings, size_t rows, size_t width, const dou
   }
 }
 
+/* Up to a constant, which softmax takes away. */
+static float inverse(float a) { return logf(a); }
+
 const struct activation_kind activation_softmax = {
     .kind = {.name = "softmax", .summary = "probabilities over the last axis"},
     .formula = "a_j = exp(z_j) / sum_k exp(z_k)",
+    .inverse = inverse,
     .is_row_wise = true,
     .forward = forward,
     .backward = backward,

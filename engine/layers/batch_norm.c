@@ -304,6 +304,7 @@ const struct layer_kind layer_batch_norm = {
                         "sqrt(variance + epsilon) (δ - mean(δ) - u mean(δ u))",
     .input_min = 1,
     .input_max = 1,
+    .normalizes = true,
     .compile = compile,
     .forward = forward,
     .backward = backward,

@@ -191,6 +191,7 @@ const struct layer_kind layer_layer_norm = {
                         "mean(g) - u mean(g u)) / sqrt(variance + epsilon)",
     .input_min = 1,
     .input_max = 1,
+    .normalizes = true,
     .compile = compile,
     .forward = forward,
     .backward = backward,

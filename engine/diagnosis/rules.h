@@ -1,0 +1,67 @@
+/* The rules, one in each file of this folder, and what they share. */
+#ifndef ENGINE_DIAGNOSIS_RULES_H
+#define ENGINE_DIAGNOSIS_RULES_H
+
+#include <math.h>
+#include <stdio.h>
+
+#include "engine/diagnosis/diagnosis.h"
+
+/* One row a rule, causes before their consequences. */
+/* clang-format off */
+#define DIAGNOSIS_RULES(row) \
+  row(divergence) \
+  row(unscaled_input) \
+  row(class_imbalance) \
+  row(exploding_gradients) \
+  row(vanishing_gradients) \
+  row(dead_relu) \
+  row(saturation) \
+  row(learning_rate_too_high) \
+  row(learning_rate_too_low) \
+  row(plateau) \
+  row(overfitting) \
+  row(still_improving)
+/* clang-format on */
+#define DIAGNOSIS_DECLARE(name) extern const struct diagnosis_rule diagnosis_##name;
+DIAGNOSIS_RULES(DIAGNOSIS_DECLARE)
+
+/* A limit as it stands in the code, for the rule's text. */
+#define SAY(limit) SAY_EXPANDED(limit)
+#define SAY_EXPANDED(limit) #limit
+
+static inline double diagnosis_layer_value(const struct diagnosis_view *view, size_t layer, enum layer_value value) {
+  return (double)view->epoch->layer_values[layer * LAYER_VALUES + value];
+}
+
+/* The hidden layer with the largest `value` among those for which `has` is set; how many are at or above `limit`. Returns
+ * DIAGNOSIS_NO_LAYER if there is none. */
+int diagnosis_find_worst(const struct diagnosis_view *view, enum layer_value value, bool (*has)(const struct diagnosis_layer *layer),
+                         double limit, double *out_worst, size_t *out_count);
+
+/* ‖Δw‖ / ‖w‖ of all weights together, by the epoch's last step. NAN: nothing is trained. */
+double diagnosis_update_ratio(const struct diagnosis_view *view);
+
+/* Nearly all units of some layer are dead: nothing before it learns, whatever else it looks like. */
+bool diagnosis_has_dead_layer(const struct diagnosis_view *view);
+
+/* Gradients of the layers with weights, as root mean square per weight: norms alone would compare sizes of layers. */
+#define VANISHED_RATIO 0.001
+struct gradient_profile {
+  double last_rms;       /* of the last such layer, which takes the loss's gradient first */
+  double least_rms;      /* of all others */
+  int least_layer;       /* where that is */
+  size_t vanished_count; /* layers below VANISHED_RATIO · last_rms */
+};
+/* Gradients that are exactly 0 are left out: they are not small but cut off, as before batch norm over a batch of one row. False: there is
+ * nothing to compare. */
+bool diagnosis_profile_gradients(const struct diagnosis_view *view, struct gradient_profile *out_profile);
+
+/* "class \"setosa\"", or "class 3" where they have no names. */
+enum { DIAGNOSIS_NAME_BYTES = 80 };
+const char *diagnosis_name(const char *noun, const char *const *names, double index, char out_text[DIAGNOSIS_NAME_BYTES]);
+
+bool diagnosis_has_no_clipping(const struct diagnosis_facts *facts);
+bool diagnosis_has_no_normalization(const struct diagnosis_facts *facts);
+
+#endif
