@@ -143,7 +143,12 @@ enum error_code jobs_get_events(struct api *api, const struct request *request, 
   return ERROR_NONE;
 }
 
-/* State changes stand in the log too, in words. */
+static const char *get_text(const json_t *object, const char *name) {
+  const char *text = json_string_value(json_object_get(object, name));
+  return text == NULL ? "?" : text;
+}
+
+/* State changes and what the doctor found stand in the log too, in words. */
 static void write_log_line(FILE *file, const struct event_row *event) {
   char time[JSON_TIME_BYTES];
   json_format_time(event->at_ms, time);
@@ -152,6 +157,14 @@ static void write_log_line(FILE *file, const struct event_row *event) {
     return;
   }
   json_t *data = json_read_own(event->data);
+  if (event->kind == EVENT_DIAGNOSIS) {
+    if (json_is_true(json_object_get(data, "active")))
+      fprintf(file, "%s %s: %s: %s\n", time, get_text(data, "severity"), get_text(data, "code"), get_text(data, "seen"));
+    else
+      fprintf(file, "%s no longer: %s\n", time, get_text(data, "code"));
+    json_decref(data);
+    return;
+  }
   const char *state = json_string_value(json_object_get(data, "state")), *reason = json_string_value(json_object_get(data, "stop_reason"));
   fprintf(file, "%s %s%s%s%s\n", time, state == NULL ? "?" : state, reason == NULL ? "" : " (", reason == NULL ? "" : reason,
           reason == NULL ? "" : ")");
@@ -162,7 +175,8 @@ static enum error_code write_log(struct api *api, const char *job_id, uint64_t a
   for (long bytes = 0; bytes >= 0 && bytes < LOG_BYTES_MAX; bytes = ftell(file)) {
     struct event_row *events = NULL;
     size_t count = 0;
-    enum error_code code = events_list(api->store, job_id, after, 1u << EVENT_LOG | 1u << EVENT_STATE, LOG_PAGE, &events, &count, error);
+    enum error_code code = events_list(api->store, job_id, after, 1u << EVENT_LOG | 1u << EVENT_STATE | 1u << EVENT_DIAGNOSIS, LOG_PAGE,
+                                       &events, &count, error);
     if (code != ERROR_NONE) return code;
     for (size_t i = 0; i < count; i++) {
       write_log_line(file, &events[i]);

@@ -144,10 +144,26 @@ static const struct {
               {"losses", &loss_kinds},          {"optimizers", &optimizer_kinds},   {"schedules", &schedule_kinds},
               {"algorithms", &algorithm_kinds}, {"metrics", &metric_kinds}};
 
+/* The doctor's rules, as a job's findings state them. */
+static json_t *diagnosis_rules_to_json(void) {
+  json_t *rules = json_array();
+  for (size_t i = 0; i < diagnosis_rule_count; i++) {
+    const struct diagnosis_rule *rule = diagnosis_rules[i];
+    json_t *advice = json_array(), *numbers = json_array();
+    for (size_t k = 0; k < DIAGNOSIS_TRIES && rule->advice[k].text != NULL; k++) json_append(&advice, json_string(rule->advice[k].text));
+    for (size_t k = 0; k < DIAGNOSIS_NUMBERS && rule->number_names[k] != NULL; k++)
+      json_append(&numbers, json_string(rule->number_names[k]));
+    json_append(&rules, json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "code", rule->code, "summary", rule->summary, "rule", rule->rule,
+                                  "epochs", (json_int_t)rule->epochs_needed, "why", rule->why, "try", advice, "numbers", numbers));
+  }
+  return rules;
+}
+
 enum error_code root_get_schema(struct api *api, const struct request *request, struct response *response, struct error *error) {
   (void)api, (void)request;
   json_t *json = json_object();
   for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) json_put(&json, groups[i].group, kind_table_to_json(groups[i].kinds));
+  json_put(&json, "diagnosis", diagnosis_rules_to_json());
   json_put(&json, "network", json_pack("{s:o}", "parameters", params_to_json(network_params, PARAM_COUNT(network_params))));
   json_put(&json, "job", json_pack("{s:o}", "parameters", params_to_json(job_params, job_param_count)));
   /* An upload's parameters stand in the query, its body is the file. */

@@ -36,11 +36,10 @@ static json_t *progress_to_json(const struct job_view *view) {
 
 static json_t *small_members_to_json(const struct job_view *view) {
   const struct job_row *row = view->row;
-  json_t *json =
-      json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:[], s:o}", "id", row->id, "name", row->name, "state", job_state_names[row->state],
-                "stop_reason", text_or_null(row->stop_reason), "queue_position",
-                view->queue_position == 0 ? json_null() : json_integer((json_int_t)view->queue_position), "priority",
-                (json_int_t)row->priority, "progress", progress_to_json(view), "diagnosis", "model", text_or_null(row->model_id));
+  json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:o}", "id", row->id, "name", row->name, "state",
+                           job_state_names[row->state], "stop_reason", text_or_null(row->stop_reason), "queue_position",
+                           view->queue_position == 0 ? json_null() : json_integer((json_int_t)view->queue_position), "priority",
+                           (json_int_t)row->priority, "progress", progress_to_json(view), "model", text_or_null(row->model_id));
   json_put(&json, "dataset_id", text_or_null(row->dataset_id));
   json_put(&json, "memory_bytes", json_integer((json_int_t)row->memory_bytes));
   json_put(&json, "kernels", text_or_null(row->kernels));
@@ -64,6 +63,8 @@ static void write_members(const struct job_view *view, const char *small_members
   fwrite(small_members, 1, strlen(small_members) - 1, file); /* but for its } */
   fprintf(file, ",\"metrics\":{\"latest\":%s,\"best\":%s,\"test\":%s}", or_else(latest, "{}"), or_else(best, "{}"),
           or_else(row->test_json, "{}"));
+  const char *diagnosis = view->live != NULL && view->live->diagnosis_json != NULL ? view->live->diagnosis_json : row->diagnosis_json;
+  fprintf(file, ",\"diagnosis\":%s", or_else(diagnosis, "[]"));
   fprintf(file, ",\"error\":%s", or_else(row->error_json, "null"));
   if (row->spec_json != NULL) fprintf(file, ",\"spec\":%s", row->spec_json);
   if (row->network_json != NULL) fprintf(file, ",\"network_spec\":%s", row->network_json);

@@ -70,6 +70,26 @@ static char *encode_values(const struct train_value *values, size_t count, uint6
   return write_and_free(object);
 }
 
+static json_t *finding_to_json(const struct diagnosis_finding *finding) {
+  const struct diagnosis_rule *rule = finding->rule;
+  json_t *numbers = json_object(), *advice = json_array();
+  for (size_t i = 0; i < DIAGNOSIS_NUMBERS && rule->number_names[i] != NULL; i++)
+    json_put(&numbers, rule->number_names[i], json_number(finding->numbers[i]));
+  for (size_t i = 0; i < finding->advice_count; i++) json_append(&advice, json_string(finding->advice[i]));
+  return json_pack("{s:s, s:s, s:b, s:s?, s:I, s:I, s:I, s:o, s:s, s:s, s:s, s:o}", "code", rule->code, "severity",
+                   diagnosis_severity_names[finding->severity], "active", (int)finding->is_active, "layer", finding->layer, "first_epoch",
+                   (json_int_t)finding->first_epoch, "last_epoch", (json_int_t)finding->last_epoch, "step", (json_int_t)finding->step,
+                   "numbers", numbers, "rule", rule->rule, "seen", finding->seen, "why", rule->why, "try", advice);
+}
+
+static char *encode_finding(const struct diagnosis_finding *finding) { return write_and_free(finding_to_json(finding)); }
+
+static char *encode_findings(const struct diagnosis_finding *findings, size_t count) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < count; i++) json_append(&array, finding_to_json(&findings[i]));
+  return write_and_free(array);
+}
+
 static char *encode_state(enum job_state state, const char *stop_reason, const char *model_id) {
   const char *reason = stop_reason != NULL && stop_reason[0] != '\0' ? stop_reason : NULL;
   const char *model = model_id != NULL && model_id[0] != '\0' ? model_id : NULL;
@@ -171,6 +191,8 @@ const struct job_translator job_translator = {
     .decode_network_spec = decode_network_spec,
     .encode_report = encode_report,
     .encode_values = encode_values,
+    .encode_findings = encode_findings,
+    .encode_finding = encode_finding,
     .encode_state = encode_state,
     .encode_error = encode_error,
     .encode_preprocessor = encode_preprocessor,

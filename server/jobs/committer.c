@@ -28,6 +28,7 @@ void outbox_deinit(struct outbox *outbox) {
   free(outbox->events);
   free(outbox->latest_json);
   free(outbox->best_json);
+  free(outbox->diagnosis_json);
   pthread_cond_destroy(&outbox->drained);
   pthread_mutex_destroy(&outbox->mutex);
 }
@@ -56,17 +57,20 @@ static bool append_event(struct outbox *outbox, struct event_row event) {
 
 static bool is_full(const struct outbox *outbox) { return outbox->count >= OUTBOX_EVENTS_MAX || outbox->bytes >= OUTBOX_BYTES_MAX; }
 
-void run_push_event(struct run *run, struct event_row event, bool is_urgent) {
+void run_push_event(struct run *run, struct event_row event, bool is_urgent) { run_push_events(run, &event, 1, is_urgent); }
+
+void run_push_events(struct run *run, struct event_row *events, size_t count, bool is_urgent) {
   struct outbox *outbox = &run->outbox;
-  event.at_ms = store_now_ms();
   pthread_mutex_lock(&outbox->mutex);
   /* The disk can't keep up, or is full. A run that is told to stop must not wait for it. */
   while (is_full(outbox) && !run_is_interrupted(run)) {
     condition_wait_until(&outbox->drained, &outbox->mutex, clock_now_ms() + WAIT_FOR_DISK_MS);
   }
-  if (event.data == NULL || !append_event(outbox, event)) {
+  for (size_t i = 0; i < count; i++) {
+    events[i].at_ms = store_now_ms();
+    if (!run->lacks_memory && events[i].data != NULL && append_event(outbox, events[i])) continue;
     run->lacks_memory = true;
-    free(event.data);
+    free(events[i].data);
   }
   is_urgent = is_urgent || outbox->count >= OUTBOX_EVENTS_MAX / 2 || outbox->bytes >= OUTBOX_BYTES_MAX / 2;
   pthread_mutex_unlock(&outbox->mutex);
@@ -113,13 +117,14 @@ static enum error_code take_events(struct run *run, bool takes_all, struct error
 /* What an update borrows for the time of its commit. */
 struct loan {
   struct job_progress progress;
-  char *latest_json, *best_json;
+  char *latest_json, *best_json, *diagnosis_json;
   struct event_row *events;
 };
 
 static void loan_deinit(struct loan *loan) {
   free(loan->latest_json);
   free(loan->best_json);
+  free(loan->diagnosis_json);
   free(loan->events);
 }
 
@@ -132,7 +137,10 @@ static bool fill_update(struct run *run, struct job_update *update, struct loan 
   update->precision = outbox->precision;
   loan->latest_json = outbox->latest_json == NULL ? NULL : strdup(outbox->latest_json);
   loan->best_json = outbox->best_json == NULL ? NULL : strdup(outbox->best_json);
-  bool is_whole = (outbox->latest_json == NULL) == (loan->latest_json == NULL) && (outbox->best_json == NULL) == (loan->best_json == NULL);
+  loan->diagnosis_json = outbox->diagnosis_json == NULL ? NULL : strdup(outbox->diagnosis_json);
+  bool is_whole = (outbox->latest_json == NULL) == (loan->latest_json == NULL) &&
+                  (outbox->best_json == NULL) == (loan->best_json == NULL) &&
+                  (outbox->diagnosis_json == NULL) == (loan->diagnosis_json == NULL);
   pthread_mutex_unlock(&outbox->mutex);
   size_t event_count = run->in_flight_count + update->event_count;
   loan->events = calloc(event_count + 1, sizeof *loan->events);
@@ -143,6 +151,7 @@ static bool fill_update(struct run *run, struct job_update *update, struct loan 
   update->progress = &loan->progress;
   update->latest_json = loan->latest_json;
   update->best_json = loan->best_json;
+  update->diagnosis_json = loan->diagnosis_json;
   update->events = loan->events;
   update->event_count = event_count;
   return true;

@@ -160,6 +160,7 @@ static double get_speed(const struct outbox *outbox) {
 void job_live_deinit(struct job_live *live) {
   free(live->latest_json);
   free(live->best_json);
+  free(live->diagnosis_json);
   *live = (struct job_live){0};
 }
 
@@ -170,6 +171,7 @@ static void read_live(struct run *run, struct job_live *out_live) {
   out_live->samples_per_second = get_speed(outbox);
   out_live->latest_json = outbox->latest_json == NULL ? NULL : strdup(outbox->latest_json);
   out_live->best_json = outbox->best_json == NULL ? NULL : strdup(outbox->best_json);
+  out_live->diagnosis_json = outbox->diagnosis_json == NULL ? NULL : strdup(outbox->diagnosis_json);
   pthread_mutex_unlock(&outbox->mutex);
   const struct job_progress *progress = &out_live->progress;
   out_live->eta_seconds = (double)NAN;

@@ -31,7 +31,9 @@ struct job_translator {
   enum error_code (*decode_network_spec)(const char *json, struct network_spec *out_spec, struct error *error);
   char *(*encode_report)(const struct train_report *report); /* data of a metrics event: {"step","epoch","values":{…}} */
   char *(*encode_values)(const struct train_value *values, size_t count,
-                         uint64_t epoch); /* latest_json, best_json: {"epoch":…, "loss":…} */
+                         uint64_t epoch);                                           /* latest_json, best_json: {"epoch":…, "loss":…} */
+  char *(*encode_findings)(const struct diagnosis_finding *findings, size_t count); /* diagnosis_json: an array */
+  char *(*encode_finding)(const struct diagnosis_finding *finding);                 /* data of a diagnosis event */
   char *(*encode_state)(enum job_state state, const char *stop_reason, const char *model_id); /* data of state and end events */
   char *(*encode_error)(const struct error *error);
   char *(*encode_preprocessor)(const struct preprocessor *preprocessor);
@@ -85,9 +87,9 @@ __attribute__((warn_unused_result)) enum error_code jobs_change(struct jobs *job
 /* Progress right now, ahead of the store's. False if the job is not running. */
 struct job_live {
   struct job_progress progress;
-  double samples_per_second;     /* of the last seconds */
-  double eta_seconds;            /* NAN: unknown */
-  char *latest_json, *best_json; /* that belong to this progress; NULL: none, or no memory. Owned: job_live_deinit */
+  double samples_per_second;                      /* of the last seconds */
+  double eta_seconds;                             /* NAN: unknown */
+  char *latest_json, *best_json, *diagnosis_json; /* that belong to this progress; NULL: none, or no memory. Owned: job_live_deinit */
 };
 void job_live_deinit(struct job_live *live);
 bool jobs_get_live(struct jobs *jobs, const char *id, struct job_live *out_live);

@@ -87,6 +87,25 @@ static enum error_code set_target_scale(struct run *run, struct error *error) {
   return ERROR_NONE;
 }
 
+/* What the doctor calls inputs, classes and labels. */
+static enum error_code set_names(struct run *run, struct error *error) {
+  const struct preprocessor *preprocessor = &run->prepared.preprocessor;
+  run->input_names = calloc(preprocessor->input_width + 1, sizeof *run->input_names);
+  run->label_names = calloc(preprocessor->target_count + 1, sizeof *run->label_names);
+  if (run->input_names == NULL || run->label_names == NULL)
+    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the names of %zu inputs", preprocessor->input_width);
+  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+    const struct feature *feature = &preprocessor->features[i];
+    for (size_t j = 0; j < feature->width; j++) run->input_names[feature->offset + j] = feature->name;
+  }
+  for (size_t i = 0; i < preprocessor->target_count; i++) run->label_names[i] = preprocessor->targets[i].name;
+  struct train_data *data = &run->prepared.data;
+  data->input_names = run->input_names;
+  if (preprocessor->task == TASK_CLASSIFICATION) data->class_names = (const char *const *)preprocessor->targets[0].classes;
+  if (preprocessor->task == TASK_MULTILABEL) data->class_names = run->label_names;
+  return ERROR_NONE;
+}
+
 static enum error_code read_block(struct run *run, float **out_block, size_t *out_count, struct error *error) {
   size_t bytes = 0;
   *out_block = NULL;
@@ -182,6 +201,7 @@ enum error_code run_prepare(struct run *run, struct error *error) {
   if (code == ERROR_NONE) code = prepare_data(run, error);
   if (code == ERROR_NONE) code = create_team(run, error);
   if (code == ERROR_NONE) code = set_target_scale(run, error);
+  if (code == ERROR_NONE) code = set_names(run, error);
   if (code == ERROR_NONE) {
     const struct parallel *parallel = run->team == NULL ? NULL : team_get_parallel(run->team);
     code = trainer_create(run->network, &run->spec.train, &run->prepared.data, parallel, &run->trainer, error);
@@ -192,5 +212,6 @@ enum error_code run_prepare(struct run *run, struct error *error) {
   }
   if (code == ERROR_NONE && run->checkpoint_blob == 0) code = run_take_start_weights(run, error);
   if (code == ERROR_NONE) init_progress(run);
+  if (code == ERROR_NONE) run_set_diagnosis(run);
   return code;
 }

@@ -24,6 +24,7 @@ enum {
   RETRY_MS = 1000,           /* after the store failed */
   OUTBOX_EVENTS_MAX = 16384, /* uncommitted events of one job; then it waits for the disk */
   OUTBOX_BYTES_MAX = 8 << 20,
+  DIAGNOSIS_INTERVAL_MS = 250, /* between looks at findings that have no news but newer numbers */
   MARK_INTERVAL_MS = 250,
   MARK_COUNT = 16 /* speed is measured over the last MARK_COUNT · MARK_INTERVAL_MS */
 };
@@ -35,10 +36,10 @@ struct outbox {
   pthread_mutex_t mutex;
   pthread_cond_t drained;
   size_t count, capacity, bytes;
-  struct event_row *events;      /* not yet taken by a commit */
-  char *latest_json, *best_json; /* current values; NULL: none */
-  const char *precision;         /* static; NULL until it is known */
-  bool has_progress;             /* something changed since the last commit */
+  struct event_row *events;                       /* not yet taken by a commit */
+  char *latest_json, *best_json, *diagnosis_json; /* current values; NULL: none */
+  const char *precision;                          /* static; NULL until it is known */
+  bool has_progress;                              /* something changed since the last commit */
   struct job_progress progress;
   struct {
     int64_t at_ms;
@@ -88,6 +89,8 @@ struct run {
   struct network *network;
   struct trainer *trainer;
   double *target_scale;
+  const char **input_names; /* of each float of an input row, the feature's, or of each label; both borrowed from the preprocessor */
+  const char **label_names;
 
   uint64_t steps_per_epoch;
   int64_t sitting_start_ms; /* monotonic; 0 before training */
@@ -96,6 +99,7 @@ struct run {
   int64_t taken_us; /* when a worker took it (monotonic); 0 once a step was done */
   int64_t pause_us; /* for which training has waited for the checkpoint under way */
   bool has_reported, has_warned_of_disk;
+  int64_t diagnosed_ms;            /* monotonic: when diagnosis_json was made */
   _Atomic int64_t checkpoint_blob; /* current one; 0: none */
   double best_monitored;           /* NAN: none yet */
   bool has_epoch_values;
@@ -169,6 +173,8 @@ bool run_is_interrupted(void *context);
 /* Samples that so many steps train on. */
 uint64_t run_count_samples(const struct run *run, uint64_t step);
 void run_destroy(struct run *run);
+/* What the doctor says now, for the job's next commit. */
+void run_set_diagnosis(struct run *run);
 /* Writes a checkpoint and says when the next is due; that it can't be written (the disk is full) is no reason to stop training. */
 void run_write_checkpoint(struct run *run, const struct train_snapshot *snapshot);
 
@@ -204,6 +210,8 @@ void outbox_init(struct outbox *outbox);
 void outbox_deinit(struct outbox *outbox);
 /* Takes `data` over (NULL: no memory; then the run is marked so). */
 void run_push_event(struct run *run, struct event_row event, bool is_urgent);
+/* Several that are stored together or not at all. */
+void run_push_events(struct run *run, struct event_row *events, size_t count, bool is_urgent);
 __attribute__((format(printf, 2, 3))) void run_log(struct run *run, const char *format, ...);
 void committer_init(struct jobs *jobs);
 void committer_deinit(struct jobs *jobs);

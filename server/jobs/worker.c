@@ -100,6 +100,25 @@ static void replace_text(struct run *run, char **text, char *fresh) {
   pthread_mutex_unlock(&run->outbox.mutex);
 }
 
+/* Findings with news become events, to be stored with the metrics of their step. Returns how many. */
+static size_t make_diagnosis_events(struct run *run, const struct train_report *report, struct event_row events[DIAGNOSIS_RULES_MAX]) {
+  struct diagnosis_finding findings[DIAGNOSIS_RULES_MAX];
+  if (report->diagnosis_news == 0) return 0;
+  const size_t count = trainer_list_findings(run->trainer, report->diagnosis_news, findings);
+  for (size_t i = 0; i < count; i++) {
+    events[i] = (struct event_row){
+        .kind = EVENT_DIAGNOSIS, .step = report->step, .epoch = report->epoch, .data = run->jobs->translator->encode_finding(&findings[i])};
+  }
+  return count;
+}
+
+void run_set_diagnosis(struct run *run) {
+  struct diagnosis_finding findings[DIAGNOSIS_RULES_MAX];
+  const size_t count = trainer_list_findings(run->trainer, UINT32_MAX, findings);
+  replace_text(run, &run->outbox.diagnosis_json, run->jobs->translator->encode_findings(findings, count));
+  run->diagnosed_ms = clock_now_ms();
+}
+
 static void take_report(void *context, const struct train_report *report) {
   struct run *run = context;
   const struct job_translator *translator = run->jobs->translator;
@@ -112,8 +131,13 @@ static void take_report(void *context, const struct train_report *report) {
   if (report->is_epoch_end && is_best(run, report)) {
     replace_text(run, &run->outbox.best_json, translator->encode_values(report->values, report->value_count, report->epoch));
   }
-  struct event_row event = {.kind = EVENT_METRICS, .step = report->step, .epoch = report->epoch, .data = translator->encode_report(report)};
-  run_push_event(run, event, !run->has_reported);
+  const bool is_due = report->is_epoch_end && clock_now_ms() - run->diagnosed_ms >= DIAGNOSIS_INTERVAL_MS;
+  if (report->diagnosis_news != 0 || is_due) run_set_diagnosis(run);
+  struct event_row events[DIAGNOSIS_RULES_MAX + 1];
+  size_t count = make_diagnosis_events(run, report, events);
+  events[count++] =
+      (struct event_row){.kind = EVENT_METRICS, .step = report->step, .epoch = report->epoch, .data = translator->encode_report(report)};
+  run_push_events(run, events, count, !run->has_reported);
   run->has_reported = true;
 }
 
@@ -194,6 +218,7 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
   if (code != ERROR_NONE) return ENDING_ERROR;
   if (result.step > 0) run->is_trained = true;
   set_progress(run, result.step, result.epoch);
+  run_set_diagnosis(run);
   if (run->lacks_memory) {
     (void)error_set(error, ERROR_OUT_OF_MEMORY, "no memory to keep the job's metrics");
     return ENDING_ERROR;
@@ -239,7 +264,10 @@ static void free_training(struct run *run) {
   dataset_row_deinit(&run->dataset);
   dataset_row_deinit(&run->test_dataset);
   free(run->target_scale);
+  free(run->input_names);
+  free(run->label_names);
   run->target_scale = NULL;
+  run->input_names = run->label_names = NULL;
   pthread_mutex_lock(&run->jobs->mutex);
   struct team *team = run->team;
   run->team = NULL;

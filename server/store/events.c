@@ -1,5 +1,6 @@
 /* Table events: each job's durable log. Events are numbered 1, 2, … within the job without a gap, and each training step has at most one
- * metrics event: a run that resumes from a checkpoint repeats steps, and what is there already is skipped. The job's row holds the last
+ * metrics event: a run that resumes from a checkpoint repeats steps, and what is there already is skipped; so are diagnosis events, which
+ * stand right before the metrics of their step. The job's row holds the last
  * number and the last step; jobs_commit changes both in one transaction, and an index watches over the second rule. */
 #include <stdlib.h>
 
@@ -8,7 +9,7 @@
 
 enum { EVENTS_LIMIT = 100000 };
 
-const char *const event_kind_names[4] = {"metrics", "state", "log", "end"};
+const char *const event_kind_names[5] = {"metrics", "state", "log", "end", "diagnosis"};
 
 void event_row_deinit(struct event_row *row) {
   if (!row) return;
@@ -23,7 +24,8 @@ void events_free(struct event_row *events, size_t count) {
 
 enum error_code events_append(struct connection *connection, struct event_log *log, struct event_row *event, struct error *error) {
   event->seq = 0;
-  if (event->kind == EVENT_METRICS && event->step <= log->last_metrics_step) return ERROR_NONE;
+  const bool is_of_step = event->kind == EVENT_METRICS || event->kind == EVENT_DIAGNOSIS;
+  if (is_of_step && event->step <= log->last_metrics_step) return ERROR_NONE;
   if (event->at_ms == 0) event->at_ms = store_now_ms();
   struct query query;
   query_start(&query, connection, "INSERT INTO events (job, seq, kind, step, epoch, at_ms, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

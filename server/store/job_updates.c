@@ -113,7 +113,7 @@ static enum error_code set_columns(struct connection *connection, const struct j
               " training_ms = coalesce(?13, training_ms), stop_reason = coalesce(?14, stop_reason), name = coalesce(?15, name),"
               " latest = coalesce(?16, latest), best = coalesce(?17, best), test = coalesce(?18, test), error = coalesce(?19, error),"
               " kernels = coalesce(?20, kernels), weights_sha256 = coalesce(?21, weights_sha256),"
-              " precision = coalesce(?22, precision) WHERE number = ?1",
+              " precision = coalesce(?22, precision), diagnosis = coalesce(?23, diagnosis) WHERE number = ?1",
               error);
   query_bind_int(&query, head->number);
   query_bind_uint(&query, head->log.last_event);
@@ -132,6 +132,7 @@ static enum error_code set_columns(struct connection *connection, const struct j
   query_bind_text(&query, update->kernels);
   query_bind_text(&query, update->weights_sha256);
   query_bind_text(&query, update->precision);
+  query_bind_text(&query, update->diagnosis_json);
   return query_run(&query);
 }
 

@@ -16,7 +16,8 @@ enum {
 
 #define JOB_COLUMNS                                                                                                                        \
   "id, name, state, stop_reason, priority, dataset_id, test_dataset_id, memory_bytes, epoch, epochs, step, steps, samples, training_ms,"   \
-  " latest, best, test, error, kernels, precision, weights_sha256, model_id, coalesce(checkpoint_blob, 0), last_event, last_metrics_step," \
+  " latest, best, test, error, diagnosis, kernels, precision, weights_sha256, model_id, coalesce(checkpoint_blob, 0), last_event, "        \
+  "last_metrics_step,"                                                                                                                     \
   " created_ms, started_ms, finished_ms"
 
 void job_row_deinit(struct job_row *row) {
@@ -27,6 +28,7 @@ void job_row_deinit(struct job_row *row) {
   free(row->best_json);
   free(row->test_json);
   free(row->error_json);
+  free(row->diagnosis_json);
   free(row->position);
   *row = (struct job_row){0};
 }
@@ -60,6 +62,7 @@ static void read_row(struct query *query, void *out_row) {
   row->best_json = query_take_text(query);
   row->test_json = query_take_text(query);
   row->error_json = query_take_text(query);
+  row->diagnosis_json = query_take_text(query);
   query_get_text(query, row->kernels, sizeof row->kernels);
   query_get_text(query, row->precision, sizeof row->precision);
   query_get_text(query, row->weights_sha256, sizeof row->weights_sha256);

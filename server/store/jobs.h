@@ -39,6 +39,7 @@ struct job_row {
   uint64_t memory_bytes;                                            /* computed need */
   struct job_progress progress;
   char *latest_json, *best_json, *test_json, *error_json; /* objects, or NULL */
+  char *diagnosis_json;                                   /* array, or NULL */
   char kernels[64];
   char precision[16];                          /* really computed in; "" until it has started */
   char weights_sha256[STORE_SHA256_HEX_BYTES]; /* "" until there are final weights */
@@ -53,15 +54,15 @@ struct job_row {
 void job_row_deinit(struct job_row *row);
 
 /* Stored as numbers as well. */
-enum event_kind { EVENT_METRICS, EVENT_STATE, EVENT_LOG, EVENT_END };
-extern const char *const event_kind_names[4];
+enum event_kind { EVENT_METRICS, EVENT_STATE, EVENT_LOG, EVENT_END, EVENT_DIAGNOSIS };
+extern const char *const event_kind_names[5];
 
 struct event_row {
   uint64_t seq; /* 1, 2, … within the job; assigned by the store */
   enum event_kind kind;
-  uint64_t step, epoch; /* metrics: where; else 0 */
+  uint64_t step, epoch; /* metrics, diagnosis: where; else 0 */
   int64_t at_ms;
-  char *data; /* JSON (metrics, state, end) or text (log) */
+  char *data; /* JSON (metrics, state, end, diagnosis) or text (log) */
 };
 void event_row_deinit(struct event_row *row);
 
@@ -75,7 +76,7 @@ struct job_update {
   const int64_t *priority;
   const char *name;
   const struct job_progress *progress;
-  const char *latest_json, *best_json, *test_json, *error_json;
+  const char *latest_json, *best_json, *test_json, *error_json, *diagnosis_json;
   const char *kernels, *precision, *weights_sha256;
   const int64_t *checkpoint_blob; /* becomes current, the one before is deleted; 0 drops the checkpoint */
   const void *position;
@@ -83,7 +84,8 @@ struct job_update {
   struct model_row *model; /* inserted, and the job's model_id set; its weights_blob is adopted. Its name,
                                         the job's if empty, is made unique; id, name, job_id, created_ms are filled in */
   size_t event_count;
-  struct event_row *events;        /* appended; seq is filled in. A metrics event whose step ≤ last_metrics_step is skipped (seq 0):
+  struct event_row *events;        /* appended; seq is filled in. A metrics or diagnosis event whose step ≤ last_metrics_step is skipped
+                                        (seq 0; a diagnosis event stands before the metrics of its step, in the same update):
                                         a resumed run repeats what was stored after its checkpoint */
   int64_t started_ms, finished_ms; /* 0: unchanged */
 };

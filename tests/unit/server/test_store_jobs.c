@@ -230,6 +230,25 @@ START_TEST(metrics_of_a_step_that_is_stored_are_skipped) {
 }
 END_TEST
 
+START_TEST(what_the_doctor_found_at_a_step_is_stored_once_before_its_metrics) {
+  for (int round = 0; round < 2; round++) { /* the second as a resumed run repeats it */
+    struct event_row events[2] = {{.kind = EVENT_DIAGNOSIS, .step = 4, .epoch = 2, .data = strdup("{\"code\":\"plateau\"}")},
+                                  store_scene_make_metrics(4)};
+    struct job_update update = {.job_id = job, .diagnosis_json = "[{\"code\":\"plateau\"}]", .events = events, .event_count = 2};
+    ASSERT_OK(&scene, store_scene_commit(&scene, &update));
+    ck_assert_uint_eq(events[0].seq, round == 0 ? 2 : 0);
+    ck_assert_uint_eq(events[1].seq, round == 0 ? 3 : 0);
+    event_row_deinit(&events[0]);
+    event_row_deinit(&events[1]);
+  }
+  ck_assert_int_eq(store_scene_ask(&scene, "SELECT count(*) FROM events WHERE kind = 4"), 1);
+  ck_assert_str_eq(event_kind_names[EVENT_DIAGNOSIS], "diagnosis");
+  struct job_row row = get(job);
+  ck_assert_str_eq(row.diagnosis_json, "[{\"code\":\"plateau\"}]");
+  job_row_deinit(&row);
+}
+END_TEST
+
 START_TEST(same_step_twice_in_one_update_is_stored_once) {
   struct event_row events[2] = {store_scene_make_metrics(4), store_scene_make_metrics(4)};
   ASSERT_OK(&scene, store_scene_commit(&scene, &(struct job_update){.job_id = job, .events = events, .event_count = 2}));
@@ -441,6 +460,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(events, begin, end);
   tcase_add_test(events, events_are_numbered_without_a_gap_within_each_job);
   tcase_add_test(events, metrics_of_a_step_that_is_stored_are_skipped);
+  tcase_add_test(events, what_the_doctor_found_at_a_step_is_stored_once_before_its_metrics);
   tcase_add_test(events, same_step_twice_in_one_update_is_stored_once);
   tcase_add_test(events, events_are_listed_after_a_number_by_kind_and_limit);
   TCase *checkpoints = suite_add_case(suite, "checkpoints");

@@ -31,6 +31,25 @@ START_TEST(reports_say_null_where_a_number_is_not_finite) {
 }
 END_TEST
 
+START_TEST(findings_say_all_that_there_is_to_say) {
+  static const struct diagnosis_rule rule = {.code = "a_rule", .rule = "x is above 1", .why = "because", .number_names = {"x", "y"}};
+  const struct diagnosis_finding finding = {.rule = &rule,
+                                            .severity = DIAGNOSIS_WARNING,
+                                            .is_active = true,
+                                            .first_epoch = 2,
+                                            .last_epoch = 3,
+                                            .step = 30,
+                                            .numbers = {1.5, NAN, 7},
+                                            .advice_count = 1,
+                                            .advice = {"less"},
+                                            .seen = "x is 1.5."};
+  check_text(job_translator.encode_finding(&finding),
+             "{\"code\":\"a_rule\",\"severity\":\"warning\",\"active\":true,\"layer\":null,\"first_epoch\":2,\"last_epoch\":3,\"step\":30,"
+             "\"numbers\":{\"x\":1.5,\"y\":null},\"rule\":\"x is above 1\",\"seen\":\"x is 1.5.\",\"why\":\"because\",\"try\":[\"less\"]}");
+  check_text(job_translator.encode_findings(&finding, 0), "[]");
+}
+END_TEST
+
 START_TEST(states_and_errors_are_whole_objects) {
   check_text(job_translator.encode_state(JOB_SUCCEEDED, "completed", "model_1"),
              "{\"state\":\"succeeded\",\"stop_reason\":\"completed\",\"model\":\"model_1\"}");
@@ -145,6 +164,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "job_translator");
   tcase_add_test(test_case, reports_say_null_where_a_number_is_not_finite);
+  tcase_add_test(test_case, findings_say_all_that_there_is_to_say);
   tcase_add_test(test_case, states_and_errors_are_whole_objects);
   tcase_add_test(test_case, specs_survive_the_way_through_the_store);
   tcase_add_test(test_case, a_network_is_complete_when_nothing_waits_for_a_dataset);

@@ -38,6 +38,19 @@ static size_t count_unfinished(struct job_scene *scene, char ids[JOBS][STORE_ID_
   return count;
 }
 
+/* All that the doctor said of a job, one after the other. */
+static char *list_diagnoses(struct job_scene *scene, const char *id) {
+  struct event_row *events;
+  struct error error = {0};
+  size_t count, bytes = 1;
+  ck_assert(events_list(scene->store, id, 0, 1u << EVENT_DIAGNOSIS, 1000, &events, &count, &error) == ERROR_NONE);
+  for (size_t i = 0; i < count; i++) bytes += strlen(events[i].data) + 1;
+  char *text = calloc(bytes, 1);
+  for (size_t i = 0; i < count; i++) strcat(strcat(text, events[i].data), "\n");
+  events_free(events, count);
+  return text;
+}
+
 START_TEST(killed_jobs_end_with_the_same_bits_and_every_point_once) {
   struct job_scene scene;
   char whole[STORE_ID_BYTES], ids[JOBS][STORE_ID_BYTES];
@@ -48,6 +61,8 @@ START_TEST(killed_jobs_end_with_the_same_bits_and_every_point_once) {
   struct job_row whole_row;
   job_scene_wait(&scene, whole, 1u << JOB_SUCCEEDED, &whole_row);
   size_t whole_count;
+  char *whole_diagnoses = list_diagnoses(&scene, whole);
+  ck_assert_ptr_nonnull(strstr(whole_diagnoses, "\"code\""));
   uint64_t *whole_steps = job_scene_list_steps(&scene, whole, &whole_count);
   jobs_stop(scene.jobs);
   for (size_t i = 0; i < JOBS; i++) job_scene_submit(&scene, &job, ids[i]);
@@ -80,6 +95,10 @@ START_TEST(killed_jobs_end_with_the_same_bits_and_every_point_once) {
     ck_assert_str_eq(row.weights_sha256, whole_row.weights_sha256);
     ck_assert_str_eq(row.best_json, whole_row.best_json);
     ck_assert_str_eq(row.latest_json, whole_row.latest_json);
+    ck_assert_str_eq(row.diagnosis_json, whole_row.diagnosis_json);
+    char *diagnoses = list_diagnoses(&scene, ids[i]);
+    ck_assert_str_eq(diagnoses, whole_diagnoses);
+    free(diagnoses);
     ck_assert_uint_eq(row.progress.step, whole_row.progress.step);
     uint64_t *steps = job_scene_list_steps(&scene, ids[i], &count);
     ck_assert_uint_eq(count, whole_count);
@@ -88,6 +107,7 @@ START_TEST(killed_jobs_end_with_the_same_bits_and_every_point_once) {
     job_row_deinit(&row);
   }
   free(whole_steps);
+  free(whole_diagnoses);
   job_row_deinit(&whole_row);
   job_scene_destroy(&scene);
 }
