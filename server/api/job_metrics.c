@@ -11,11 +11,13 @@
 #include "server/api/handlers.h"
 #include "server/api/series.h"
 #include "server/codec/prediction_json.h"
+#include "server/codec/report_text.h"
 #include "server/codec/settings_json.h"
 #include "server/store/jobs.h"
 
 enum {
   EVENTS_PAGE = 100,
+  SHORT_EVENTS_MAX = 5000, /* more are read on a thread for long requests */
   ANSWER_POINTS_MAX = 200000,
   MAX_POINTS_MAX = 10000,
   THINNED_POINTS_MAX = 2000000 /* of all series while thinning */
@@ -59,33 +61,33 @@ struct event_walk {
   const char *job_id;
   uint64_t last_seq; /* events after it are read; then the last one read */
   /* Takes an event and its values; may set must_stop, and then this event was the last. */
-  enum error_code (*take)(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error);
+  enum error_code (*take)(struct event_walk *walk, const struct event_row *event, const struct report_values *values, struct error *error);
   void *context;
   bool must_stop;
+  struct report_values values; /* of the event under way */
 };
 
 static enum error_code walk_page(struct event_walk *walk, struct event_row *events, size_t count, struct error *error) {
   enum error_code code = ERROR_NONE;
   for (size_t i = 0; i < count && code == ERROR_NONE && !walk->must_stop; i++) {
-    json_t *data = json_read_own(events[i].data);
-    code = walk->take(walk, &events[i], json_object_get(data, "values"), error);
-    json_decref(data);
+    code = report_values_read(&walk->values, events[i].data, error);
+    if (code == ERROR_NONE) code = walk->take(walk, &events[i], &walk->values, error);
     walk->last_seq = events[i].seq;
   }
   return code;
 }
 
 static enum error_code walk_events(struct event_walk *walk, struct error *error) {
-  for (;;) {
+  enum error_code code = ERROR_NONE;
+  for (size_t count = EVENTS_PAGE; code == ERROR_NONE && !walk->must_stop && count == EVENTS_PAGE;) {
     struct event_row *events = NULL;
-    size_t count = 0;
-    enum error_code code =
-        events_list(walk->api->store, walk->job_id, walk->last_seq, 1u << EVENT_METRICS, EVENTS_PAGE, &events, &count, error);
-    if (code != ERROR_NONE) return code;
+    code = events_list(walk->api->store, walk->job_id, walk->last_seq, 1u << EVENT_METRICS, EVENTS_PAGE, &events, &count, error);
+    if (code != ERROR_NONE) break;
     code = walk_page(walk, events, count, error);
     events_free(events, count);
-    if (code != ERROR_NONE || walk->must_stop || count < EVENTS_PAGE) return code;
   }
+  report_values_deinit(&walk->values);
+  return code;
 }
 
 struct collection {
@@ -95,20 +97,18 @@ struct collection {
   uint64_t seen_epoch; /* of the event before */
 };
 
-static double read_value(const json_t *value) { return json_is_number(value) ? json_number_value(value) : (double)NAN; }
-
 /* The first event of an epoch number is the one at that epoch's end. */
-static enum error_code collect_event(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
+static enum error_code collect_event(struct event_walk *walk, const struct event_row *event, const struct report_values *values,
+                                     struct error *error) {
   struct collection *collection = walk->context;
   bool is_best = collection->best_epoch > 0 && event->epoch == collection->best_epoch && collection->seen_epoch != event->epoch;
   collection->seen_epoch = event->epoch;
-  const char *name;
-  json_t *value;
-  json_object_foreach((json_t *)values, name, value) {
-    if (!is_wanted(collection->query, name)) continue;
+  for (size_t i = 0; i < values->count; i++) {
+    const struct report_value *value = &values->items[i];
+    if (!is_wanted(collection->query, value->name)) continue;
     struct series *series;
-    enum error_code code = series_set_get(&collection->set, name, &series, error);
-    struct point point = {event->seq, event->step, event->epoch, read_value(value)};
+    enum error_code code = series_set_get(&collection->set, value->name, &series, error);
+    struct point point = {event->seq, event->step, event->epoch, report_value_get(value)};
     if (code == ERROR_NONE) code = series_add(&collection->set, series, &point, is_best, error);
     if (code != ERROR_NONE) return code;
   }
@@ -211,39 +211,40 @@ struct csv_pass {
   FILE *file;
 };
 
-static enum error_code collect_name(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
+static enum error_code collect_name(struct event_walk *walk, const struct event_row *event, const struct report_values *values,
+                                    struct error *error) {
   struct csv_pass *pass = walk->context;
   (void)event;
-  const char *name;
-  json_t *value;
-  json_object_foreach((json_t *)values, name, value) {
+  for (size_t i = 0; i < values->count; i++) {
     struct series *series;
-    if (!is_wanted(pass->query, name)) continue;
-    enum error_code code = series_set_get(&pass->columns, name, &series, error);
+    if (!is_wanted(pass->query, values->items[i].name)) continue;
+    enum error_code code = series_set_get(&pass->columns, values->items[i].name, &series, error);
     if (code != ERROR_NONE) return code;
   }
   return ERROR_NONE;
 }
 
 /* An event between two epochs has no line where only values of epochs are asked for. */
-static bool has_column(const struct csv_pass *pass, const json_t *values) {
+static bool has_column(const struct csv_pass *pass, const struct report_values *values) {
   for (size_t i = 0; i < pass->columns.count; i++)
-    if (json_object_get(values, pass->columns.series[i].name) != NULL) return true;
+    if (report_values_find(values, pass->columns.series[i].name) != NULL) return true;
   return false;
 }
 
-static enum error_code write_event(struct event_walk *walk, const struct event_row *event, const json_t *values, struct error *error) {
+static enum error_code write_event(struct event_walk *walk, const struct event_row *event, const struct report_values *values,
+                                   struct error *error) {
   struct csv_pass *pass = walk->context;
   (void)error;
   if (!has_column(pass, values)) return ERROR_NONE;
   fprintf(pass->file, "%llu,%llu", (unsigned long long)event->step, (unsigned long long)event->epoch);
   for (size_t i = 0; i < pass->columns.count; i++) {
-    const json_t *value = json_object_get(values, pass->columns.series[i].name);
+    const struct report_value *value = report_values_find(values, pass->columns.series[i].name);
+    const double number = value == NULL ? 0 : report_value_get(value);
     fputc(',', pass->file);
-    if (json_is_null(value))
+    if (isnan(number))
       fputs("NaN", pass->file);
     else if (value != NULL)
-      write_real(pass->file, json_number_value(value));
+      write_real(pass->file, number);
   }
   fputc('\n', pass->file);
   return ERROR_NONE;
@@ -296,6 +297,11 @@ enum error_code jobs_get_metrics(struct api *api, const struct request *request,
   if (code != ERROR_NONE) return code;
   code = jobs_get(api->store, request->id, &row, error);
   if (code != ERROR_NONE) return resource_explain(api, RESOURCE_JOB, request->id, code, error);
+  response->is_deferred = !request->may_take_long && row.last_event > query.after && row.last_event - query.after > SHORT_EVENTS_MAX;
+  if (response->is_deferred) {
+    job_row_deinit(&row);
+    return ERROR_NONE;
+  }
   code = query.is_csv && query.max_points == 0 ? respond_all_csv(api, row.id, &query, response, error)
                                                : respond_collected(api, &row, &query, response, error);
   job_row_deinit(&row);

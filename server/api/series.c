@@ -18,10 +18,11 @@ void series_set_deinit(struct series_set *set) {
 
 enum error_code series_set_get(struct series_set *set, const char *name, struct series **out_series, struct error *error) {
   for (size_t i = 0; i < set->count; i++) {
-    if (strcmp(set->series[i].name, name) == 0) {
-      *out_series = &set->series[i];
-      return ERROR_NONE;
-    }
+    const size_t index = (set->next + i) % set->count;
+    if (strcmp(set->series[index].name, name) != 0) continue;
+    *out_series = &set->series[index];
+    set->next = index + 1;
+    return ERROR_NONE;
   }
   if (set->count == set->capacity) {
     size_t capacity = set->capacity == 0 ? 16 : 2 * set->capacity;

@@ -36,6 +36,7 @@ struct series_set {
   size_t points_max;
   size_t count, capacity;
   struct series *series;
+  size_t next;         /* where the next name is looked for first: events have their values in the same order */
   size_t stored_count; /* points in memory, all series together */
 };
 

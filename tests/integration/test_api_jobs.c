@@ -400,6 +400,22 @@ START_TEST(lists_come_in_pages_newest_first) {
 }
 END_TEST
 
+/* More events than a thread for short requests would read. */
+START_TEST(a_long_runs_metrics_come_thinned_and_whole) {
+  run_job("long", ",\"epochs\":6000");
+  json_t *thinned = client_get_json(&server, "/v1/jobs/long/metrics?max_points=9&names=loss", 200);
+  json_t *whole = client_get_json(&server, "/v1/jobs/long/metrics?names=loss", 200);
+  const size_t count = json_array_size(json_at(thinned, "/series/loss/value"));
+  ck_assert_uint_ge(count, 6);
+  ck_assert_uint_le(count, 10); /* and the best epoch's */
+  ck_assert_uint_eq(json_array_size(json_at(whole, "/series/loss/value")), 6000);
+  ck_assert_double_eq(json_number_value(json_array_get(json_at(thinned, "/series/loss/step"), count - 1)),
+                      json_number_value(json_array_get(json_at(whole, "/series/loss/step"), 5999)));
+  json_decref(thinned);
+  json_decref(whole);
+}
+END_TEST
+
 /* A query that can't be read is malformed, as everywhere. */
 START_TEST(a_cursor_that_no_list_gave_is_400) {
   static const char *const lists[] = {"networks", "datasets", "jobs", "models"};
@@ -436,6 +452,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, digits_reach_96_percent_on_a_stratified_test_part);
   tcase_add_test(test_case, a_cursor_that_no_list_gave_is_400);
+  tcase_add_test(test_case, a_long_runs_metrics_come_thinned_and_whole);
   tcase_add_test(test_case, a_job_in_a_list_is_the_job_without_its_specs);
   tcase_add_test(test_case, a_dry_run_resolves_everything_and_keeps_nothing);
   tcase_add_test(test_case, metrics_come_whole_thinned_and_as_csv);
