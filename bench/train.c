@@ -1,4 +1,5 @@
-/* Training speed of the engine alone: samples per second on networks from tiny to large. Run by bench/run.sh.
+/* Training speed of the engine alone: samples per second on networks from tiny to large. Run by bench/run.sh; alone with part of a case's
+ * name, or all cases.
  *
  * Each case trains on random rows for about SECONDS_PER_RUN, RUNS times, after a run to warm up; printed are median, minimum and maximum
  * over the runs, the time of a step, the arithmetic that the matrix products of forward and backward pass stand for, and its share of the
@@ -268,11 +269,13 @@ static void compare_threads(const struct bench_case *one, const struct bench_cas
   bench_close(&benches[1]);
 }
 
-int main(void) {
+int main(int argument_count, char **arguments) {
+  const char *key = argument_count > 1 ? arguments[1] : "";
   printf("training, processor time of one thread if not said, kernels %s: median [min … max] of %d runs of %.1f s\n", kernels_name(), RUNS,
          SECONDS_PER_RUN);
   printf("%-42s %28s %12s %10s %10s\n", "network, batch, optimizer", "samples/s", "us/step", "GFLOP/s", "of peak");
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    if (strstr(cases[i].name, key) == NULL) continue;
     struct error error = {0};
     struct bench bench;
     const double peak = measure_peak();
