@@ -13,7 +13,7 @@
 
 #include "engine/parallel.h"
 
-/* "plain 2", "plain 2, onednn 2.6.0": recorded with every job. */
+/* "plain 3", "plain 3, onednn 2.6.0": recorded with every job. */
 const char *kernels_name(void);
 /* Whether the products by kernel_half_… below are worth their while on this processor. */
 bool kernels_can_half(void);
@@ -21,6 +21,9 @@ bool kernels_can_half(void);
 /* c[m, n] = a[m, k] · b[n, k]ᵀ           (z = x Wᵀ) */
 void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate);
+/* c[m, n] = a[m, k] · b[n, k]ᵀ + bias[n] in each row; NULL: without */
+void kernel_matmul_nt_bias(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
+                           float *c);
 /* c[m, n] = a[m, k] · b[k, n]            (∂C/∂x = δ W) */
 void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate);

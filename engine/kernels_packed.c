@@ -30,14 +30,10 @@ void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const fl
     const size_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
     for (size_t row = 0; row < m; row += TILE_ROWS) {
       const size_t rows = m - row < TILE_ROWS ? m - row : TILE_ROWS;
-      const float *a_rows[TILE_ROWS];
-      for (size_t i = 0; i < TILE_ROWS; i++) a_rows[i] = a + (row + (i < rows ? i : rows - 1)) * k;
-      vector tile[TILE_ROWS][2];
-      if (columns > VECTOR_FLOATS)
-        multiply_tile(2, k, a_rows, 1, packed, TILE_COLUMNS, tile);
-      else
-        multiply_tile(1, k, a_rows, 1, packed, TILE_COLUMNS, tile);
-      store_tile(c + row * n + column, n, rows, columns, accumulate, tile);
+      struct rows_of_a from = {.panel = NULL};
+      for (size_t i = 0; i < TILE_ROWS; i++) from.rows[i] = a + (row + (i < rows ? i : rows - 1)) * k;
+      const struct place to = {.c = c + row * n + column, .row = n, .rows = rows, .columns = columns, .adds = accumulate};
+      multiply_tile(k, &from, &(struct columns_of_b){packed, TILE_COLUMNS}, &to);
     }
   }
 }

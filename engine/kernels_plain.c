@@ -1,9 +1,15 @@
-/* Kernels in plain C with the compiler's vector types.
+/* Kernels in plain C with the compiler's vector types: matrix products.
  *
- * A matrix product holds a tile of c, [TILE_ROWS, up to 2 vectors], in registers and adds to it, term by term of the sum, a column of a
- * times a row of b. Where b's rows lie along c's columns (a · b, aᵀ · b) and are short it is read in place; else (a · bᵀ, long rows, and the
- * last columns, which don't fill a tile) a block of it is first copied to rows of a tile's width. A tile that sticks out over the last row repeats that row and
- * stores what is valid. So each value of c is computed by the same operations wherever it stands, and however the work is cut.
+ * A product holds a tile of c, [TILE_ROWS, up to 2 vectors], in registers and adds to it, term by term of the sum, a column of a times a
+ * row of b. It goes, outermost first,
+ *
+ *     over groups of c's columns ▷ blocks of the sum ▷ tiles of rows ▷ the group's tiles of columns
+ *
+ * so that a block of b for a group's columns stays in the second cache while all rows pass by, and a tile's rows of a in the first while the
+ * columns do. What would be read from many places far apart, or against the grain, is copied for that: always of b where its rows lie
+ * along the sum (a · bᵀ). Few rows of c are computed as columns, cᵀ = b · aᵀ, so that the copy is one of a, the smaller. A tile that sticks out over
+ * the last row repeats that row and stores what is valid. So each value of c is computed by the same operations wherever it stands, and
+ * however the work is cut.
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
  */
@@ -15,13 +21,17 @@
 #include "engine/kernels_tile.h"
 
 enum {
-  BLOCK_K = 256,       /* of the sum, taken at a time: what is read of b for a tile's columns stays in cache */
-  BLOCK_ROWS = 256,    /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
-  BLOCK_COLUMNS = 128, /* of c in a piece, likewise: what is read of a stays in cache for all of them */
-  FAR_FLOATS = 1024,   /* rows of b that are so long lie each on a page of its own, and in few sets of the cache … */
-  COPY_ROWS = 64,      /* … so that copying them pays, from so many rows of c on */
-  AHEAD = 16,          /* rows that a copy has fetched ahead */
-  LIBRARY_ROWS = 1024, /* of c in a library's piece */
+  GROUP_TILES = 4,
+  GROUP_COLUMNS = GROUP_TILES * TILE_COLUMNS,
+  BLOCK_K = 320,        /* of the sum, taken at a time, at most */
+  BLOCK_ROWS = 256,     /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
+  HELD_FLOATS = 8192,   /* of c, kept here until they are complete */
+  SWAP_ROWS = 64,       /* of c up to which it is computed as columns */
+  FAR_FLOATS = 1024,    /* rows that are so long lie each on a page of its own … */
+  ALIASED_FLOATS = 256, /* … and those of such multiples in few sets of the cache … */
+  COPY_ROWS = 64,       /* … so that copying them pays, from so many rows of c on */
+  AHEAD = 16,           /* rows that a copy has fetched ahead */
+  LIBRARY_ROWS = 1024,  /* of c in a library's piece */
   LIBRARY_COLUMNS = 1024,
   HALF_PRODUCTS = 1 << 20, /* m · n · k from which on bfloat16 is worth the rounding */
   SMALL_PRODUCTS = 512,    /* m · n · k up to which nothing beats three loops */
@@ -34,9 +44,10 @@ typedef int32_t vector_lanes __attribute__((vector_size(VECTOR_FLOATS * sizeof(f
 struct product {
   size_t m, n, k;
   const float *a, *b;
-  float *c; /* [m, n], rows c_row apart */
-  size_t c_row, a_row, a_step, b_step, b_column;
-  bool accumulate;
+  size_t a_row, a_step, b_step, b_column, c_row;
+  float *c;          /* [m, n], rows c_row apart; [n, m] if is_swapped */
+  const float *bias; /* NULL, or added to c: [n]; [m] if is_swapped */
+  bool is_swapped, accumulate;
 };
 
 /* Part of c: rows [row_begin, row_end), columns likewise. */
@@ -44,7 +55,15 @@ struct part {
   size_t row_begin, row_end, column_begin, column_end;
 };
 
+/* What a thread needs while it computes a part. */
+struct desk {
+  float a[TILE_ROWS * BLOCK_K];
+  float b[GROUP_TILES][BLOCK_K * TILE_COLUMNS];
+  float held[HELD_FLOATS];
+} __attribute__((aligned(VECTOR_FLOATS * sizeof(float))));
+
 static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
+static size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 /* Three loops, for products too small for anything else. */
 static void multiply_small(const struct product *q) {
@@ -54,11 +73,12 @@ static void multiply_small(const struct product *q) {
       for (size_t p = 0; p < q->k; p++) sum += q->a[i * q->a_row + p * q->a_step] * q->b[p * q->b_step + j * q->b_column];
       float *c = q->c + i * q->c_row + j;
       *c = q->accumulate ? *c + sum : sum;
+      if (q->bias != NULL) *c += q->bias[j];
     }
   }
 }
 
-/* Tiles */
+/* Copies */
 
 /* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
 static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
@@ -77,29 +97,28 @@ static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
   }
 }
 
-/* to[p · TILE_COLUMNS + j] = from_rows[j][p] for a square of VECTOR_FLOATS. */
-static inline void transpose_square(const float *const from_rows[VECTOR_FLOATS], float *to) {
-  vector rows[VECTOR_FLOATS];
-#pragma GCC unroll 16
-  for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] = load(from_rows[j]);
+/* rows[p][j] becomes rows[j][p]. */
+static inline void transpose_square(vector rows[VECTOR_FLOATS]) {
 #pragma GCC unroll 4
   for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) swap_quarters(rows, half);
-#pragma GCC unroll 16
-  for (size_t p = 0; p < VECTOR_FLOATS; p++) store(to + p * TILE_COLUMNS, rows[p]);
 }
 
 /* Copies `k` terms of VECTOR_FLOATS columns of bᵀ, whose rows lie along k, to rows of TILE_COLUMNS. The last column stands in for those
  * from `columns` on. */
 static void copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to) {
-  const float *rows[VECTOR_FLOATS];
-  for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] = b + smaller(j, columns - 1) * b_column;
+  const float *from[VECTOR_FLOATS];
+  for (size_t j = 0; j < VECTOR_FLOATS; j++) from[j] = b + smaller(j, columns - 1) * b_column;
   size_t p = 0;
   for (; p + VECTOR_FLOATS <= k; p += VECTOR_FLOATS) {
-    transpose_square(rows, to + p * TILE_COLUMNS);
-    for (size_t j = 0; j < VECTOR_FLOATS; j++) rows[j] += VECTOR_FLOATS;
+    vector square[VECTOR_FLOATS];
+#pragma GCC unroll 16
+    for (size_t j = 0; j < VECTOR_FLOATS; j++) square[j] = load(from[j] + p);
+    transpose_square(square);
+#pragma GCC unroll 16
+    for (size_t term = 0; term < VECTOR_FLOATS; term++) store(to + (p + term) * TILE_COLUMNS, square[term]);
   }
-  for (size_t rest = 0; p < k; p++, rest++)
-    for (size_t j = 0; j < VECTOR_FLOATS; j++) to[p * TILE_COLUMNS + j] = rows[j][rest];
+  for (; p < k; p++)
+    for (size_t j = 0; j < VECTOR_FLOATS; j++) to[p * TILE_COLUMNS + j] = from[j][p];
 }
 
 /* `k` terms of the columns of b, whose rows lie along the columns, to rows of TILE_COLUMNS; 0 from `columns` on. */
@@ -117,22 +136,44 @@ static void copy_rows(const float *b, size_t b_step, size_t k, size_t columns, f
   }
 }
 
-/* The block of b for a tile's columns, terms [first, first + k) of the sum: in place, or copied. *out_step: floats between its rows. */
-static const float *find_b(const struct product *q, size_t first, size_t k, size_t column, size_t columns, float *copy, size_t *out_step) {
+static bool is_far(size_t stride) { return stride >= FAR_FLOATS || stride % ALIASED_FLOATS == 0; }
+
+/* The block of b for a tile's columns, terms [first, first + k) of the sum. */
+static struct columns_of_b find_b(const struct product *q, size_t first, size_t k, size_t column, size_t columns, float *copy) {
   const float *b = q->b + first * q->b_step + column * q->b_column;
-  *out_step = TILE_COLUMNS;
   if (q->b_column != 1) {
     copy_transposed(b, q->b_column, k, smaller(columns, VECTOR_FLOATS), copy);
     if (columns > VECTOR_FLOATS)
       copy_transposed(b + VECTOR_FLOATS * q->b_column, q->b_column, k, columns - VECTOR_FLOATS, copy + VECTOR_FLOATS);
-    return copy;
-  }
-  if (columns < TILE_COLUMNS || (q->b_step >= FAR_FLOATS && q->m >= COPY_ROWS)) {
+  } else if (columns % VECTOR_FLOATS != 0 || (is_far(q->b_step) && q->m >= COPY_ROWS)) {
     copy_rows(b, q->b_step, k, columns, copy);
-    return copy;
+  } else {
+    return (struct columns_of_b){b, q->b_step};
   }
-  *out_step = q->b_step;
-  return b;
+  return (struct columns_of_b){copy, TILE_COLUMNS};
+}
+
+/* The block of a for a tile's rows. Rows along the sum are read in place, unless they are far apart and read for several tiles of columns. */
+static struct rows_of_a find_a(const struct product *q, size_t first, size_t k, size_t row, size_t rows, size_t tiles, float *copy) {
+  const float *a = q->a + row * q->a_row + first * q->a_step;
+  if (q->a_step != 1) {
+    for (size_t p = 0; p < k; p++, a += q->a_step) {
+      if (rows == TILE_ROWS)
+        memcpy(copy + p * TILE_ROWS, a, TILE_ROWS * sizeof *copy);
+      else
+        for (size_t i = 0; i < rows; i++) copy[p * TILE_ROWS + i] = a[i * q->a_row];
+    }
+    return (struct rows_of_a){.panel = copy};
+  }
+  size_t stride = q->a_row;
+  if (tiles > 1 && is_far(q->a_row)) {
+    for (size_t i = 0; i < rows; i++) memcpy(copy + i * BLOCK_K, a + i * q->a_row, k * sizeof *copy);
+    a = copy, stride = BLOCK_K;
+  }
+  struct rows_of_a found;
+  found.panel = NULL;
+  for (size_t i = 0; i < TILE_ROWS; i++) found.rows[i] = a + smaller(i, rows - 1) * stride;
+  return found;
 }
 
 /* Has what a tile will be written to fetched while the tile is computed. */
@@ -143,30 +184,91 @@ static inline void prefetch_tile(const float *c, size_t n, size_t rows) {
   }
 }
 
-/* A tile's columns of a part of c, terms [first, first + k) of the sum. */
-static void multiply_tile_column(const struct product *q, const struct part *part, size_t first, size_t k, size_t column) {
-  float copy[BLOCK_K * TILE_COLUMNS] __attribute__((aligned(VECTOR_FLOATS * sizeof(float))));
-  size_t columns = smaller(part->column_end - column, TILE_COLUMNS), b_step;
-  const float *b = find_b(q, first, k, column, columns, copy, &b_step);
-  for (size_t row = part->row_begin; row < part->row_end; row += TILE_ROWS) {
-    size_t rows = smaller(part->row_end - row, TILE_ROWS);
-    float *c = q->c + row * q->c_row + column;
-    if (q->c_row >= FAR_FLOATS) prefetch_tile(c, q->c_row, rows);
-    const float *a_rows[TILE_ROWS];
-    for (size_t i = 0; i < TILE_ROWS; i++) a_rows[i] = q->a + (row + smaller(i, rows - 1)) * q->a_row + first * q->a_step;
-    vector tile[TILE_ROWS][2];
-    if (columns > VECTOR_FLOATS)
-      multiply_tile(2, k, a_rows, q->a_step, b, b_step, tile);
-    else
-      multiply_tile(1, k, a_rows, q->a_step, b, b_step, tile);
-    store_tile(c, q->c_row, rows, columns, q->accumulate || first > 0, tile);
+/* Parts */
+
+static size_t held_width(const struct part *part) { return round_up(part->column_end - part->column_begin, TILE_COLUMNS); }
+
+/* The tile at (row, column) of a group, terms [first, …) of the sum. */
+static struct place find_place(const struct product *q, const struct part *group, size_t first, size_t row, size_t column, float *held) {
+  struct place to = {.row = q->c_row, .adds = first > 0 || q->accumulate};
+  to.rows = smaller(group->row_end - row, TILE_ROWS);
+  to.columns = smaller(group->column_end - column, TILE_COLUMNS);
+  if (q->is_swapped) {
+    to.row = held_width(group);
+    to.c = held + (row - group->row_begin) * to.row + (column - group->column_begin);
+    to.columns = to.columns > VECTOR_FLOATS ? TILE_COLUMNS : VECTOR_FLOATS;
+  } else {
+    to.c = q->c + row * q->c_row + column;
+    if (q->c_row >= FAR_FLOATS) prefetch_tile(to.c, q->c_row, to.rows);
+  }
+  return to;
+}
+
+/* c[j, i] = held(i, j) + bias(i) for a group that was computed with rows and columns swapped. */
+static void store_swapped(const struct product *q, const struct part *group, const float *held) {
+  const size_t width = held_width(group), columns = group->column_end - group->column_begin;
+  for (size_t row = group->row_begin; row < group->row_end; row += VECTOR_FLOATS) {
+    const float *from = held + (row - group->row_begin) * width;
+    const size_t rows = smaller(group->row_end - row, VECTOR_FLOATS);
+    float *c = q->c + group->column_begin * q->c_row + row;
+    for (size_t column = 0; rows == VECTOR_FLOATS && column < columns; column += VECTOR_FLOATS) {
+      vector square[VECTOR_FLOATS], bias = {0};
+      if (q->bias != NULL) bias = load(q->bias + row);
+#pragma GCC unroll 16
+      for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = load(from + i * width + column);
+      transpose_square(square);
+      const size_t count = smaller(columns - column, VECTOR_FLOATS);
+      for (size_t j = 0; j < count; j++) store(c + (column + j) * q->c_row, q->bias == NULL ? square[j] : square[j] + bias);
+    }
+    for (size_t j = 0; rows < VECTOR_FLOATS && j < columns; j++)
+      for (size_t i = 0; i < rows; i++)
+        c[j * q->c_row + i] = q->bias == NULL ? from[i * width + j] : from[i * width + j] + q->bias[row + i];
   }
 }
 
+static void add_bias(const struct product *q, const struct part *group, size_t row) {
+  const size_t rows = smaller(group->row_end - row, TILE_ROWS);
+  for (size_t i = row; i < row + rows; i++)
+    for (size_t j = group->column_begin; j < group->column_end; j++) q->c[i * q->c_row + j] += q->bias[j];
+}
+
+/* Terms of the sum in a block: blocks of about equal length. */
+static size_t block_length(size_t k) {
+  const size_t blocks = (k + BLOCK_K - 1) / BLOCK_K;
+  return round_up((k + blocks - 1) / blocks, VECTOR_FLOATS);
+}
+
+/* Up to GROUP_COLUMNS columns. */
+static void multiply_group(const struct product *q, const struct part *group, struct desk *desk) {
+  const size_t tiles = parallel_piece_count(group->column_end - group->column_begin, TILE_COLUMNS), length = block_length(q->k);
+  struct columns_of_b b[GROUP_TILES];
+  for (size_t first = 0; first < q->k; first += length) {
+    const size_t k = smaller(q->k - first, length);
+    for (size_t t = 0, column = group->column_begin; t < tiles; t++, column += TILE_COLUMNS)
+      b[t] = find_b(q, first, k, column, smaller(group->column_end - column, TILE_COLUMNS), desk->b[t]);
+    for (size_t row = group->row_begin; row < group->row_end; row += TILE_ROWS) {
+      const struct rows_of_a a = find_a(q, first, k, row, smaller(group->row_end - row, TILE_ROWS), tiles, desk->a);
+      for (size_t t = 0; t < tiles; t++) {
+        const struct place to = find_place(q, group, first, row, group->column_begin + t * TILE_COLUMNS, desk->held);
+        multiply_tile(k, &a, &b[t], &to);
+      }
+      if (first + k == q->k && q->bias != NULL && !q->is_swapped) add_bias(q, group, row);
+    }
+  }
+  if (q->is_swapped) store_swapped(q, group, desk->held);
+}
+
 static void multiply_part(const struct product *q, const struct part *part) {
-  for (size_t first = 0; first < q->k; first += BLOCK_K)
-    for (size_t column = part->column_begin; column < part->column_end; column += TILE_COLUMNS)
-      multiply_tile_column(q, part, first, smaller(q->k - first, BLOCK_K), column);
+  struct desk desk;
+  for (size_t column = part->column_begin; column < part->column_end; column += GROUP_COLUMNS) {
+    struct part group = {.row_end = part->row_end, .column_begin = column, .column_end = smaller(column + GROUP_COLUMNS, part->column_end)};
+    size_t rows = part->row_end - part->row_begin;
+    if (q->is_swapped) rows = smaller(rows, HELD_FLOATS / held_width(&group) / VECTOR_FLOATS * VECTOR_FLOATS);
+    for (group.row_begin = part->row_begin; group.row_begin < part->row_end; group.row_begin += rows) {
+      group.row_end = smaller(group.row_begin + rows, part->row_end);
+      multiply_group(q, &group, &desk);
+    }
+  }
 }
 
 /* Cutting */
@@ -230,8 +332,6 @@ static void library_piece(void *argument, size_t piece) {
     multiply_part(cut->plain, &part);
 }
 
-static size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
 /* Whole tiles. Rows are cut first, and columns if that is not enough; the other way round where b must be copied, so that no two pieces
  * copy the same. */
 static void cut_plain(const struct product *q, struct cut *cut) {
@@ -241,7 +341,7 @@ static void cut_plain(const struct product *q, struct cut *cut) {
     bool cuts_columns = (turn == 0) == columns_first;
     size_t count = cuts_columns ? q->n : q->m, tile = cuts_columns ? TILE_COLUMNS : TILE_ROWS;
     size_t per_piece = parallel_items_per_piece(count, other * q->k / PRODUCTS_PER_NS);
-    size_t least = smaller(count, cuts_columns ? BLOCK_COLUMNS : BLOCK_ROWS);
+    size_t least = smaller(count, cuts_columns ? GROUP_COLUMNS : BLOCK_ROWS);
     per_piece = round_up(per_piece > least ? per_piece : least, tile);
     *(cuts_columns ? &cut->columns_per_piece : &cut->rows_per_piece) = per_piece;
     other = smaller(per_piece, count);
@@ -262,21 +362,37 @@ static void run_plain(const struct parallel *parallel, const struct product *q) 
   parallel_run(parallel, cut.row_pieces * parallel_piece_count(q->n, cut.columns_per_piece), plain_piece, &cut);
 }
 
-static void multiply(const struct parallel *parallel, const struct kernel_block *whole) {
+/* Few rows of c, as columns: cᵀ = b · aᵀ. */
+static void swap_operands(struct product *q) {
+  const struct product by_rows = *q;
+  q->m = by_rows.n, q->n = by_rows.m;
+  q->a = by_rows.b, q->b = by_rows.a;
+  q->a_row = by_rows.b_column, q->a_step = by_rows.b_step;
+  q->b_step = by_rows.a_step, q->b_column = by_rows.a_row;
+  q->is_swapped = true;
+}
+
+/* `whole`, with a bias or without. */
+static void multiply(const struct parallel *parallel, const struct kernel_block *whole, const float *bias) {
   struct product q = {.m = whole->m, .n = whole->n, .k = whole->k, .a = whole->a, .b = whole->b, .c = whole->c};
   q.c_row = whole->c_row;
+  q.bias = bias;
   q.accumulate = whole->accumulate;
   q.a_row = whole->is_a_transposed ? 1 : whole->a_row;
   q.a_step = whole->is_a_transposed ? whole->a_row : 1;
   q.b_step = whole->is_b_transposed ? 1 : whole->b_row;
   q.b_column = whole->is_b_transposed ? whole->b_row : 1;
   if (q.m == 0 || q.n == 0) return;
-  if (q.m * q.n * q.k <= SMALL_PRODUCTS)
+  if (q.m * q.n * q.k <= SMALL_PRODUCTS) {
     multiply_small(&q);
-  else if (kernels_library_takes(whole))
+    return;
+  }
+  if (bias == NULL && kernels_library_takes(whole)) {
     run_library(parallel, whole, &q);
-  else
-    run_plain(parallel, &q);
+    return;
+  }
+  if (whole->is_b_transposed && !q.accumulate && q.m <= SWAP_ROWS && q.m < q.n) swap_operands(&q);
+  run_plain(parallel, &q);
 }
 
 void kernel_multiply_part(const struct kernel_part *part) {
@@ -307,12 +423,19 @@ static void multiply_float(const struct parallel *parallel, struct kernel_block 
   block.a = a;
   block.b = b;
   block.accumulate = accumulate;
-  multiply(parallel, &block);
+  multiply(parallel, &block, NULL);
 }
 
 void kernel_matmul_nt(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate) {
   multiply_float(parallel, block_nt(m, n, k, c), a, b, accumulate);
+}
+void kernel_matmul_nt_bias(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
+                           float *c) {
+  struct kernel_block block = block_nt(m, n, k, c);
+  block.a = a;
+  block.b = b;
+  multiply(parallel, &block, bias);
 }
 void kernel_matmul_nn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                       bool accumulate) {
@@ -383,123 +506,4 @@ void kernel_half_matmul_nn(const struct parallel *parallel, size_t m, size_t n, 
 void kernel_half_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                            uint16_t *half) {
   multiply_half(parallel, block_tn(m, n, k, c), a, b, half);
-}
-
-/* Loops over rows */
-
-struct bias_job {
-  size_t rows, width, rows_per_piece;
-  const float *bias;
-  float *y;
-};
-
-static void bias_piece(void *argument, size_t piece) {
-  const struct bias_job *job = argument;
-  size_t begin = piece * job->rows_per_piece, end = smaller(begin + job->rows_per_piece, job->rows);
-  const float *restrict bias = job->bias;
-  for (size_t row = begin; row < end; row++) {
-    float *restrict y = job->y + row * job->width;
-    for (size_t j = 0; j < job->width; j++) y[j] += bias[j];
-  }
-}
-
-void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y) {
-  struct bias_job job = {.rows = rows, .width = width, .bias = bias, .y = y};
-  job.rows_per_piece = parallel_items_per_piece(rows, width / 8);
-  parallel_run(parallel, parallel_piece_count(rows, job.rows_per_piece), bias_piece, &job);
-}
-
-enum { SUM_COLUMNS = 64 }; /* summed side by side */
-
-struct sums_job {
-  size_t rows, width, block_count, blocks_per_piece;
-  const float *x;
-  float *sums;
-};
-
-static void sum_block(const struct sums_job *job, size_t block) {
-  double sums[SUM_COLUMNS] = {0};
-  size_t first = block * SUM_COLUMNS, count = smaller(job->width - first, SUM_COLUMNS);
-  for (size_t row = 0; row < job->rows; row++) {
-    const float *x = job->x + row * job->width + first;
-    for (size_t j = 0; j < count; j++) sums[j] += (double)x[j];
-  }
-  for (size_t j = 0; j < count; j++) job->sums[first + j] = (float)sums[j];
-}
-
-static void sums_piece(void *argument, size_t piece) {
-  const struct sums_job *job = argument;
-  size_t begin = piece * job->blocks_per_piece, end = smaller(begin + job->blocks_per_piece, job->block_count);
-  for (size_t block = begin; block < end; block++) sum_block(job, block);
-}
-
-void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t width, const float *x, float *sums) {
-  struct sums_job job = {.rows = rows, .width = width, .x = x, .sums = sums};
-  job.block_count = parallel_piece_count(width, SUM_COLUMNS);
-  job.blocks_per_piece = parallel_items_per_piece(job.block_count, rows * SUM_COLUMNS / 4);
-  parallel_run(parallel, parallel_piece_count(job.block_count, job.blocks_per_piece), sums_piece, &job);
-}
-
-enum { VALUE_PIECES_MAX = 64, VALUES_PER_PIECE = 1 << 17, SQUARE_LANES = 32 };
-
-/* A pass over all values of an array, in at most VALUE_PIECES_MAX pieces. */
-struct values_job {
-  size_t count, per_piece;
-  const float *x;
-  double sums[VALUE_PIECES_MAX]; /* of each piece */
-};
-
-/* Runs `piece` over x; returns the number of pieces. */
-static size_t run_values(const struct parallel *parallel, struct values_job *job, parallel_piece *piece) {
-  job->per_piece = job->count / VALUES_PER_PIECE < VALUE_PIECES_MAX ? VALUES_PER_PIECE : job->count / VALUE_PIECES_MAX + 1;
-  const size_t pieces = parallel_piece_count(job->count, job->per_piece);
-  parallel_run(parallel, pieces, piece, job);
-  return pieces;
-}
-
-/* Value i belongs to partial sum i mod SQUARE_LANES: enough of them that additions need not wait for each other. */
-static void squares_piece(void *argument, size_t piece) {
-  struct values_job *job = argument;
-  const float *x = job->x + piece * job->per_piece;
-  const size_t count = smaller(job->per_piece, job->count - piece * job->per_piece);
-  double lanes[SQUARE_LANES] = {0};
-  size_t i = 0;
-  for (; i + SQUARE_LANES <= count; i += SQUARE_LANES)
-    for (size_t lane = 0; lane < SQUARE_LANES; lane++) lanes[lane] += (double)x[i + lane] * (double)x[i + lane];
-  for (size_t lane = 0; i < count; i++, lane++) lanes[lane] += (double)x[i] * (double)x[i];
-  for (size_t half = SQUARE_LANES / 2; half > 0; half /= 2)
-    for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
-  job->sums[piece] = lanes[0];
-}
-
-double kernel_sum_squares(const struct parallel *parallel, size_t count, const float *x) {
-  struct values_job job = {.count = count, .x = x};
-  const size_t pieces = run_values(parallel, &job, squares_piece);
-  double sum = 0;
-  for (size_t piece = 0; piece < pieces; piece++) sum += job.sums[piece];
-  return sum;
-}
-
-/* 0 times a number is 0, unless the number is not finite: then it is NaN, and so is every sum with it. */
-static void zeros_piece(void *argument, size_t piece) {
-  struct values_job *job = argument;
-  const float *x = job->x + piece * job->per_piece;
-  const size_t count = smaller(job->per_piece, job->count - piece * job->per_piece);
-  vector sums[4] = {0};
-  size_t i = 0;
-  for (; i + 4 * VECTOR_FLOATS <= count; i += 4 * VECTOR_FLOATS)
-    for (size_t v = 0; v < 4; v++) sums[v] += load(x + i + v * VECTOR_FLOATS) * 0.0f;
-  float sum = 0;
-  for (; i < count; i++) sum += x[i] * 0.0f;
-  const vector all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) sum += all[lane];
-  job->sums[piece] = (double)sum;
-}
-
-bool kernel_is_finite(const struct parallel *parallel, size_t count, const float *x) {
-  struct values_job job = {.count = count, .x = x};
-  const size_t pieces = run_values(parallel, &job, zeros_piece);
-  for (size_t piece = 0; piece < pieces; piece++)
-    if (job.sums[piece] != 0) return false;
-  return true;
 }

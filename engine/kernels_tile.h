@@ -1,6 +1,6 @@
 /* The tile of c that matrix products hold in registers, [TILE_ROWS, up to 2 vectors]: to it they add, term by term of the sum, a column of a
- * times a row of b. Each value is so computed by the same operations wherever in a tile it stands. For kernels_plain.c and kernels_packed.c;
- * nobody else includes this.
+ * times a row of b. Each value is so computed by the same operations wherever in a tile it stands. Computed in kernels_tile.c, for
+ * kernels_plain.c and kernels_packed.c; nobody else includes this.
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
  */
@@ -29,38 +29,25 @@ static inline vector load(const float *from) {
 }
 static inline void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
 
-/* One tile of the sum over `k` terms: tile[TILE_ROWS][vectors] = Σ a(i, p) b(p, j). a_rows point to a(i, first p). */
-static inline void multiply_tile(size_t vectors, size_t k, const float *const a_rows[TILE_ROWS], size_t a_step, const float *b,
-                                 size_t b_step, vector tile[TILE_ROWS][2]) {
-  vector sums[TILE_ROWS][2] = {0};
+/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS]; or, NULL, rows along the sum. */
+struct rows_of_a {
+  const float *panel;
   const float *rows[TILE_ROWS];
-  for (size_t i = 0; i < TILE_ROWS; i++) rows[i] = a_rows[i];
-  for (size_t p = 0, a_at = 0; p < k; p++, a_at += a_step, b += b_step) {
-    vector b0 = load(b), b1 = vectors > 1 ? load(b + VECTOR_FLOATS) : b0;
-#pragma GCC unroll 8
-    for (size_t i = 0; i < TILE_ROWS; i++) {
-      float a = rows[i][a_at];
-      sums[i][0] += a * b0;
-      if (vectors > 1) sums[i][1] += a * b1;
-    }
-  }
-  for (size_t i = 0; i < TILE_ROWS; i++)
-    for (size_t v = 0; v < vectors; v++) tile[i][v] = sums[i][v];
-}
+};
+struct columns_of_b {
+  const float *b;
+  size_t step;
+};
 
-/* Writes or adds the valid part of a tile to c[·, n] at its place. */
-static inline void store_tile(float *c, size_t n, size_t rows, size_t columns, bool adds, vector tile[TILE_ROWS][2]) {
-  for (size_t i = 0; i < rows; i++, c += n) {
-    if (columns == TILE_COLUMNS) {
-      store(c, adds ? load(c) + tile[i][0] : tile[i][0]);
-      store(c + VECTOR_FLOATS, adds ? load(c + VECTOR_FLOATS) + tile[i][1] : tile[i][1]);
-      continue;
-    }
-    float values[TILE_COLUMNS];
-    store(values, tile[i][0]);
-    if (columns > VECTOR_FLOATS) store(values + VECTOR_FLOATS, tile[i][1]);
-    for (size_t j = 0; j < columns; j++) c[j] = adds ? c[j] + values[j] : values[j];
-  }
-}
+/* Where a tile's values go, and whether they are added to what is there. */
+struct place {
+  float *c;
+  size_t row;           /* floats from one row to the next */
+  size_t rows, columns; /* that are valid */
+  bool adds;
+};
+
+/* One tile of the sum over `k` terms, Σ a(i, p) b(p, j), for up to TILE_ROWS rows and TILE_COLUMNS columns. */
+void multiply_tile(size_t k, const struct rows_of_a *a, const struct columns_of_b *b, const struct place *to);
 
 #endif

@@ -61,16 +61,17 @@ static size_t count_rows(const struct layer *layer, size_t batch) { return batch
 static void forward(const struct layer *layer, const struct pass *pass) {
   size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
   const float *weight = pass->parameters + layer->tensors[WEIGHT].offset; /* [units, features] */
+  const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
   if (pass->row_by_row) {
-    const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
     kernel_dense_rows(rows, units, features, pass->x[0], weight, bias, pass->z);
     return;
   }
-  if (pass->half != NULL)
-    kernel_half_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, pass->half);
-  else
-    kernel_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, false);
-  if (layer->tensor_count > BIAS) kernel_add_bias(pass->parallel, rows, units, pass->parameters + layer->tensors[BIAS].offset, pass->z);
+  if (pass->half == NULL) {
+    kernel_matmul_nt_bias(pass->parallel, rows, units, features, pass->x[0], weight, bias, pass->z);
+    return;
+  }
+  kernel_half_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, pass->half);
+  if (bias != NULL) kernel_add_bias(pass->parallel, rows, units, bias, pass->z);
 }
 
 static void backward(const struct layer *layer, const struct pass *pass) {

@@ -1,0 +1,80 @@
+/* The tile of matrix products (kernels_tile.h). Sums stay in registers from the first term to the last, whichever part of a tile is valid. */
+#include "engine/kernels_tile.h"
+
+/* Values of c that don't fill vectors, or rows that don't fill a tile. */
+static void store_rest(const struct place *to, size_t vectors, vector sums[TILE_ROWS][2]) {
+  float *c = to->c;
+  for (size_t i = 0; i < to->rows; i++, c += to->row) {
+    float values[TILE_COLUMNS] = {0};
+    for (size_t v = 0; v < vectors; v++) store(values + v * VECTOR_FLOATS, sums[i][v]);
+    for (size_t j = 0; j < to->columns; j++) c[j] = to->adds ? c[j] + values[j] : values[j];
+  }
+}
+
+/* `rows` and `vectors` are constants wherever this is inlined; so sums that fill a tile go from registers. */
+static inline __attribute__((always_inline)) void store_tile(size_t rows, size_t vectors, const struct place *to,
+                                                             const vector sums[TILE_ROWS][2]) {
+  float *c = to->c;
+  if (to->rows != rows || to->columns != vectors * VECTOR_FLOATS) {
+    vector copies[TILE_ROWS][2];
+    memcpy(copies, sums, sizeof copies);
+    store_rest(to, vectors, copies);
+  } else if (to->adds) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i++, c += to->row) {
+      store(c, load(c) + sums[i][0]);
+      if (vectors > 1) store(c + VECTOR_FLOATS, load(c + VECTOR_FLOATS) + sums[i][1]);
+    }
+  } else {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i++, c += to->row) {
+      store(c, sums[i][0]);
+      if (vectors > 1) store(c + VECTOR_FLOATS, sums[i][1]);
+    }
+  }
+}
+
+/* One tile of the sum over `k` terms, Σ a(i, p) b(p, j). `rows`, `vectors` and `is_panel` are constants wherever this is inlined. */
+static inline __attribute__((always_inline)) void compute_tile(size_t rows, size_t vectors, bool is_panel, size_t k,
+                                                               const struct rows_of_a *a, const struct columns_of_b *from,
+                                                               const struct place *to) {
+  vector sums[TILE_ROWS][2] = {0};
+  const float *a_rows[TILE_ROWS], *panel = a->panel, *b = from->b;
+  for (size_t i = 0; i < rows; i++) a_rows[i] = a->rows[i];
+  for (size_t p = 0; p < k; p++, panel += TILE_ROWS, b += from->step) {
+    vector b0 = load(b), b1 = vectors > 1 ? load(b + VECTOR_FLOATS) : b0;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < rows; i++) {
+      float value = is_panel ? panel[i] : a_rows[i][p];
+      sums[i][0] += value * b0;
+      if (vectors > 1) sums[i][1] += value * b1;
+    }
+  }
+  store_tile(rows, vectors, to, sums);
+}
+
+/* Each in a function of its own, or the compiler runs out of registers. */
+#define TILE_KIND(name_, rows_, vectors_, is_panel_)                                                                                       \
+  static __attribute__((noinline)) void name_(size_t k, const struct rows_of_a *a, const struct columns_of_b *b, const struct place *to) { \
+    compute_tile(rows_, vectors_, is_panel_, k, a, b, to);                                                                                 \
+  }
+TILE_KIND(panel_8_wide, TILE_ROWS, 2, true)
+TILE_KIND(panel_8, TILE_ROWS, 1, true)
+TILE_KIND(panel_4_wide, 4, 2, true)
+TILE_KIND(panel_4, 4, 1, true)
+TILE_KIND(panel_2_wide, 2, 2, true)
+TILE_KIND(panel_2, 2, 1, true)
+TILE_KIND(rows_8_wide, TILE_ROWS, 2, false)
+TILE_KIND(rows_8, TILE_ROWS, 1, false)
+TILE_KIND(rows_4_wide, 4, 2, false)
+TILE_KIND(rows_4, 4, 1, false)
+TILE_KIND(rows_2_wide, 2, 2, false)
+TILE_KIND(rows_2, 2, 1, false)
+
+typedef void tile_kind(size_t k, const struct rows_of_a *a, const struct columns_of_b *b, const struct place *to);
+
+void multiply_tile(size_t k, const struct rows_of_a *a, const struct columns_of_b *b, const struct place *to) {
+  static tile_kind *const kinds[2][3][2] = {{{rows_8, rows_8_wide}, {rows_4, rows_4_wide}, {rows_2, rows_2_wide}},
+                                            {{panel_8, panel_8_wide}, {panel_4, panel_4_wide}, {panel_2, panel_2_wide}}};
+  kinds[a->panel != NULL][to->rows > 4 ? 0 : to->rows > 2 ? 1 : 2][to->columns > VECTOR_FLOATS](k, a, b, to);
+}
