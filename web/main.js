@@ -14,24 +14,26 @@ import { modelsView } from "./views/models.js";
 import { networkView } from "./views/network.js";
 import { newNetworkView } from "./views/network_new.js";
 import { networksView } from "./views/networks.js";
+import { seeModelView, seeNetworkView } from "./views/see.js";
 
 const views = {
   datasets: { list: datasetsView, one: datasetView },
-  networks: { list: networksView, one: networkView, create: newNetworkView },
+  networks: { list: networksView, one: networkView, create: newNetworkView, see: seeNetworkView },
   jobs: { list: jobsView, one: jobView, create: newJobView },
-  models: { list: modelsView, one: modelView },
+  models: { list: modelsView, one: modelView, see: seeModelView },
 };
 
 const root = document.getElementById("main");
 let leaving = null;
 
-// "#/jobs/new?network=digits-mlp" → {section, view, id, query}
+// "#/jobs/new?network=digits-mlp", "#/models/iris/see" → {section, view, id, query}
 function parseAddress() {
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const [name, id] = path.split("/").map(decodeURIComponent);
+  const [name, id, part] = path.split("/").map(decodeURIComponent);
   const section = views[name] ? name : "jobs";
-  const { list, one, create } = views[section];
-  return { section, view: id === "new" && create ? create : id ? one : list, id, query: new URLSearchParams(search) };
+  const { list, one, create, see } = views[section];
+  const view = id === "new" && create ? create : id && part === "see" && see ? see : id ? one : list;
+  return { section, view, id, query: new URLSearchParams(search) };
 }
 
 async function showAddress(isFirst) {

@@ -29,6 +29,7 @@ export async function modelView({ root, id, signal, setTitle, navigate }) {
   replace(root,
     h("p", { class: "crumbs" }, h("a", { href: "#/models" }, "Models")),
     h("div", { class: "page-head" }, h("h1", null, model.name), h("div", { class: "actions" },
+      h("a", { class: "button", href: `#/models/${encodeURIComponent(model.id)}/see` }, "See it learn"),
       exports.map(([format, extension]) => downloadLink(`${path}/export?format=${format}`, `${model.name}.${extension}`, `Export ${format}`, errorSlot)), deleter)),
     errorSlot,
     await predictor(model, path, signal),
@@ -139,7 +140,7 @@ function featureField(feature, values, isPixel) {
 }
 
 // Rows of the dataset that the model was trained on (if it is still there) fill the form.
-async function rowChooser(model, signal, onRow) {
+export async function rowChooser(model, signal, onRow) {
   const name = model.job_spec?.dataset;
   const datasets = await getAll("/v1/datasets", signal);
   const known = datasets.find((candidate) => candidate.id === name || candidate.name === name);

@@ -25,6 +25,7 @@ export async function networkView({ root, id, signal, setTitle, navigate }) {
     h("p", { class: "crumbs" }, h("a", { href: "#/networks" }, "Networks")),
     h("div", { class: "page-head" }, h("h1", null, network.name), h("div", { class: "actions" },
       h("a", { class: "button primary", href: `#/jobs/new?network=${encodeURIComponent(network.name)}` }, "Train it"),
+      h("a", { class: "button", href: `#/networks/${encodeURIComponent(network.id)}/see` }, "See it learn"),
       h("a", { class: "button", href: `#/networks/new?from=${encodeURIComponent(network.id)}` }, "Change a copy"), deleter)),
     errorSlot,
     h("section", { class: "block" }, h("h2", null, "Layers"), layerTable(network)),
