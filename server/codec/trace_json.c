@@ -218,7 +218,7 @@ static const char *describe_delta(const struct trace_view *view, size_t index, c
     return is_softmax ? "δ_j = Σ_k ∂C/∂a_k ∂a_k/∂z_j, computed together with the loss"
                       : "δ = ∂C/∂a ⊙ f′(z), computed together with the loss";
   }
-  if (activation == NULL) return "δ = ∂C/∂a";
+  if (activation == NULL || strcmp(activation->kind->name, "linear") == 0) return "δ = ∂C/∂a";
   return activation_of(activation)->is_row_wise ? "δ_j = Σ_k ∂C/∂a_k ∂a_k/∂z_j" : "δ = ∂C/∂a ⊙ f′(z)";
 }
 
