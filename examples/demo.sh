@@ -5,46 +5,15 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-fail() { echo "demo: $*" >&2; exit 1; }
-show() { printf '\033[2m$ %s\033[0m\n' "$*"; }
+. examples/common.sh
 
 say "1. Install what is missing, build"
 sh tests/tools/install-deps.sh build
 make -s -j "$(nproc)" all || fail "the build failed"
 
 say "2. Start the server on a free port of 127.0.0.1, with a temporary data directory"
-dir=$(mktemp -d)
-server=""
-stop() {
-  if [ -n "$server" ]; then
-    kill -TERM "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-  fi
-  rm -rf "$dir"
-}
-trap stop EXIT
-trap 'exit 130' INT TERM
-: >"$dir/out"
-build/backpropd --listen 127.0.0.1:0 --data-dir "$dir/data" --log-level warn >"$dir/out" &
-server=$!
-tries=0
-until grep -q '^listening on ' "$dir/out"; do
-  kill -0 "$server" 2>/dev/null || fail "the server ended before it was ready"
-  tries=$((tries + 1))
-  [ $tries -lt 600 ] || fail "the server was not ready within a minute"
-  sleep 0.1
-done
-url=$(sed -n 's/^listening on //p' "$dir/out")
+start_server
 echo "listening on $url"
-
-# curl that shows the server's own words when it refuses.
-call() {
-  status=$(curl -sS -o "$dir/answer" -w '%{http_code}' "$@") || fail "curl failed"
-  case $status in 2*) cat "$dir/answer" ;; *) cat "$dir/answer" >&2; fail "the server answered $status" ;; esac
-}
-# post FILE URL: JSON from a file (curl's --json is younger than Ubuntu 22.04's curl)
-post() { call -H 'Content-Type: application/json' --data-binary @"$1" "$2"; }
 
 say "3. Upload 1797 handwritten digits, 8 x 8 pixels each"
 show "curl --data-binary @examples/data/digits.csv -H 'Content-Type: text/csv' '$url/v1/datasets?name=digits'"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# make test: installs what is missing, builds, and runs everything: unit, golden, integration, torture and browser tests.
+# make test: installs what is missing, builds, and runs everything: unit, golden, integration, torture and browser tests, and the examples.
 # Ends with "N passed, N failed" and non-zero if anything failed.
 set -u
 cd "$(dirname "$0")/.."
@@ -32,6 +32,7 @@ step "build" make -s -j "$(nproc)" BUILD="$build" all
 step "unit, integration and torture tests" make -s -j "$(nproc)" BUILD="$build" unit
 step "golden: PyTorch's numbers" make -s BUILD="$build" golden
 step "golden: PyTorch's numbers, in bfloat16" make -s BUILD="$build" GOLDEN_OPTIONS=--bfloat16 golden
+step "examples in small: what each claims" sh tests/tools/examples.sh "$build"
 step "OpenAPI: validator" sh tests/integration/openapi.sh "$build"
 step "browser: the main job by clicking" sh tests/browser/run.sh "$build"
 echo

@@ -1,0 +1,71 @@
+# What the examples share: a server of their own on a free port, which ends with them and leaves nothing behind, and curl to talk to it.
+# Read by `. examples/common.sh` in the project's folder. BUILD: where the server was built (default build).
+
+me=$(basename "$0" .sh)
+build=${BUILD:-build}
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+fail() { echo "$me: $*" >&2; exit 1; }
+show() { printf '\033[2m$ %s\033[0m\n' "$*"; }
+
+server=""
+dir=$(mktemp -d)
+stop() {
+  if [ -n "$server" ]; then
+    kill -TERM "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+  fi
+  rm -rf "$dir"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+# start_server [OPTION …]: sets url
+start_server() {
+  : >"$dir/out"
+  "$build/backpropd" --listen 127.0.0.1:0 --data-dir "$dir/data" --log-level warn "$@" >"$dir/out" &
+  server=$!
+  tries=0
+  until grep -q '^listening on ' "$dir/out"; do
+    kill -0 "$server" 2>/dev/null || fail "the server ended before it was ready"
+    tries=$((tries + 1))
+    [ $tries -lt 600 ] || fail "the server was not ready within a minute"
+    sleep 0.1
+  done
+  url=$(sed -n 's/^listening on //p' "$dir/out")
+}
+
+# curl that shows the server's own words when it refuses.
+call() {
+  status=$(curl -sS -o "$dir/answer" -w '%{http_code}' "$@") || fail "curl failed"
+  case $status in 2*) cat "$dir/answer" ;; *) cat "$dir/answer" >&2; fail "the server answered $status" ;; esac
+}
+# post FILE URL: JSON from a file (curl's --json is younger than Ubuntu 22.04's curl)
+post() { call -H 'Content-Type: application/json' --data-binary @"$1" "$2"; }
+# upload NAME: examples/data/NAME.csv
+upload() { call --data-binary @"examples/data/$1.csv" -H 'Content-Type: text/csv' "$url/v1/datasets?name=$1" >"$dir/dataset"; }
+
+# submit NAME < job spec without a name: queues it
+submit() {
+  jq --arg name "$1" '. + {name: $name}' >"$dir/job.json"
+  post "$dir/job.json" "$url/v1/jobs" >"$dir/submitted"
+}
+# finish NAME: waits for its end and keeps the job in $dir/NAME
+finish() {
+  tries=0
+  while :; do
+    call "$url/v1/jobs/$1" >"$dir/$1"
+    case $(jq -r .state "$dir/$1") in succeeded | failed | cancelled) break ;; esac
+    tries=$((tries + 1))
+    [ $tries -lt 6000 ] || fail "job $1 did not end within ten minutes"
+    sleep 0.1
+  done
+}
+# series NAME METRICS: their values over the run, kept in $dir/NAME.series
+series() { call "$url/v1/jobs/$1/metrics?names=$2" >"$dir/$1.series"; }
+
+# holds WHAT CONDITION FILE: the claims that an example makes are checked, by a jq condition on a file
+holds() {
+  [ "$(jq "$2" "$3")" = true ] || fail "this should hold, but doesn't: $1"
+  echo "✓ $1"
+}
