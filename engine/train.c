@@ -69,7 +69,7 @@ static void measure_algorithm(struct trainer *trainer) {
 
 /* Steps until the evaluations that are granted are made, or the epochs. */
 static uint64_t count_steps(const struct trainer *trainer) {
-  const uint64_t steps = trainer->steps_per_epoch * (uint64_t)trainer->settings->epochs;
+  const uint64_t steps = trainer->steps_per_epoch * trainer->epochs;
   if (trainer->settings->max_evaluations == PARAM_INTEGER_NONE) return steps;
   const uint64_t each = trainer_get_algorithm(trainer)->evaluation_count(trainer->settings->algorithm.settings, trainer->trained_count);
   const uint64_t granted = ((uint64_t)trainer->settings->max_evaluations - 1) / each + 1;
@@ -95,6 +95,7 @@ static void measure(struct trainer *trainer) {
   trainer->array_floats = padded(trainer->parameter_count);
   measure_algorithm(trainer);
   trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->step_rows + 1 : 1;
+  trainer->epochs = train_count_epochs(trainer->settings, rows);
   trainer->total_steps = count_steps(trainer);
   trainer->report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
   choose_sample(trainer);

@@ -45,6 +45,10 @@ struct train_settings {
 extern const struct param train_params[14];
 extern const size_t train_param_count;
 
+/* Epochs over so many training rows: those of the settings, or what their "auto" means. Few rows make short epochs, and a network learns by
+ * steps. */
+uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows);
+
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
 const char *train_get_precision(const struct train_settings *settings);
 

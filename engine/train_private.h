@@ -24,7 +24,7 @@ struct trainer {
   size_t trained_count;              /* the first so many parameters; those of frozen layers follow */
   size_t array_floats;               /* parameter_count, up to the end of its last cache line */
   size_t state_count, scratch_count; /* arrays of that size for the algorithm; of the latter, the last ones are the optimizer's */
-  uint64_t steps_per_epoch, total_steps;
+  uint64_t epochs, steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
 
   /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, the average, then best parameters

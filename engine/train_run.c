@@ -344,7 +344,7 @@ static bool is_done(const struct trainer *trainer) {
   if (trainer->position.is_finished != 0 || has_stopped_early(trainer)) return true;
   /* An epoch under way still gets its end. */
   const bool is_under_way = trainer->position.batch_in_epoch > 0;
-  return trainer->position.epoch >= (uint64_t)trainer->settings->epochs || (!is_under_way && trainer_has_ended(trainer));
+  return trainer->position.epoch >= trainer->epochs || (!is_under_way && trainer_has_ended(trainer));
 }
 
 /* Sets the outcome once the loop is through, and brings back the best weights. */

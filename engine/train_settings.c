@@ -29,7 +29,9 @@ const struct param train_params[14] = {
         struct train_settings, ema_decay, 0, 1, NAN,
         "share that an exponential moving average of the weights keeps at each step; it is what is validated and becomes the model",
         .flags = PARAM_OPTIONAL | PARAM_ABOVE_MIN | PARAM_BELOW_MAX),
-    PARAM_INTEGER_ROW(struct train_settings, epochs, 1, LIMIT_EPOCHS, 30, "passes over the training part"),
+    PARAM_INTEGER_ROW(struct train_settings, epochs, 1, LIMIT_EPOCHS, 0,
+                      "passes over the training part; auto: 30, and for few rows as many as make 2000 batches, up to 500",
+                      .flags = PARAM_AUTO),
     PARAM_INTEGER_ROW(struct train_settings, batch_size, 1, LIMIT_BATCH_SIZE, 32, "rows of one pass, and of a step unless it accumulates"),
     PARAM_INTEGER_ROW(struct train_settings, accumulate_steps, 1, LIMIT_ACCUMULATE_STEPS, 1,
                       "batches whose gradients are averaged before one step: large batches in little memory"),
@@ -42,6 +44,14 @@ const struct param train_params[14] = {
                      .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct train_settings, early_stopping.is_enabled)),
 };
 const size_t train_param_count = PARAM_COUNT(train_params);
+
+uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows) {
+  enum { EPOCHS_MIN = 30, EPOCHS_MAX = 500, BATCHES_MIN = 2000 };
+  if (settings->epochs != PARAM_INTEGER_AUTO) return (uint64_t)settings->epochs;
+  const uint64_t batch = (uint64_t)settings->batch_size, batches = rows > 0 ? (rows - 1) / batch + 1 : 1;
+  const uint64_t epochs = (BATCHES_MIN - 1) / batches + 1;
+  return epochs < EPOCHS_MIN ? EPOCHS_MIN : epochs > EPOCHS_MAX ? EPOCHS_MAX : epochs;
+}
 
 const char *train_get_precision(const struct train_settings *settings) { return precisions[kernels_can_half() ? settings->precision : 0]; }
 

@@ -156,6 +156,7 @@ static enum error_code plan_data(struct submission *submission, struct error *er
   enum error_code code = data_plan_create(&submission->dataset, test, &spec->data, (uint64_t)spec->train.seed, &submission->plan, error);
   if (code != ERROR_NONE) return code;
   if (test != NULL) spec->data.split.test = 0; /* the resolved spec says what is done */
+  spec->train.epochs = (int64_t)train_count_epochs(&spec->train, submission->plan.train_rows_max);
   const struct preprocessor *layout = &submission->plan.layout;
   bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
   if (has_two_classes && network_spec_ends_in_one_sigmoid(&submission->network_spec)) data_plan_set_single_output(&submission->plan);

@@ -155,6 +155,7 @@ static void start(const char *input, const char *layers, enum data data) {
   network_spec_parse(&scene.spec, input, layers);
   require(network_create(&scene.spec, &scene.network, &error));
   require(settings_init(&scene.settings, train_params, train_param_count, &error));
+  scene.settings.epochs = 30;
   scene.settings.seed = 3;
   set_data(data);
 }

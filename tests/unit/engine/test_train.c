@@ -182,6 +182,19 @@ START_TEST(a_class_is_one_1_among_0s_for_losses_of_numbers) {
 }
 END_TEST
 
+START_TEST(auto_epochs_give_few_rows_steps_enough) {
+  static const struct {
+    int64_t batch_size, epochs;
+    uint64_t rows, expected;
+  } cases[] = {{32, PARAM_INTEGER_AUTO, 60000, 30}, {32, PARAM_INTEGER_AUTO, 1257, 50}, {32, PARAM_INTEGER_AUTO, 105, 500},
+               {1, PARAM_INTEGER_AUTO, 10, 200},    {32, PARAM_INTEGER_AUTO, 0, 500},   {32, 7, 105, 7}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    const struct train_settings settings = {.batch_size = cases[i].batch_size, .epochs = cases[i].epochs};
+    ck_assert_uint_eq(train_count_epochs(&settings, cases[i].rows), cases[i].expected);
+  }
+}
+END_TEST
+
 START_TEST(an_auto_loss_follows_from_output_and_task) {
   static const struct {
     const char *layers;
@@ -565,6 +578,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(tasks, every_task_trains_with_the_losses_that_suit_it, 0, PAIR_COUNT);
   tcase_add_test(tasks, a_class_is_one_1_among_0s_for_losses_of_numbers);
   tcase_add_test(tasks, an_auto_loss_follows_from_output_and_task);
+  tcase_add_test(tasks, auto_epochs_give_few_rows_steps_enough);
   tcase_add_test(tasks, settings_that_do_not_fit_are_told_at_their_fields);
   tcase_add_test(tasks, a_schedule_can_not_monitor_what_a_regression_does_not_measure);
   tcase_add_test(tasks, targets_that_are_no_class_are_refused_with_their_row);
