@@ -281,16 +281,26 @@ static enum error_code fill_row(const struct submission *submission, struct job_
   return ERROR_NONE;
 }
 
+/* In one transaction, so that no worker has taken the job before its place in the queue is known. */
+static enum error_code submit(const struct submission *submission, struct job_row *row, size_t *out_position, struct error *error) {
+  struct store *store = submission->api->store;
+  enum error_code code = store_begin(store, error);
+  if (code != ERROR_NONE) return code;
+  code = jobs_submit(submission->api->jobs, row, error);
+  if (code == ERROR_NONE) code = jobs_get_queue_position(store, row->id, out_position, error);
+  if (code == ERROR_NONE) return store_commit(store, error);
+  store_rollback(store);
+  return code;
+}
+
 static enum error_code insert_job(void *context, struct response *response, struct error *error) {
   const struct submission *submission = context;
   struct job_row row = {0};
+  size_t position = 0;
   enum error_code code = fill_row(submission, &row, error);
-  if (code == ERROR_NONE) code = jobs_submit(submission->api->jobs, &row, error);
+  if (code == ERROR_NONE) code = submit(submission, &row, &position, error);
   if (code == ERROR_NONE) {
-    struct job_view view = {.row = &row};
-    struct error ignored = {0};
-    /* Not known before the transaction of an Idempotency-Key has ended. */
-    if (jobs_get_queue_position(submission->api->store, row.id, &view.queue_position, &ignored) != ERROR_NONE) view.queue_position = 0;
+    const struct job_view view = {.row = &row, .queue_position = position};
     response_add_header(response, "Location", "/v1/jobs/%s", row.id);
     code = respond_text(response, 202, "application/json", job_write(&view), error);
   }

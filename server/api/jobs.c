@@ -151,10 +151,21 @@ enum error_code jobs_delete_one(struct api *api, const struct request *request, 
   return code;
 }
 
-typedef enum error_code job_action(struct jobs *jobs, const char *id, struct error *error);
+struct action_answer {
+  struct api *api;
+  const char *id;
+  const struct once *once;
+  struct response *response;
+};
 
-/* The action is durable when it returns; its recorded answer follows. A crash in between makes a repetition find the new state. */
-static enum error_code act(struct api *api, const struct request *request, job_action *action, struct response *response,
+/* Within the transaction that changes the state: a repetition finds the answer or the old state, never the new state alone. */
+static enum error_code write_action_answer(void *context, struct error *error) {
+  const struct action_answer *answer = context;
+  enum error_code code = respond_job(answer->api, answer->id, 202, answer->response, error);
+  return code == ERROR_NONE ? once_record(answer->api, answer->once, answer->response, error) : code;
+}
+
+static enum error_code act(struct api *api, const struct request *request, enum jobs_arrow arrow, struct response *response,
                            struct error *error) {
   struct once once;
   struct job_row row = {0};
@@ -164,21 +175,29 @@ static enum error_code act(struct api *api, const struct request *request, job_a
     code = error_set(error, ERROR_MALFORMED, "this request takes no body");
   }
   if (code == ERROR_NONE) code = get_row(api, request->id, &row, error);
-  if (code == ERROR_NONE) code = action(api->jobs, row.id, error);
-  if (code == ERROR_NONE) code = respond_job(api, row.id, 202, response, error);
-  if (code == ERROR_NONE) code = once_record(api, &once, response, error);
+  if (code != ERROR_NONE) return code;
+  struct action_answer answer = {.api = api, .id = row.id, .once = &once, .response = response};
+  code = jobs_take_arrow(api->jobs, arrow, row.id, &(struct jobs_witness){write_action_answer, &answer}, error);
+  if (code == ERROR_CONFLICT) { /* perhaps since the same request has just been answered on another connection */
+    struct error other = {0};
+    bool is_answered = false;
+    if (once_replay(api, &once, response, &is_answered, &other) == ERROR_NONE && is_answered) {
+      error_clear(error);
+      code = ERROR_NONE;
+    }
+  }
   job_row_deinit(&row);
   return code;
 }
 
 enum error_code jobs_post_pause(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  return act(api, request, jobs_pause, response, error);
+  return act(api, request, JOBS_PAUSE, response, error);
 }
 
 enum error_code jobs_post_resume(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  return act(api, request, jobs_resume, response, error);
+  return act(api, request, JOBS_RESUME, response, error);
 }
 
 enum error_code jobs_post_cancel(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  return act(api, request, jobs_cancel, response, error);
+  return act(api, request, JOBS_CANCEL, response, error);
 }

@@ -27,7 +27,7 @@ typedef enum error_code once_write(void *context, struct response *response, str
 __attribute__((warn_unused_result)) enum error_code once_run(struct api *api, const struct once *once, once_write *write, void *context,
                                                              struct response *response, struct error *error);
 
-/* Records the answer of a POST that changes something by itself, after it has. */
+/* Records the answer of a POST that has a transaction of its own, within that. */
 __attribute__((warn_unused_result)) enum error_code once_record(struct api *api, const struct once *once, struct response *response,
                                                                 struct error *error);
 

@@ -6,45 +6,56 @@
 
 #include "server/jobs/run.h"
 
-enum arrow { ARROW_PAUSE, ARROW_RESUME, ARROW_CANCEL };
-
 /* Where an arrow leads from each state; JOB_STATE_COUNT: there is no such arrow. */
 static const struct {
   const char *verb;
   enum job_state to[JOB_STATE_COUNT];
 } arrows[] = {
-    [ARROW_PAUSE] = {"paused",
-                     {[JOB_QUEUED] = JOB_PAUSED,
-                      [JOB_RUNNING] = JOB_PAUSING,
+    [JOBS_PAUSE] = {"paused",
+                    {[JOB_QUEUED] = JOB_PAUSED,
+                     [JOB_RUNNING] = JOB_PAUSING,
+                     [JOB_PAUSING] = JOB_STATE_COUNT,
+                     [JOB_PAUSED] = JOB_STATE_COUNT,
+                     [JOB_CANCELLING] = JOB_STATE_COUNT,
+                     [JOB_CANCELLED] = JOB_STATE_COUNT,
+                     [JOB_SUCCEEDED] = JOB_STATE_COUNT,
+                     [JOB_FAILED] = JOB_STATE_COUNT}},
+    [JOBS_RESUME] = {"resumed",
+                     {[JOB_QUEUED] = JOB_STATE_COUNT,
+                      [JOB_RUNNING] = JOB_STATE_COUNT,
                       [JOB_PAUSING] = JOB_STATE_COUNT,
-                      [JOB_PAUSED] = JOB_STATE_COUNT,
+                      [JOB_PAUSED] = JOB_QUEUED,
                       [JOB_CANCELLING] = JOB_STATE_COUNT,
                       [JOB_CANCELLED] = JOB_STATE_COUNT,
                       [JOB_SUCCEEDED] = JOB_STATE_COUNT,
                       [JOB_FAILED] = JOB_STATE_COUNT}},
-    [ARROW_RESUME] = {"resumed",
-                      {[JOB_QUEUED] = JOB_STATE_COUNT,
-                       [JOB_RUNNING] = JOB_STATE_COUNT,
-                       [JOB_PAUSING] = JOB_STATE_COUNT,
-                       [JOB_PAUSED] = JOB_QUEUED,
-                       [JOB_CANCELLING] = JOB_STATE_COUNT,
-                       [JOB_CANCELLED] = JOB_STATE_COUNT,
-                       [JOB_SUCCEEDED] = JOB_STATE_COUNT,
-                       [JOB_FAILED] = JOB_STATE_COUNT}},
-    [ARROW_CANCEL] = {"cancelled",
-                      {[JOB_QUEUED] = JOB_CANCELLED,
-                       [JOB_RUNNING] = JOB_CANCELLING,
-                       [JOB_PAUSING] = JOB_CANCELLING,
-                       [JOB_PAUSED] = JOB_CANCELLED,
-                       [JOB_CANCELLING] = JOB_STATE_COUNT,
-                       [JOB_CANCELLED] = JOB_STATE_COUNT,
-                       [JOB_SUCCEEDED] = JOB_STATE_COUNT,
-                       [JOB_FAILED] = JOB_STATE_COUNT}},
+    [JOBS_CANCEL] = {"cancelled",
+                     {[JOB_QUEUED] = JOB_CANCELLED,
+                      [JOB_RUNNING] = JOB_CANCELLING,
+                      [JOB_PAUSING] = JOB_CANCELLING,
+                      [JOB_PAUSED] = JOB_CANCELLED,
+                      [JOB_CANCELLING] = JOB_STATE_COUNT,
+                      [JOB_CANCELLED] = JOB_STATE_COUNT,
+                      [JOB_SUCCEEDED] = JOB_STATE_COUNT,
+                      [JOB_FAILED] = JOB_STATE_COUNT}},
 };
 enum { ATTEMPTS = 8 }; /* a worker may take an arrow of its own between our look and our commit */
 
-/* One transition of a job that no thread runs, with its events. */
-static enum error_code commit_state(struct jobs *jobs, const char *id, enum job_state from, enum job_state to, struct error *error) {
+static enum error_code commit_with(struct jobs *jobs, const struct job_update *update, const struct jobs_witness *witness,
+                                   struct error *error) {
+  if (witness == NULL) return jobs_commit(jobs->store, update, 1, error);
+  enum error_code code = store_begin(jobs->store, error);
+  if (code != ERROR_NONE) return code;
+  code = jobs_commit(jobs->store, update, 1, error);
+  if (code == ERROR_NONE) code = witness->write(witness->context, error);
+  if (code == ERROR_NONE) return store_commit(jobs->store, error);
+  store_rollback(jobs->store);
+  return code;
+}
+
+/* One transition of a job that no thread runs, with its events; `witness` may be NULL. */
+static enum error_code commit_state(struct jobs *jobs, const char *id, enum job_state from, enum job_state to,
+                                    const struct jobs_witness *witness, struct error *error) {
   bool is_end = to == JOB_CANCELLED;
   const char *stop_reason = is_end ? "cancelled" : "";
   int64_t now_ms = store_now_ms();
@@ -60,7 +71,7 @@ static enum error_code commit_state(struct jobs *jobs, const char *id, enum job_
                               .event_count = is_end ? 2 : 1};
   enum error_code code = ERROR_NONE;
   if (events[0].data == NULL || events[1].data == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to change job %s", id);
-  if (code == ERROR_NONE) code = jobs_commit(jobs->store, &update, 1, error);
+  if (code == ERROR_NONE) code = commit_with(jobs, &update, witness, error);
   free(events[0].data);
   free(events[1].data);
   if (code == ERROR_NONE) hub_notify(jobs, id);
@@ -86,12 +97,13 @@ static void settle_without_run(struct jobs *jobs, const char *id, enum job_state
   struct error ignored = {0};
   if (atomic_load(&jobs->stopping)) return;
   if (state == JOB_PAUSING)
-    (void)!commit_state(jobs, id, JOB_PAUSING, JOB_PAUSED, &ignored);
+    (void)!commit_state(jobs, id, JOB_PAUSING, JOB_PAUSED, NULL, &ignored);
   else if (!has_checkpoint || !queue_close(jobs, id))
-    (void)!commit_state(jobs, id, JOB_CANCELLING, JOB_CANCELLED, &ignored);
+    (void)!commit_state(jobs, id, JOB_CANCELLING, JOB_CANCELLED, NULL, &ignored);
 }
 
-static enum error_code take_arrow(struct jobs *jobs, enum arrow arrow, const struct job_row *row, struct error *error) {
+static enum error_code try_arrow(struct jobs *jobs, enum jobs_arrow arrow, const struct job_row *row, const struct jobs_witness *witness,
+                                 struct error *error) {
   enum job_state to = arrows[arrow].to[row->state];
   if (to == JOB_STATE_COUNT) {
     return error_set(error, ERROR_CONFLICT, "job %s is %s and can't be %s", row->id, job_state_names[row->state], arrows[arrow].verb);
@@ -100,11 +112,11 @@ static enum error_code take_arrow(struct jobs *jobs, enum arrow arrow, const str
   /* It was trained before: the closer makes a model of its checkpoint. */
   bool is_for_closer = to == JOB_CANCELLED && has_checkpoint;
   if (is_for_closer) to = JOB_CANCELLING;
-  enum error_code code = commit_state(jobs, row->id, row->state, to, error);
+  enum error_code code = commit_state(jobs, row->id, row->state, to, witness, error);
   if (code != ERROR_NONE) return code;
   if (to == JOB_QUEUED) jobs_wake(jobs);
   if (is_for_closer) {
-    if (!queue_close(jobs, row->id)) (void)!commit_state(jobs, row->id, JOB_CANCELLING, JOB_CANCELLED, error);
+    if (!queue_close(jobs, row->id)) (void)!commit_state(jobs, row->id, JOB_CANCELLING, JOB_CANCELLED, NULL, error);
   } else if (to == JOB_PAUSING || to == JOB_CANCELLING) {
     bool is_told = tell_run(jobs, row->id, to == JOB_PAUSING ? RUN_PAUSE : RUN_CANCEL);
     if (!is_told) settle_without_run(jobs, row->id, to, has_checkpoint);
@@ -112,7 +124,8 @@ static enum error_code take_arrow(struct jobs *jobs, enum arrow arrow, const str
   return ERROR_NONE;
 }
 
-static enum error_code change_state(struct jobs *jobs, enum arrow arrow, const char *id, struct error *error) {
+enum error_code jobs_take_arrow(struct jobs *jobs, enum jobs_arrow arrow, const char *id, const struct jobs_witness *witness,
+                                struct error *error) {
   enum error_code code = ERROR_CONFLICT;
   for (int attempt = 0; code == ERROR_CONFLICT && attempt < ATTEMPTS; attempt++) {
     struct job_row row = {0};
@@ -120,16 +133,22 @@ static enum error_code change_state(struct jobs *jobs, enum arrow arrow, const c
     code = jobs_get(jobs->store, id, &row, error);
     if (code != ERROR_NONE) return code;
     bool has_arrow = arrows[arrow].to[row.state] != JOB_STATE_COUNT;
-    code = take_arrow(jobs, arrow, &row, error);
+    code = try_arrow(jobs, arrow, &row, witness, error);
     job_row_deinit(&row);
     if (!has_arrow) return code;
   }
   return code;
 }
 
-enum error_code jobs_pause(struct jobs *jobs, const char *id, struct error *error) { return change_state(jobs, ARROW_PAUSE, id, error); }
-enum error_code jobs_resume(struct jobs *jobs, const char *id, struct error *error) { return change_state(jobs, ARROW_RESUME, id, error); }
-enum error_code jobs_cancel(struct jobs *jobs, const char *id, struct error *error) { return change_state(jobs, ARROW_CANCEL, id, error); }
+enum error_code jobs_pause(struct jobs *jobs, const char *id, struct error *error) {
+  return jobs_take_arrow(jobs, JOBS_PAUSE, id, NULL, error);
+}
+enum error_code jobs_resume(struct jobs *jobs, const char *id, struct error *error) {
+  return jobs_take_arrow(jobs, JOBS_RESUME, id, NULL, error);
+}
+enum error_code jobs_cancel(struct jobs *jobs, const char *id, struct error *error) {
+  return jobs_take_arrow(jobs, JOBS_CANCEL, id, NULL, error);
+}
 
 enum error_code jobs_change(struct jobs *jobs, const char *id, const char *name, const int64_t *priority, struct error *error) {
   struct job_row row = {0};

@@ -80,6 +80,15 @@ void jobs_wake(struct jobs *jobs);
 __attribute__((warn_unused_result)) enum error_code jobs_pause(struct jobs *jobs, const char *id, struct error *error);
 __attribute__((warn_unused_result)) enum error_code jobs_resume(struct jobs *jobs, const char *id, struct error *error);
 __attribute__((warn_unused_result)) enum error_code jobs_cancel(struct jobs *jobs, const char *id, struct error *error);
+/* The same, with something that becomes durable together with the new state: `write` is called within the transaction that changes it, and
+ * its error undoes both. */
+struct jobs_witness {
+  enum error_code (*write)(void *context, struct error *error);
+  void *context;
+};
+enum jobs_arrow { JOBS_PAUSE, JOBS_RESUME, JOBS_CANCEL };
+__attribute__((warn_unused_result)) enum error_code jobs_take_arrow(struct jobs *jobs, enum jobs_arrow arrow, const char *id,
+                                                                    const struct jobs_witness *witness, struct error *error);
 /* Name and priority (NULL: unchanged); priority matters while the job waits. */
 __attribute__((warn_unused_result)) enum error_code jobs_change(struct jobs *jobs, const char *id, const char *name,
                                                                 const int64_t *priority, struct error *error);

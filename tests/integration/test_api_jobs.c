@@ -400,6 +400,52 @@ START_TEST(lists_come_in_pages_newest_first) {
 }
 END_TEST
 
+static void *pause_same(void *context) {
+  send_with_key("/v1/jobs/endless/pause", "application/json", NULL, "key-pause", context);
+  return NULL;
+}
+
+/* The state and the answer are one transaction: who comes second is answered as the first was, not that the job is paused already. */
+START_TEST(a_pause_repeated_at_the_same_time_has_one_answer) {
+  enum { THREADS = 6 };
+  pthread_t threads[THREADS];
+  struct client_answer answers[THREADS];
+  json_t *job = post("/v1/jobs",
+                     "{\"name\":\"endless\",\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1000000}", 202);
+  ck_assert_str_eq(json_text_at(job, "/state"), "queued");
+  ck_assert_double_ge(json_number_at(job, "/queue_position"), 1);
+  json_decref(job);
+  for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, pause_same, &answers[i]), 0);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  for (int i = 0; i < THREADS; i++) {
+    ck_assert_msg(answers[i].status == 202, "%s", answers[i].body);
+    ck_assert_str_eq(answers[i].body, answers[0].body);
+  }
+  for (int i = 0; i < THREADS; i++) answer_deinit(&answers[i]);
+  json_decref(client_wait_for(&server, "/v1/jobs/endless", "/state", "paused", 60000));
+}
+END_TEST
+
+/* Known with a key as without: the place in the queue belongs to the transaction that inserts the job. */
+START_TEST(a_submitted_jobs_place_in_the_queue_is_told_with_a_key_too) {
+  static const char job[] = "{\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1}";
+  for (int i = 0; i < 20; i++) {
+    struct client_answer answer;
+    char key[16];
+    snprintf(key, sizeof key, "place-%d", i);
+    if (i % 2 == 0)
+      send_with_key("/v1/jobs", "application/json", job, key, &answer);
+    else
+      client_post_json(&server, "/v1/jobs", job, &answer);
+    json_t *json = answer_get_json(&answer);
+    ck_assert_int_eq(answer.status, 202);
+    ck_assert_double_ge(json_number_at(json, "/queue_position"), 1);
+    json_decref(json);
+    answer_deinit(&answer);
+  }
+}
+END_TEST
+
 /* More events than a thread for short requests would read. */
 START_TEST(a_long_runs_metrics_come_thinned_and_whole) {
   run_job("long", ",\"epochs\":6000");
@@ -452,6 +498,8 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, digits_reach_96_percent_on_a_stratified_test_part);
   tcase_add_test(test_case, a_cursor_that_no_list_gave_is_400);
+  tcase_add_test(test_case, a_pause_repeated_at_the_same_time_has_one_answer);
+  tcase_add_test(test_case, a_submitted_jobs_place_in_the_queue_is_told_with_a_key_too);
   tcase_add_test(test_case, a_long_runs_metrics_come_thinned_and_whole);
   tcase_add_test(test_case, a_job_in_a_list_is_the_job_without_its_specs);
   tcase_add_test(test_case, a_dry_run_resolves_everything_and_keeps_nothing);
