@@ -428,7 +428,8 @@ static void store_lanes(const struct job *job, size_t n, size_t f, size_t filter
   float *z = job->out + n * conv->filters * plan->places;
   const size_t vectors = (filters + VECTOR_FLOATS - 1) / VECTOR_FLOATS;
   for (size_t v = 0; v < vectors; v++, f += VECTOR_FLOATS, filters -= smaller(filters, VECTOR_FLOATS)) {
-    const vector bias = job->bias == NULL ? (vector){0} : vector_load_some(job->bias + f, filters);
+    vector bias = {0};
+    if (job->bias != NULL) bias = vector_load_some(job->bias + f, filters);
     if (conv->channels_last) {
       for (size_t i = 0; i < count; i++) vector_store_some(z + (place + i) * conv->filters + f, tile[i * vectors + v] + bias, filters);
       continue;

@@ -252,7 +252,7 @@ static void mean_backward_plane(const struct job *job, size_t outer) {
   for (size_t row = 0; row < pool->y.out; row++, delta += pool->x.out * inner) {
     for (size_t first = 0; first < pool->x.out; first += CHUNK) {
       const size_t end = smaller(first + CHUNK, pool->x.out);
-      float shares[CHUNK];
+      float shares[CHUNK] = {0};
       for (size_t o = first; o < end; o++) shares[o - first] = share_of(job, row, o);
       for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
         const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
