@@ -373,7 +373,8 @@ static void compute_lanes(size_t places, size_t vectors, const struct lane_tile 
 
 /* Turns the `count` places of one of a tile's vectors of lanes to one vector of places for each lane. */
 static inline void turn_tile(size_t count, size_t vectors, const vector *tile, vector turned[VECTOR_FLOATS]) {
-  for (size_t i = 0; i < VECTOR_FLOATS; i++) turned[i] = i < count ? tile[i * vectors] : (vector){0};
+  const vector zeros = {0};
+  for (size_t i = 0; i < VECTOR_FLOATS; i++) turned[i] = i < count ? tile[i * vectors] : zeros;
   vector_transpose(turned);
 }
 
@@ -709,12 +710,13 @@ static void turn_delta(void *argument, size_t n) {
       const size_t f = group * plan->group_filters + lane, filters = smaller(VECTOR_FLOATS, plan->group_filters - lane);
       for (size_t j = 0; j < plan->places; j += VECTOR_FLOATS) {
         const size_t count = smaller(VECTOR_FLOATS, plan->places - j);
+        const vector zeros = {0};
         vector square[VECTOR_FLOATS];
         if (conv->channels_last) {
           for (size_t i = 0; i < count; i++) square[i] = vector_load_some(from + (j + i) * conv->filters + f, filters);
         } else {
           for (size_t i = 0; i < VECTOR_FLOATS; i++)
-            square[i] = i < filters ? vector_load_some(from + (f + i) * plan->places + j, count) : (vector){0};
+            square[i] = i < filters ? vector_load_some(from + (f + i) * plan->places + j, count) : zeros;
           vector_transpose(square);
         }
         for (size_t i = 0; i < count; i++) vector_store(to + (j + i) * step + lane, square[i]);

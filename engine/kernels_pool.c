@@ -24,11 +24,36 @@ static size_t smaller(size_t left, size_t right) { return left < right ? left : 
 static size_t count_in(const struct kernel_pool *pool) { return pool->y.in * pool->x.in * pool->inner; }
 static size_t count_out(const struct kernel_pool *pool) { return pool->y.out * pool->x.out * pool->inner; }
 
-typedef void plane_function(const struct job *job, size_t outer);
+/* One plane: its own axes and arrays. */
+struct plane {
+  struct kernel_pool pool;
+  const struct kernel_mean *mean;
+  const float *x, *z, *delta;
+  float *out;
+};
 
-static inline __attribute__((always_inline)) void run_planes(const struct job *job, size_t piece, plane_function *function) {
-  const size_t first = piece * job->planes_per_piece, end = smaller(first + job->planes_per_piece, job->pool->outer);
-  for (size_t outer = first; outer < end; outer++) function(job, outer);
+typedef void plane_function(const struct plane *plane);
+
+/* Calls function for each plane of a piece. What a sequence of its own length doesn't reach is 0. */
+static inline __attribute__((always_inline)) void run_planes(const struct job *job, size_t piece, bool is_forward,
+                                                             plane_function *function) {
+  const struct kernel_pool *whole = job->pool;
+  const size_t first = piece * job->planes_per_piece, end = smaller(first + job->planes_per_piece, whole->outer);
+  const size_t in = count_in(whole), out = count_out(whole);
+  struct plane plane = {.pool = *whole, .mean = job->mean};
+  for (size_t outer = first; outer < end; outer++) {
+    plane.x = job->x == NULL ? NULL : job->x + outer * in;
+    plane.z = job->z == NULL ? NULL : job->z + outer * out;
+    plane.delta = job->delta == NULL ? NULL : job->delta + outer * out;
+    plane.out = job->out + outer * (is_forward ? out : in);
+    if (whole->lengths != NULL) {
+      plane.pool.x.in = whole->lengths[outer];
+      plane.pool.x.out = kernel_places_of(whole->x, whole->ceil_mode, whole->lengths[outer]);
+      const size_t used = is_forward ? count_out(&plane.pool) : count_in(&plane.pool);
+      memset(plane.out + used, 0, ((is_forward ? out : in) - used) * sizeof *plane.out);
+    }
+    function(&plane);
+  }
 }
 
 static void run(const struct parallel *parallel, struct job *job, parallel_piece *piece) {
@@ -105,24 +130,25 @@ static void max_row(const struct kernel_pool *pool, const struct seen *seen, con
     for (size_t i = 0; i < inner; i++) z[i] = x[i] <= z[i] ? z[i] : x[i];
 }
 
-static void max_plane(const struct job *job, size_t outer) {
-  const struct kernel_pool *pool = job->pool;
-  const float *plane = job->x + outer * count_in(pool);
-  float *z = job->out + outer * count_out(pool);
+static void max_plane(const struct plane *plane) {
+  const struct kernel_pool *pool = &plane->pool;
+  float *z = plane->out;
   if (is_square(pool)) {
-    max_squares(pool, plane, z);
+    max_squares(pool, plane->x, z);
     return;
   }
   for (size_t i = 0; i < count_out(pool); i++) z[i] = -INFINITY;
   for (size_t row = 0; row < pool->y.out; row++, z += pool->x.out * pool->inner) {
     for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
       const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
-      if (seen.end > 0) max_row(pool, &seen, plane + seen.at, z + seen.first * pool->inner);
+      if (seen.end > 0) max_row(pool, &seen, plane->x + seen.at, z + seen.first * pool->inner);
     }
+    for (size_t i = 0; i < pool->x.out * pool->inner && pool->lengths != NULL; i++)
+      if (z[i] == -INFINITY) z[i] = 0;
   }
 }
 
-static void max_piece(void *argument, size_t piece) { run_planes(argument, piece, max_plane); }
+static void max_piece(void *argument, size_t piece) { run_planes(argument, piece, true, max_plane); }
 
 void kernel_max_pool_forward(const struct parallel *parallel, const struct kernel_pool *pool, const float *x, float *z) {
   struct job job = {.pool = pool, .x = x, .out = z};
@@ -151,44 +177,38 @@ static void max_squares_backward(const struct kernel_pool *pool, const float *pl
   }
 }
 
-/* One value of each of `count` places from `first` on of a row: `steps` apart in z and delta. `at` is the row's first place. */
-static void max_chunk_backward(const struct job *job, size_t row, struct seen places, const float *plane, const float *z,
-                               const float *delta, float *dx) {
-  const struct kernel_pool *pool = job->pool;
+/* Value i of `inner` at some places of a row, at most CHUNK. */
+static void max_chunk_backward(const struct plane *plane, size_t row, struct seen places, size_t i) {
+  const struct kernel_pool *pool = &plane->pool;
+  const float *z = plane->z + row * pool->x.out * pool->inner + i, *delta = plane->delta + row * pool->x.out * pool->inner + i;
   bool is_given[CHUNK] = {false};
   for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
     const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
     const size_t first = seen.first > places.first ? seen.first : places.first, end = smaller(seen.end, places.end);
     for (size_t o = first; o < end; o++) {
       const size_t at = seen.at + (o - seen.first) * pool->x.stride * pool->inner, out = o * pool->inner;
-      if (is_given[o - places.first] || plane[at] != z[out]) continue;
-      dx[at] += delta[out];
+      if (is_given[o - places.first] || plane->x[at + i] != z[out]) continue;
+      plane->out[at + i] += delta[out];
       is_given[o - places.first] = true;
     }
   }
 }
 
-static void max_backward_plane(const struct job *job, size_t outer) {
-  const struct kernel_pool *pool = job->pool;
-  const float *plane = job->x + outer * count_in(pool);
-  const float *z = job->z + outer * count_out(pool), *delta = job->delta + outer * count_out(pool);
-  float *dx = job->out + outer * count_in(pool);
+static void max_backward_plane(const struct plane *plane) {
+  const struct kernel_pool *pool = &plane->pool;
   const bool covers = is_square(pool) && 2 * pool->y.out == pool->y.in && 2 * pool->x.out == pool->x.in;
-  if (!covers) memset(dx, 0, count_in(pool) * sizeof *dx);
+  if (!covers) memset(plane->out, 0, count_in(pool) * sizeof *plane->out);
   if (is_square(pool)) {
-    max_squares_backward(pool, plane, z, delta, dx);
+    max_squares_backward(pool, plane->x, plane->z, plane->delta, plane->out);
     return;
   }
-  const size_t width = pool->x.out * pool->inner;
   for (size_t row = 0; row < pool->y.out; row++)
-    for (size_t i = 0; i < pool->inner; i++)
-      for (size_t o = 0; o < pool->x.out; o += CHUNK) {
-        const struct seen places = {.first = o, .end = smaller(o + CHUNK, pool->x.out)};
-        max_chunk_backward(job, row, places, plane + i, z + row * width + i, delta + row * width + i, dx + i);
-      }
+    for (size_t o = 0; o < pool->x.out; o += CHUNK)
+      for (size_t i = 0; i < pool->inner; i++)
+        max_chunk_backward(plane, row, (struct seen){.first = o, .end = smaller(o + CHUNK, pool->x.out)}, i);
 }
 
-static void max_backward_piece(void *argument, size_t piece) { run_planes(argument, piece, max_backward_plane); }
+static void max_backward_piece(void *argument, size_t piece) { run_planes(argument, piece, false, max_backward_plane); }
 
 void kernel_max_pool_backward(const struct parallel *parallel, const struct kernel_pool *pool, const float *x, const float *z,
                               const float *delta, float *dx) {
@@ -211,31 +231,30 @@ size_t kernel_mean_divisor(const struct kernel_pool *pool, const struct kernel_m
   return count_seen(&pool->y, out_y, mean->counts_padding) * count_seen(&pool->x, out_x, mean->counts_padding);
 }
 
-static float share_of(const struct job *job, size_t row, size_t o) {
-  return 1.0f / (float)kernel_mean_divisor(job->pool, job->mean, row, o);
+static float share_of(const struct plane *plane, size_t row, size_t o) {
+  return 1.0f / (float)kernel_mean_divisor(&plane->pool, plane->mean, row, o);
 }
 
-static void mean_plane(const struct job *job, size_t outer) {
-  const struct kernel_pool *pool = job->pool;
+static void mean_plane(const struct plane *plane) {
+  const struct kernel_pool *pool = &plane->pool;
   const size_t inner = pool->inner;
-  const float *plane = job->x + outer * count_in(pool);
-  float *z = job->out + outer * count_out(pool);
+  float *z = plane->out;
   memset(z, 0, count_out(pool) * sizeof *z);
   for (size_t row = 0; row < pool->y.out; row++, z += pool->x.out * inner) {
     for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
       const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
-      const float *x = plane + seen.at;
+      const float *x = plane->x + seen.at;
       for (size_t o = seen.first; o < seen.end; o++, x += pool->x.stride * inner)
         for (size_t i = 0; i < inner; i++) z[o * inner + i] += x[i];
     }
     for (size_t o = 0; o < pool->x.out; o++) {
-      const float share = share_of(job, row, o);
+      const float share = share_of(plane, row, o);
       for (size_t i = 0; i < inner; i++) z[o * inner + i] *= share;
     }
   }
 }
 
-static void mean_piece(void *argument, size_t piece) { run_planes(argument, piece, mean_plane); }
+static void mean_piece(void *argument, size_t piece) { run_planes(argument, piece, true, mean_plane); }
 
 void kernel_mean_pool_forward(const struct parallel *parallel, const struct kernel_pool *pool, const struct kernel_mean *mean,
                               const float *x, float *z) {
@@ -243,21 +262,20 @@ void kernel_mean_pool_forward(const struct parallel *parallel, const struct kern
   run(parallel, &job, mean_piece);
 }
 
-static void mean_backward_plane(const struct job *job, size_t outer) {
-  const struct kernel_pool *pool = job->pool;
+static void mean_backward_plane(const struct plane *plane) {
+  const struct kernel_pool *pool = &plane->pool;
   const size_t inner = pool->inner;
-  const float *delta = job->delta + outer * count_out(pool);
-  float *plane = job->out + outer * count_in(pool);
-  memset(plane, 0, count_in(pool) * sizeof *plane);
+  const float *delta = plane->delta;
+  memset(plane->out, 0, count_in(pool) * sizeof *plane->out);
   for (size_t row = 0; row < pool->y.out; row++, delta += pool->x.out * inner) {
     for (size_t first = 0; first < pool->x.out; first += CHUNK) {
       const size_t end = smaller(first + CHUNK, pool->x.out);
       float shares[CHUNK] = {0};
-      for (size_t o = first; o < end; o++) shares[o - first] = share_of(job, row, o);
+      for (size_t o = first; o < end; o++) shares[o - first] = share_of(plane, row, o);
       for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
         const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
         for (size_t o = seen.first > first ? seen.first : first; o < smaller(seen.end, end); o++) {
-          float *dx = plane + seen.at + (o - seen.first) * pool->x.stride * inner;
+          float *dx = plane->out + seen.at + (o - seen.first) * pool->x.stride * inner;
           for (size_t i = 0; i < inner; i++) dx[i] += delta[o * inner + i] * shares[o - first];
         }
       }
@@ -265,7 +283,7 @@ static void mean_backward_plane(const struct job *job, size_t outer) {
   }
 }
 
-static void mean_backward_piece(void *argument, size_t piece) { run_planes(argument, piece, mean_backward_plane); }
+static void mean_backward_piece(void *argument, size_t piece) { run_planes(argument, piece, false, mean_backward_plane); }
 
 void kernel_mean_pool_backward(const struct parallel *parallel, const struct kernel_pool *pool, const struct kernel_mean *mean,
                                const float *delta, float *dx) {

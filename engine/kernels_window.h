@@ -48,13 +48,30 @@ void kernel_conv_weight_gradient(const struct parallel *parallel, const struct k
 /* sums[channels] = Σ over outer and inner of x[outer, channels, inner], in float64 inside. */
 void kernel_channel_sums(const struct parallel *parallel, size_t outer, size_t channels, size_t inner, const float *x, float *sums);
 
+/* How many places a window has; with ceil_mode a last one counts that begins inside even if it ends outside. 0: none. */
+static inline size_t kernel_axis_places(const struct kernel_axis *axis, bool ceil_mode) {
+  const size_t padded = axis->in + axis->before + axis->after, span = (axis->size - 1) * axis->dilation + 1;
+  if (padded < span) return ceil_mode && span - padded < axis->stride; /* one place, whose window reaches over the end */
+  const size_t places = (padded - span) / axis->stride + 1;
+  const bool has_more = ceil_mode && (padded - span) % axis->stride != 0 && places * axis->stride < axis->in + axis->before;
+  return places + (has_more ? 1 : 0);
+}
+
 /* Pooling of [outer, y, x, inner]: images are [batch · channels, y, x, 1], sequences [batch, 1, x, channels]. */
 struct kernel_pool {
   size_t outer, inner;
   struct kernel_axis y, x;
+  bool ceil_mode;
+  const uint32_t *lengths; /* [outer] how many of x.in are there at all, each as if it were alone; NULL: all. z is 0 behind its places */
 };
+/* Places of a sequence of that length; at least 1: one that is shorter than the window stands in it with nothing behind. */
+static inline size_t kernel_places_of(struct kernel_axis axis, bool ceil_mode, size_t length) {
+  axis.in = length;
+  const size_t places = kernel_axis_places(&axis, ceil_mode);
+  return places == 0 ? 1 : places;
+}
 
-/* z = the largest value of each window; what is made up doesn't count. */
+/* z = the largest value of each window; what is made up doesn't count. 0 where a short sequence has none in it. */
 void kernel_max_pool_forward(const struct parallel *parallel, const struct kernel_pool *pool, const float *x, float *z);
 /* dx = Σ of the delta of the windows whose first largest value it is. */
 void kernel_max_pool_backward(const struct parallel *parallel, const struct kernel_pool *pool, const float *x, const float *z,

@@ -27,9 +27,12 @@ static enum error_code check_groups(const struct layer *layer, struct error *err
                    layer->input_names[0]);
 }
 
-/* What is mirrored or repeated has to be there. */
+/* What is mirrored or repeated has to be there, and at one place in all samples. */
 static enum error_code check_padding(const struct layer *layer, const struct kernel_conv *kernel, struct error *error) {
   const struct kernel_axis *const axes[2] = {&kernel->y, &kernel->x};
+  if (layer->has_lengths[0] && kernel->padding != KERNEL_PAD_ZEROS)
+    return error_set(error, ERROR_INVALID, "%s layer \"%s\" can pad sequences of different length, as \"%s\" gives them, with zeros only",
+                     layer->kind->kind.name, layer->name, layer->input_names[0]);
   for (size_t i = 0; i < 2; i++) {
     const size_t padding = axes[i]->after > axes[i]->before ? axes[i]->after : axes[i]->before;
     const size_t most = kernel->padding == KERNEL_PAD_REFLECT ? axes[i]->in - 1 : axes[i]->in;
@@ -72,6 +75,7 @@ enum error_code conv_compile(struct layer *layer, size_t axis_count, struct erro
   if (layer->work_fixed == 0)
     return error_set(error, ERROR_INVALID, "%s layer \"%s\" with its padding is too large for any machine", layer->kind->kind.name,
                      layer->name);
+  if (layer->has_lengths[0]) layer->lengths = LAYER_LENGTHS_OWN; /* padded steps hold zeros, as what is made up does */
   add_tensors(layer, &kernel);
   const double products = (double)(kernel.channels / kernel.groups) * (double)kernel.y.size * (double)kernel.x.size;
   layer->flops_per_sample = 2.0 * products * (double)kernel.filters * (double)kernel.y.out * (double)kernel.x.out;
@@ -80,6 +84,7 @@ enum error_code conv_compile(struct layer *layer, size_t axis_count, struct erro
 
 void conv_forward(const struct layer *layer, const struct pass *pass) {
   const struct kernel_conv kernel = make_kernel(layer, pass->batch);
+  window_write_lengths(&kernel.x, false, pass->batch, pass->lengths[0], pass->out_lengths);
   const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
   kernel_conv_forward(pass->parallel, &kernel, pass->x[0], pass->parameters + layer->tensors[WEIGHT].offset, bias, pass->z, pass->work);
 }
@@ -133,6 +138,7 @@ static double sum_window(const struct layer *layer, const struct pass64 *pass, c
 
 void conv_forward64(const struct layer *layer, const struct pass64 *pass) {
   const struct kernel_conv kernel = make_kernel(layer, pass->batch);
+  window_write_lengths(&kernel.x, false, pass->batch, pass->lengths[0], pass->out_lengths);
   const size_t places = kernel.y.out * kernel.x.out;
   for (size_t n = 0; n < pass->batch; n++) {
     for (size_t f = 0; f < kernel.filters; f++) {

@@ -1,4 +1,6 @@
 /* Mean of each channel of an image, or of each feature of a sequence: z = 1/n Σ x, ∂C/∂x = δ / n. */
+#include <string.h>
+
 #include "engine/layers/global_pool.h"
 #include "engine/layers/kinds.h"
 #include "engine/reduce.h"
@@ -18,18 +20,18 @@ static struct job make_job(const struct layer *layer, const struct pass *pass) {
   return job;
 }
 
-static void forward_row(const struct global_view *view, const float *x, float *z) {
+static void forward_row(const struct global_view *view, size_t count, const float *x, float *z) {
   if (view->inner == 1) {
-    *z = (float)(reduce_sum(view->count, x) / (double)view->count);
+    *z = (float)(reduce_sum(count, x) / (double)count);
     return;
   }
   enum { COLUMNS = 64 };
   for (size_t first = 0; first < view->inner; first += COLUMNS) {
     const size_t columns = view->inner - first < COLUMNS ? view->inner - first : COLUMNS;
     double sums[COLUMNS] = {0};
-    for (size_t i = 0; i < view->count; i++)
+    for (size_t i = 0; i < count; i++)
       for (size_t j = 0; j < columns; j++) sums[j] += (double)x[i * view->inner + first + j];
-    for (size_t j = 0; j < columns; j++) z[first + j] = (float)(sums[j] / (double)view->count);
+    for (size_t j = 0; j < columns; j++) z[first + j] = (float)(sums[j] / (double)count);
   }
 }
 
@@ -37,7 +39,8 @@ static void forward_piece(void *argument, size_t piece) {
   const struct job *job = argument;
   const struct global_view *view = &job->view;
   for (size_t row = piece * job->rows_per_piece; row < (piece + 1) * job->rows_per_piece && row < job->rows; row++)
-    forward_row(view, job->pass->x[0] + row * view->count * view->inner, job->pass->z + row * view->inner);
+    forward_row(view, global_pool_count(view, job->pass->lengths[0], row), job->pass->x[0] + row * view->count * view->inner,
+                job->pass->z + row * view->inner);
 }
 
 static void forward(const struct layer *layer, const struct pass *pass) {
@@ -48,12 +51,14 @@ static void forward(const struct layer *layer, const struct pass *pass) {
 static void backward_piece(void *argument, size_t piece) {
   const struct job *job = argument;
   const struct global_view *view = &job->view;
-  const float share = 1.0f / (float)view->count;
   for (size_t row = piece * job->rows_per_piece; row < (piece + 1) * job->rows_per_piece && row < job->rows; row++) {
+    const size_t count = global_pool_count(view, job->pass->lengths[0], row);
+    const float share = 1.0f / (float)count;
     const float *restrict delta = job->pass->delta + row * view->inner;
     float *restrict dx = job->pass->dx[0] + row * view->count * view->inner;
-    for (size_t i = 0; i < view->count; i++)
+    for (size_t i = 0; i < count; i++)
       for (size_t j = 0; j < view->inner; j++) dx[i * view->inner + j] = delta[j] * share;
+    memset(dx + count * view->inner, 0, (view->count - count) * view->inner * sizeof *dx);
   }
 }
 
@@ -66,9 +71,10 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
   const struct global_view view = global_pool_view(layer);
   for (size_t at = 0; at < pass->batch * view.outer * view.inner; at++) {
     const double *x = pass->x[0] + at / view.inner * view.count * view.inner + at % view.inner;
+    const size_t count = global_pool_count(&view, pass->lengths[0], at / view.inner);
     double sum = 0;
-    for (size_t i = 0; i < view.count; i++) sum += x[i * view.inner];
-    pass->z[at] = sum / (double)view.count;
+    for (size_t i = 0; i < count; i++) sum += x[i * view.inner];
+    pass->z[at] = sum / (double)count;
   }
 }
 

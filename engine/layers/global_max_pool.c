@@ -26,8 +26,9 @@ static void forward_piece(void *argument, size_t piece) {
   for (size_t row = piece * job->rows_per_piece; row < (piece + 1) * job->rows_per_piece && row < job->rows; row++) {
     const float *restrict x = job->pass->x[0] + row * view->count * view->inner;
     float *restrict z = job->pass->z + row * view->inner;
+    const size_t count = global_pool_count(view, job->pass->lengths[0], row);
     for (size_t j = 0; j < view->inner; j++) z[j] = -INFINITY;
-    for (size_t i = 0; i < view->count; i++)
+    for (size_t i = 0; i < count; i++)
       for (size_t j = 0; j < view->inner; j++) z[j] = x[i * view->inner + j] <= z[j] ? z[j] : x[i * view->inner + j];
   }
 }
@@ -44,11 +45,12 @@ static void backward_piece(void *argument, size_t piece) {
   for (size_t row = piece * job->rows_per_piece; row < (piece + 1) * job->rows_per_piece && row < job->rows; row++) {
     const float *x = job->pass->x[0] + row * size, *z = job->pass->z + row * view->inner, *delta = job->pass->delta + row * view->inner;
     float *dx = job->pass->dx[0] + row * size;
+    const size_t count = global_pool_count(view, job->pass->lengths[0], row);
     memset(dx, 0, size * sizeof *dx);
     for (size_t j = 0; j < view->inner; j++) {
       size_t i = 0;
-      while (i < view->count && x[i * view->inner + j] != z[j]) i++;
-      if (i < view->count) dx[i * view->inner + j] = delta[j];
+      while (i < count && x[i * view->inner + j] != z[j]) i++;
+      if (i < count) dx[i * view->inner + j] = delta[j];
     }
   }
 }
@@ -63,7 +65,8 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
   for (size_t at = 0; at < pass->batch * view.outer * view.inner; at++) {
     const double *x = pass->x[0] + at / view.inner * view.count * view.inner + at % view.inner;
     pass->z[at] = -INFINITY;
-    for (size_t i = 0; i < view.count; i++) pass->z[at] = fmax(pass->z[at], x[i * view.inner]);
+    for (size_t i = 0; i < global_pool_count(&view, pass->lengths[0], at / view.inner); i++)
+      pass->z[at] = fmax(pass->z[at], x[i * view.inner]);
   }
 }
 

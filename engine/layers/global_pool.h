@@ -21,6 +21,11 @@ static inline struct global_view global_pool_view(const struct layer *layer) {
   return (struct global_view){.outer = in->sizes[0], .count = shape_size(in) / in->sizes[0], .inner = 1};
 }
 
+/* How many of a row's values are real; a row is a sample's sequence, or one channel of its image. */
+static inline size_t global_pool_count(const struct global_view *view, const uint32_t *lengths, size_t row) {
+  return lengths == NULL ? view->count : lengths[row];
+}
+
 __attribute__((warn_unused_result)) enum error_code global_pool_compile(struct layer *layer, struct error *error);
 
 #endif

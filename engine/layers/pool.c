@@ -27,51 +27,79 @@ enum error_code pool_compile(struct layer *layer, size_t axis_count, struct erro
   const struct window window = make_window(layer->settings);
   enum error_code code = window_compile(layer, &window, axis_count, error);
   if (code != ERROR_NONE) return code;
-  const struct kernel_pool kernel = pool_kernel(layer, 1);
+  const struct kernel_pool kernel = pool_kernel(layer, 1, NULL);
+  if (layer->has_lengths[0]) layer->lengths = LAYER_LENGTHS_OWN;
   layer->out = window_shape(layer, window_channels(layer), &kernel.y, &kernel.x);
   layer->flops_per_sample = (double)shape_size(&layer->out) * (double)kernel.y.size * (double)kernel.x.size;
   return ERROR_NONE;
 }
 
-struct kernel_pool pool_kernel(const struct layer *layer, size_t batch) {
+struct kernel_pool pool_kernel(const struct layer *layer, size_t batch, const uint32_t *lengths) {
+  const struct pool *pool = layer->settings;
   const struct window window = make_window(layer->settings);
   const size_t channels = window_channels(layer);
   const bool is_sequence = window_is_sequence(layer);
-  struct kernel_pool kernel = {.outer = is_sequence ? batch : batch * channels, .inner = is_sequence ? channels : 1};
+  struct kernel_pool kernel = {.outer = is_sequence ? batch : batch * channels,
+                               .inner = is_sequence ? channels : 1,
+                               .ceil_mode = pool->ceil_mode,
+                               .lengths = lengths};
   window_axes(layer, &window, &kernel.y, &kernel.x);
   return kernel;
 }
 
-size_t pool_find(const struct kernel_pool *kernel, size_t place, size_t tap) {
-  const size_t y = kernel_axis_at(&kernel->y, place / kernel->x.out, tap / kernel->x.size);
-  const size_t x = kernel_axis_at(&kernel->x, place % kernel->x.out, tap % kernel->x.size);
-  return y == SIZE_MAX || x == SIZE_MAX ? SIZE_MAX : (y * kernel->x.in + x) * kernel->inner;
+/* One value of z in float64, written apart from the kernels, which it checks. */
+struct place64 {
+  struct kernel_pool kernel; /* of its sample alone */
+  size_t y, x;
+  const double *plane; /* of the sample and channel */
+};
+
+/* False: there is no such place, it is padding. */
+static bool find_place(const struct kernel_pool *whole, size_t at, const double *x, struct place64 *out) {
+  const size_t places = whole->y.out * whole->x.out, outer = at / whole->inner / places, place = at / whole->inner % places;
+  *out = (struct place64){.kernel = *whole, .y = place / whole->x.out, .x = place % whole->x.out};
+  out->plane = x + outer * whole->y.in * whole->x.in * whole->inner + at % whole->inner;
+  if (whole->lengths == NULL) return true;
+  out->kernel.x.in = whole->lengths[outer];
+  out->kernel.x.out = kernel_places_of(whole->x, whole->ceil_mode, whole->lengths[outer]);
+  return out->x < out->kernel.x.out;
 }
+
+/* What a tap sees there, or NULL. */
+static const double *find_value(const struct place64 *place, size_t tap) {
+  const struct kernel_pool *kernel = &place->kernel;
+  const size_t y = kernel_axis_at(&kernel->y, place->y, tap / kernel->x.size),
+               x = kernel_axis_at(&kernel->x, place->x, tap % kernel->x.size);
+  return y == SIZE_MAX || x == SIZE_MAX ? NULL : place->plane + (y * kernel->x.in + x) * kernel->inner;
+}
+
+static size_t count_values(const struct kernel_pool *kernel) { return kernel->outer * kernel->y.out * kernel->x.out * kernel->inner; }
 
 /* Largest values */
 
 void max_pool_forward(const struct layer *layer, const struct pass *pass) {
-  const struct kernel_pool kernel = pool_kernel(layer, pass->batch);
+  const struct kernel_pool kernel = pool_kernel(layer, pass->batch, pass->lengths[0]);
+  window_write_lengths(&kernel.x, kernel.ceil_mode, pass->batch, pass->lengths[0], pass->out_lengths);
   kernel_max_pool_forward(pass->parallel, &kernel, pass->x[0], pass->z);
 }
 
 void max_pool_backward(const struct layer *layer, const struct pass *pass) {
-  const struct kernel_pool kernel = pool_kernel(layer, pass->batch);
+  const struct kernel_pool kernel = pool_kernel(layer, pass->batch, pass->lengths[0]);
   if (pass->dx[0] != NULL) kernel_max_pool_backward(pass->parallel, &kernel, pass->x[0], pass->z, pass->delta, pass->dx[0]);
 }
 
 void max_pool_forward64(const struct layer *layer, const struct pass64 *pass) {
-  const struct kernel_pool kernel = pool_kernel(layer, pass->batch);
-  const size_t places = kernel.y.out * kernel.x.out, in = kernel.y.in * kernel.x.in * kernel.inner;
-  for (size_t at = 0; at < kernel.outer * places * kernel.inner; at++) {
-    const size_t place = at / kernel.inner % places;
-    const double *plane = pass->x[0] + at / kernel.inner / places * in + at % kernel.inner;
+  const struct kernel_pool kernel = pool_kernel(layer, pass->batch, pass->lengths[0]);
+  window_write_lengths(&kernel.x, kernel.ceil_mode, pass->batch, pass->lengths[0], pass->out_lengths);
+  for (size_t at = 0; at < count_values(&kernel); at++) {
+    struct place64 place;
+    const bool is_there = find_place(&kernel, at, pass->x[0], &place);
     double largest = -INFINITY;
-    for (size_t tap = 0; tap < kernel.y.size * kernel.x.size; tap++) {
-      const size_t seen = pool_find(&kernel, place, tap);
-      if (seen != SIZE_MAX) largest = fmax(largest, plane[seen]);
+    for (size_t tap = 0; tap < kernel.y.size * kernel.x.size && is_there; tap++) {
+      const double *value = find_value(&place, tap);
+      if (value != NULL) largest = fmax(largest, *value);
     }
-    pass->z[at] = largest;
+    pass->z[at] = largest == -INFINITY ? 0 : largest;
   }
 }
 
@@ -84,29 +112,31 @@ static struct kernel_mean make_mean(const struct layer *layer) {
 }
 
 void avg_pool_forward(const struct layer *layer, const struct pass *pass) {
-  const struct kernel_pool kernel = pool_kernel(layer, pass->batch);
+  const struct kernel_pool kernel = pool_kernel(layer, pass->batch, pass->lengths[0]);
   const struct kernel_mean mean = make_mean(layer);
+  window_write_lengths(&kernel.x, kernel.ceil_mode, pass->batch, pass->lengths[0], pass->out_lengths);
   kernel_mean_pool_forward(pass->parallel, &kernel, &mean, pass->x[0], pass->z);
 }
 
 void avg_pool_backward(const struct layer *layer, const struct pass *pass) {
-  const struct kernel_pool kernel = pool_kernel(layer, pass->batch);
+  const struct kernel_pool kernel = pool_kernel(layer, pass->batch, pass->lengths[0]);
   const struct kernel_mean mean = make_mean(layer);
   if (pass->dx[0] != NULL) kernel_mean_pool_backward(pass->parallel, &kernel, &mean, pass->delta, pass->dx[0]);
 }
 
 void avg_pool_forward64(const struct layer *layer, const struct pass64 *pass) {
-  const struct kernel_pool kernel = pool_kernel(layer, pass->batch);
+  const struct kernel_pool kernel = pool_kernel(layer, pass->batch, pass->lengths[0]);
   const struct kernel_mean mean = make_mean(layer);
-  const size_t places = kernel.y.out * kernel.x.out, in = kernel.y.in * kernel.x.in * kernel.inner;
-  for (size_t at = 0; at < kernel.outer * places * kernel.inner; at++) {
-    const size_t place = at / kernel.inner % places;
-    const double *plane = pass->x[0] + at / kernel.inner / places * in + at % kernel.inner;
+  window_write_lengths(&kernel.x, kernel.ceil_mode, pass->batch, pass->lengths[0], pass->out_lengths);
+  for (size_t at = 0; at < count_values(&kernel); at++) {
+    struct place64 place;
     double sum = 0;
+    pass->z[at] = 0;
+    if (!find_place(&kernel, at, pass->x[0], &place)) continue;
     for (size_t tap = 0; tap < kernel.y.size * kernel.x.size; tap++) {
-      const size_t seen = pool_find(&kernel, place, tap);
-      if (seen != SIZE_MAX) sum += plane[seen];
+      const double *value = find_value(&place, tap);
+      if (value != NULL) sum += *value;
     }
-    pass->z[at] = sum / (double)kernel_mean_divisor(&kernel, &mean, place / kernel.x.out, place % kernel.x.out);
+    pass->z[at] = sum / (double)kernel_mean_divisor(&place.kernel, &mean, place.y, place.x);
   }
 }

@@ -23,10 +23,8 @@ struct pool {
 
 __attribute__((warn_unused_result)) enum error_code pool_compile(struct layer *layer, size_t axis_count, struct error *error);
 __attribute__((warn_unused_result)) enum error_code pool_check(const void *settings, const char *pointer, struct error *error);
-struct kernel_pool pool_kernel(const struct layer *layer, size_t batch);
-
-/* For float64: the value of a sample that a place and tap see, per channel `inner` apart; SIZE_MAX: none. */
-size_t pool_find(const struct kernel_pool *kernel, size_t place, size_t tap);
+/* `lengths` as the pass has them. */
+struct kernel_pool pool_kernel(const struct layer *layer, size_t batch, const uint32_t *lengths);
 
 void max_pool_forward(const struct layer *layer, const struct pass *pass);
 void max_pool_backward(const struct layer *layer, const struct pass *pass);

@@ -24,13 +24,7 @@ static struct kernel_axis make_axis(const struct window *window, size_t index, s
     pad_same(&axis);
   else if (window->padding->word < 0)
     axis.before = axis.after = size_at(window->padding, index);
-  const size_t padded = axis.in + axis.before + axis.after, span = span_of(&axis);
-  if (padded < span) {
-    axis.out = window->ceil_mode && span - padded < axis.stride; /* one place, whose window reaches over the end */
-    return axis;
-  }
-  axis.out = (padded - span) / axis.stride + 1;
-  if (window->ceil_mode && (padded - span) % axis.stride != 0 && axis.out * axis.stride < axis.in + axis.before) axis.out++;
+  axis.out = kernel_axis_places(&axis, window->ceil_mode);
   return axis;
 }
 
@@ -51,6 +45,14 @@ enum error_code window_compile(const struct layer *layer, const struct window *w
     return error_set(error, ERROR_INVALID,
                      "%s layer \"%s\" needs an input %s, \"%s\" gives %s: put a reshape layer before it, or set input.shape", type,
                      layer->name, axes, layer->input_names[0], text);
+  if (layer->has_lengths[0] && axis_count != 1)
+    return error_set(error, ERROR_INVALID, "%s layer \"%s\" can't take sequences of different length, as \"%s\" gives them", type,
+                     layer->name, layer->input_names[0]);
+  if (layer->has_lengths[0] && window->padding->word == WINDOW_SAME && sizes_at(window->stride, 0) != 1)
+    return error_set(error, ERROR_INVALID,
+                     "%s layer \"%s\" has padding \"same\" with a stride, where it would depend on the length of the longest sequence: "
+                     "give a number",
+                     type, layer->name);
   struct kernel_axis found[2];
   window_axes(layer, window, &found[0], &found[1]);
   for (size_t i = 0; i < 2; i++) {

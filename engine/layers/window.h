@@ -24,6 +24,12 @@ void window_axes(const struct layer *layer, const struct window *window, struct 
 __attribute__((warn_unused_result)) enum error_code window_compile(const struct layer *layer, const struct window *window,
                                                                    size_t axis_count, struct error *error);
 
+/* Writes how many places of each sequence are real, where they differ (`lengths` not NULL). */
+static inline void window_write_lengths(const struct kernel_axis *time, bool ceil_mode, size_t batch, const uint32_t *lengths,
+                                        uint32_t *out_lengths) {
+  for (size_t i = 0; i < batch && lengths != NULL; i++) out_lengths[i] = (uint32_t)kernel_places_of(*time, ceil_mode, lengths[i]);
+}
+
 /* Its last axis is time or width, its channels are the first of images, the last of sequences. */
 static inline bool window_is_sequence(const struct layer *layer) { return layer->in[0].rank == 2; }
 static inline size_t window_channels(const struct layer *layer) { return layer->in[0].sizes[window_is_sequence(layer) ? 1 : 0]; }

@@ -42,6 +42,18 @@ static const struct {
      "cross_entropy"},
     {"%s; gru units=5; dense units=3 activation=softmax", "cross_entropy"},
     {"%s; gru units=3 return_sequences=1 bidirectional=1; gru units=2 bidirectional=1", "mean_absolute_error"},
+    {"%s; conv1d filters=4 kernel_size=3 padding=same activation=tanh; dense units=2", "mean_squared_error"},
+    {"%s; conv1d filters=5 kernel_size=3 stride=2 padding=2 activation=sigmoid; global_avg_pool; dense units=3 activation=softmax",
+     "cross_entropy"},
+    {"%s; conv1d filters=10 kernel_size=4 dilation=2 padding=1 activation=relu; batch_norm; global_max_pool; dense units=2",
+     "squared_error"},
+    {"%s; conv1d filters=3 kernel_size=5; conv1d filters=3 kernel_size=2 bias=0; global_avg_pool", "huber"},
+    {"%s; max_pool1d pool_size=3 stride=1 padding=1 activation=tanh; dense units=2", "mean_squared_error"},
+    {"%s; max_pool1d pool_size=2 dilation=3 ceil_mode=1; global_avg_pool; dense units=2", "mean_squared_error"},
+    {"%s; avg_pool1d pool_size=3 stride=2 padding=1 ceil_mode=1; global_max_pool; dense units=2", "mean_squared_error"},
+    {"%s; avg_pool1d pool_size=4 stride=3 padding=2 count_include_pad=0; global_max_pool; dense units=2", "mean_squared_error"},
+    {"%s; global_avg_pool activation=tanh; dense units=3 activation=softmax", "cross_entropy"},
+    {"%s; global_max_pool; dense units=3 activation=softmax", "cross_entropy"},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
