@@ -1,23 +1,6 @@
 /* Kernels that go over values once: biases, sums, a look whether all is finite. Sums run in fixed order, in float64. */
-#include <string.h>
-
 #include "engine/kernels.h"
-
-#if defined(__AVX512F__)
-enum { VECTOR_FLOATS = 16 };
-#elif defined(__AVX__)
-enum { VECTOR_FLOATS = 8 };
-#else
-enum { VECTOR_FLOATS = 4 };
-#endif
-
-typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
-
-static inline vector load(const float *from) {
-  vector value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
+#include "engine/vector_float.h"
 
 static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 
@@ -122,7 +105,7 @@ static void zeros_piece(void *argument, size_t piece) {
   vector sums[4] = {0};
   size_t i = 0;
   for (; i + 4 * VECTOR_FLOATS <= count; i += 4 * VECTOR_FLOATS)
-    for (size_t v = 0; v < 4; v++) sums[v] += load(x + i + v * VECTOR_FLOATS) * 0.0f;
+    for (size_t v = 0; v < 4; v++) sums[v] += vector_load(x + i + v * VECTOR_FLOATS) * 0.0f;
   float sum = 0;
   for (; i < count; i++) sum += x[i] * 0.0f;
   const vector all = (sums[0] + sums[1]) + (sums[2] + sums[3]);

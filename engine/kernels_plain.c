@@ -38,8 +38,6 @@ enum {
   PRODUCTS_PER_NS = 32     /* multiply-adds, roughly, to decide how much work is worth a piece */
 };
 
-typedef int32_t vector_lanes __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
-
 /* A product, with operands as strides: a(i, p) = a[i · a_row + p · a_step], b(p, j) = b[p · b_step + j · b_column]. */
 struct product {
   size_t m, n, k;
@@ -80,59 +78,36 @@ static void multiply_small(const struct product *q) {
 
 /* Copies */
 
-/* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
-static inline void swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
-  vector_lanes upper = {0}, lower = {0};
-#pragma GCC unroll 16
-  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
-    upper[lane] = (int32_t)((lane & half) == 0 ? lane : VECTOR_FLOATS + lane - half);
-    lower[lane] = (int32_t)((lane & half) == 0 ? lane + half : VECTOR_FLOATS + lane);
-  }
-#pragma GCC unroll 16
-  for (size_t i = 0; i < VECTOR_FLOATS; i++) {
-    if ((i & half) != 0) continue;
-    vector first = rows[i], second = rows[i + half];
-    rows[i] = __builtin_shuffle(first, second, upper);
-    rows[i + half] = __builtin_shuffle(first, second, lower);
-  }
-}
-
-/* rows[p][j] becomes rows[j][p]. */
-static inline void transpose_square(vector rows[VECTOR_FLOATS]) {
-#pragma GCC unroll 4
-  for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) swap_quarters(rows, half);
-}
-
 /* Copies `k` terms of VECTOR_FLOATS columns of bᵀ, whose rows lie along k, to rows of TILE_COLUMNS. The last column stands in for those
  * from `columns` on. */
 static void copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to) {
   const float *from[VECTOR_FLOATS];
   for (size_t j = 0; j < VECTOR_FLOATS; j++) from[j] = b + smaller(j, columns - 1) * b_column;
-  size_t p = 0;
-  for (; p + VECTOR_FLOATS <= k; p += VECTOR_FLOATS) {
+  for (size_t p = 0; p < k; p += VECTOR_FLOATS, to += VECTOR_FLOATS * TILE_COLUMNS) {
     vector square[VECTOR_FLOATS];
+    const size_t terms = smaller(k - p, VECTOR_FLOATS);
 #pragma GCC unroll 16
-    for (size_t j = 0; j < VECTOR_FLOATS; j++) square[j] = load(from[j] + p);
-    transpose_square(square);
+    for (size_t j = 0; j < VECTOR_FLOATS; j++) square[j] = vector_load_some(from[j] + p, terms);
+    vector_transpose(square);
 #pragma GCC unroll 16
-    for (size_t term = 0; term < VECTOR_FLOATS; term++) store(to + (p + term) * TILE_COLUMNS, square[term]);
+    for (size_t term = 0; term < VECTOR_FLOATS; term++)
+      if (term < terms) vector_store(to + term * TILE_COLUMNS, square[term]);
   }
-  for (; p < k; p++)
-    for (size_t j = 0; j < VECTOR_FLOATS; j++) to[p * TILE_COLUMNS + j] = from[j][p];
 }
 
 /* `k` terms of the columns of b, whose rows lie along the columns, to rows of TILE_COLUMNS; 0 from `columns` on. */
 static void copy_rows(const float *b, size_t b_step, size_t k, size_t columns, float *to) {
+  const vector zeros = {0};
   for (size_t p = 0; p < k; p++, b += b_step, to += TILE_COLUMNS) {
     if (columns == TILE_COLUMNS) {
       __builtin_prefetch(b + AHEAD * b_step);
       __builtin_prefetch(b + AHEAD * b_step + VECTOR_FLOATS);
-      store(to, load(b));
-      store(to + VECTOR_FLOATS, load(b + VECTOR_FLOATS));
+      vector_store(to, vector_load(b));
+      vector_store(to + VECTOR_FLOATS, vector_load(b + VECTOR_FLOATS));
       continue;
     }
-    for (size_t j = 0; j < columns; j++) to[j] = b[j];
-    for (size_t j = columns; j < TILE_COLUMNS; j++) to[j] = 0;
+    vector_store(to, vector_load_some(b, columns));
+    vector_store(to + VECTOR_FLOATS, columns > VECTOR_FLOATS ? vector_load_some(b + VECTOR_FLOATS, columns - VECTOR_FLOATS) : zeros);
   }
 }
 
@@ -211,18 +186,16 @@ static void store_swapped(const struct product *q, const struct part *group, con
     const float *from = held + (row - group->row_begin) * width;
     const size_t rows = smaller(group->row_end - row, VECTOR_FLOATS);
     float *c = q->c + group->column_begin * q->c_row + row;
-    for (size_t column = 0; rows == VECTOR_FLOATS && column < columns; column += VECTOR_FLOATS) {
-      vector square[VECTOR_FLOATS], bias = {0};
-      if (q->bias != NULL) bias = load(q->bias + row);
-#pragma GCC unroll 16
-      for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = load(from + i * width + column);
-      transpose_square(square);
+    for (size_t column = 0; column < columns; column += VECTOR_FLOATS) {
+      vector square[VECTOR_FLOATS];
+      for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = vector_load(from + smaller(i, rows - 1) * width + column);
+      vector_transpose(square);
       const size_t count = smaller(columns - column, VECTOR_FLOATS);
-      for (size_t j = 0; j < count; j++) store(c + (column + j) * q->c_row, q->bias == NULL ? square[j] : square[j] + bias);
+      for (size_t j = 0; j < count; j++) {
+        if (q->bias != NULL) square[j] += vector_load_some(q->bias + row, rows);
+        vector_store_some(c + (column + j) * q->c_row, square[j], rows);
+      }
     }
-    for (size_t j = 0; rows < VECTOR_FLOATS && j < columns; j++)
-      for (size_t i = 0; i < rows; i++)
-        c[j * q->c_row + i] = q->bias == NULL ? from[i * width + j] : from[i * width + j] + q->bias[row + i];
   }
 }
 

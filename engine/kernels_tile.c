@@ -5,9 +5,10 @@
 static void store_rest(const struct place *to, size_t vectors, vector sums[TILE_ROWS][2]) {
   float *c = to->c;
   for (size_t i = 0; i < to->rows; i++, c += to->row) {
-    float values[TILE_COLUMNS] = {0};
-    for (size_t v = 0; v < vectors; v++) store(values + v * VECTOR_FLOATS, sums[i][v]);
-    for (size_t j = 0; j < to->columns; j++) c[j] = to->adds ? c[j] + values[j] : values[j];
+    for (size_t v = 0, first = 0; v < vectors && first < to->columns; v++, first += VECTOR_FLOATS) {
+      const size_t count = to->columns - first;
+      vector_store_some(c + first, to->adds ? vector_load_some(c + first, count) + sums[i][v] : sums[i][v], count);
+    }
   }
 }
 
@@ -22,14 +23,14 @@ static inline __attribute__((always_inline)) void store_tile(size_t rows, size_t
   } else if (to->adds) {
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++, c += to->row) {
-      store(c, load(c) + sums[i][0]);
-      if (vectors > 1) store(c + VECTOR_FLOATS, load(c + VECTOR_FLOATS) + sums[i][1]);
+      vector_store(c, vector_load(c) + sums[i][0]);
+      if (vectors > 1) vector_store(c + VECTOR_FLOATS, vector_load(c + VECTOR_FLOATS) + sums[i][1]);
     }
   } else {
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++, c += to->row) {
-      store(c, sums[i][0]);
-      if (vectors > 1) store(c + VECTOR_FLOATS, sums[i][1]);
+      vector_store(c, sums[i][0]);
+      if (vectors > 1) vector_store(c + VECTOR_FLOATS, sums[i][1]);
     }
   }
 }
@@ -42,7 +43,7 @@ static inline __attribute__((always_inline)) void compute_tile(size_t rows, size
   const float *a_rows[TILE_ROWS], *panel = a->panel, *b = from->b;
   for (size_t i = 0; i < rows; i++) a_rows[i] = a->rows[i];
   for (size_t p = 0; p < k; p++, panel += TILE_ROWS, b += from->step) {
-    vector b0 = load(b), b1 = vectors > 1 ? load(b + VECTOR_FLOATS) : b0;
+    vector b0 = vector_load(b), b1 = vectors > 1 ? vector_load(b + VECTOR_FLOATS) : b0;
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++) {
       float value = is_panel ? panel[i] : a_rows[i][p];

@@ -9,25 +9,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
+
+#include "engine/vector_float.h"
 
 #if defined(__AVX512F__)
-enum { VECTOR_FLOATS = 16, TILE_ROWS = 8 };
+enum { TILE_ROWS = 8 };
 #elif defined(__AVX__)
-enum { VECTOR_FLOATS = 8, TILE_ROWS = 6 };
+enum { TILE_ROWS = 6 };
 #else
-enum { VECTOR_FLOATS = 4, TILE_ROWS = 4 };
+enum { TILE_ROWS = 4 };
 #endif
 enum { TILE_COLUMNS = 2 * VECTOR_FLOATS };
-
-typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
-
-static inline vector load(const float *from) {
-  vector value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
-static inline void store(float *to, vector value) { memcpy(to, &value, sizeof value); }
 
 /* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS]; or, NULL, rows along the sum. */
 struct rows_of_a {
