@@ -9,6 +9,9 @@
 
 #include "engine/kernels.h"
 
+/* Functions that take vectors wider than the processor's have no fixed ABI; here all of them are inlined. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 enum { ROW_VECTOR_FLOATS = 16, BLOCK_ROWS = 4, BLOCK_UNITS = 4 };
 
 typedef float vector __attribute__((vector_size(ROW_VECTOR_FLOATS * sizeof(float))));
