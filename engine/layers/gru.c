@@ -7,47 +7,61 @@
  * In training u holds, of n, u + b_hh from forward to backward.
  */
 #include <math.h>
+#include <string.h>
 
 #include "engine/layers/kinds.h"
 #include "engine/layers/recurrent.h"
 #include "engine/vector_math.h"
 
-enum { GATES = 3 };
+enum { CANDIDATE = 2, GATES = 3 };
+
+/* r or z of a row: values = σ(values + u + biases). */
+static void open_gate(size_t n, float *restrict values, const float *restrict u, const float *restrict bias_ih,
+                      const float *restrict bias_hh) {
+  for (size_t j = 0; j < n; j++) values[j] = vector_sigmoid(values[j] + u[j] + (bias_ih[j] + bias_hh[j]));
+}
+
+static void propose(size_t n, float *restrict values, float *restrict u, const float *restrict r, const float *restrict bias_ih,
+                    const float *restrict bias_hh) {
+  for (size_t j = 0; j < n; j++) {
+    u[j] += bias_hh[j];
+    values[j] = vector_tanh(values[j] + bias_ih[j] + r[j] * u[j]);
+  }
+}
 
 static void forward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
-  const float *restrict b = step->bias_ih, *restrict d = step->bias_hh;
+  const float *b = step->bias_ih, *d = step->bias_hh;
   for (size_t row = 0; row < step->rows; row++) {
-    float *restrict g = step->g + row * GATES * n, *restrict u = step->u + row * GATES * n, *restrict h = step->h + row * n;
-    const float *restrict h_before = step->h_before + row * n;
-    for (size_t j = 0; j < n; j++) {
-      const float r = vector_sigmoid(g[j] + u[j] + (b[j] + d[j]));
-      const float z = vector_sigmoid(g[n + j] + u[n + j] + (b[n + j] + d[n + j]));
-      const float hidden = u[2 * n + j] + d[2 * n + j];
-      const float candidate = vector_tanh(g[2 * n + j] + b[2 * n + j] + r * hidden);
-      h[j] = candidate + z * (h_before[j] - candidate);
-      g[j] = r;
-      g[n + j] = z;
-      g[2 * n + j] = candidate;
-      u[2 * n + j] = hidden;
-    }
+    float *g = step->g + row * GATES * n, *u = step->u + row * GATES * n;
+    for (size_t gate = 0; gate < CANDIDATE; gate++) open_gate(n, g + gate * n, u + gate * n, b + gate * n, d + gate * n);
+    propose(n, g + CANDIDATE * n, u + CANDIDATE * n, g, b + CANDIDATE * n, d + CANDIDATE * n);
+    const float *restrict z = g + n, *restrict candidate = g + CANDIDATE * n, *restrict h_before = step->h_before + row * n;
+    float *restrict h = step->h + row * n;
+    for (size_t j = 0; j < n; j++) h[j] = candidate[j] + z[j] * (h_before[j] - candidate[j]);
+  }
+}
+
+/* Of a row: the gates g are replaced by their gradients, and n's part of u by its own; those of r and z are g's. */
+static void reset(size_t n, float *restrict r_gate, float *restrict z_gate, float *restrict candidate_gate, float *restrict hidden,
+                  const float *restrict h_before, float *restrict dh) {
+  for (size_t j = 0; j < n; j++) {
+    const float r = r_gate[j], z = z_gate[j], candidate = candidate_gate[j];
+    const float d_candidate = dh[j] * (1 - z) * (1 - candidate * candidate);
+    r_gate[j] = d_candidate * hidden[j] * r * (1 - r);
+    z_gate[j] = dh[j] * (h_before[j] - candidate) * z * (1 - z);
+    candidate_gate[j] = d_candidate;
+    hidden[j] = d_candidate * r;
+    dh[j] *= z;
   }
 }
 
 static void backward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
   for (size_t row = 0; row < step->rows; row++) {
-    float *restrict g = step->g + row * GATES * n, *restrict u = step->u + row * GATES * n, *restrict dh = step->dh + row * n;
-    const float *restrict h_before = step->h_before + row * n;
-    for (size_t j = 0; j < n; j++) {
-      const float r = g[j], z = g[n + j], candidate = g[2 * n + j];
-      const float d_candidate = dh[j] * (1 - z) * (1 - candidate * candidate);
-      g[j] = u[j] = d_candidate * u[2 * n + j] * r * (1 - r);
-      g[n + j] = u[n + j] = dh[j] * (h_before[j] - candidate) * z * (1 - z);
-      g[2 * n + j] = d_candidate;
-      u[2 * n + j] = d_candidate * r;
-      dh[j] *= z;
-    }
+    float *g = step->g + row * GATES * n, *u = step->u + row * GATES * n;
+    reset(n, g, g + n, g + CANDIDATE * n, u + CANDIDATE * n, step->h_before + row * n, step->dh + row * n);
+    memcpy(u, g, CANDIDATE * n * sizeof *u);
   }
 }
 

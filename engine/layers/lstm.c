@@ -12,44 +12,74 @@
 #include "engine/layers/recurrent.h"
 #include "engine/vector_math.h"
 
-enum { GATES = 4 };
+enum { CANDIDATE = 2, GATES = 4 };
+
+/* One gate's values of a row, and what is added up to them. */
+struct gate {
+  float *values;
+  const float *u, *bias_ih, *bias_hh;
+};
+
+static struct gate find_gate(const struct recurrent_step *step, size_t row, size_t gate) {
+  const size_t at = gate * step->units, row_at = row * GATES * step->units + at;
+  return (struct gate){.values = step->g + row_at, .u = step->u + row_at, .bias_ih = step->bias_ih + at, .bias_hh = step->bias_hh + at};
+}
+
+static void open_gate(size_t n, const struct gate *gate) {
+  float *restrict values = gate->values;
+  const float *restrict u = gate->u, *restrict bias_ih = gate->bias_ih, *restrict bias_hh = gate->bias_hh;
+  for (size_t j = 0; j < n; j++) values[j] = vector_sigmoid(values[j] + u[j] + (bias_ih[j] + bias_hh[j]));
+}
+
+static void propose(size_t n, const struct gate *gate) {
+  float *restrict values = gate->values;
+  const float *restrict u = gate->u, *restrict bias_ih = gate->bias_ih, *restrict bias_hh = gate->bias_hh;
+  for (size_t j = 0; j < n; j++) values[j] = vector_tanh(values[j] + u[j] + (bias_ih[j] + bias_hh[j]));
+}
+
+static void remember(size_t n, const float *restrict gates, const float *restrict c_before, float *restrict c, float *restrict h) {
+  const float *i = gates, *f = gates + n, *q = gates + 2 * n, *o = gates + 3 * n;
+  for (size_t j = 0; j < n; j++) {
+    c[j] = f[j] * c_before[j] + i[j] * q[j];
+    h[j] = o[j] * vector_tanh(c[j]);
+  }
+}
 
 static void forward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
-  const float *restrict b = step->bias_ih, *restrict d = step->bias_hh;
   for (size_t row = 0; row < step->rows; row++) {
-    float *restrict g = step->g + row * GATES * n, *restrict c = step->c + row * n, *restrict h = step->h + row * n;
-    const float *restrict u = step->u + row * GATES * n, *restrict c_before = step->c_before + row * n;
-    for (size_t j = 0; j < n; j++) {
-      const float i = vector_sigmoid(g[j] + u[j] + (b[j] + d[j]));
-      const float f = vector_sigmoid(g[n + j] + u[n + j] + (b[n + j] + d[n + j]));
-      const float q = vector_tanh(g[2 * n + j] + u[2 * n + j] + (b[2 * n + j] + d[2 * n + j]));
-      const float o = vector_sigmoid(g[3 * n + j] + u[3 * n + j] + (b[3 * n + j] + d[3 * n + j]));
-      c[j] = f * c_before[j] + i * q;
-      h[j] = o * vector_tanh(c[j]);
-      g[j] = i;
-      g[n + j] = f;
-      g[2 * n + j] = q;
-      g[3 * n + j] = o;
+    for (size_t gate = 0; gate < GATES; gate++) {
+      const struct gate view = find_gate(step, row, gate);
+      if (gate == CANDIDATE)
+        propose(n, &view);
+      else
+        open_gate(n, &view);
     }
+    remember(n, step->g + row * GATES * n, step->c_before + row * n, step->c + row * n, step->h + row * n);
+  }
+}
+
+/* The arrays of a row are apart; each gate is replaced by its gradient. */
+static void forget(size_t n, float *restrict i_gate, float *restrict f_gate, float *restrict q_gate, float *restrict o_gate,
+                   const float *restrict c, const float *restrict c_before, float *restrict dh, float *restrict dc) {
+  for (size_t j = 0; j < n; j++) {
+    const float i = i_gate[j], f = f_gate[j], q = q_gate[j], o = o_gate[j], tanh_c = vector_tanh(c[j]);
+    const float dc_t = dc[j] + dh[j] * o * (1 - tanh_c * tanh_c);
+    i_gate[j] = dc_t * q * i * (1 - i);
+    f_gate[j] = dc_t * c_before[j] * f * (1 - f);
+    q_gate[j] = dc_t * i * (1 - q * q);
+    o_gate[j] = dh[j] * tanh_c * o * (1 - o);
+    dc[j] = dc_t * f;
+    dh[j] = 0;
   }
 }
 
 static void backward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
   for (size_t row = 0; row < step->rows; row++) {
-    float *restrict g = step->g + row * GATES * n, *restrict dh = step->dh + row * n, *restrict dc = step->dc + row * n;
-    const float *restrict c = step->c + row * n, *restrict c_before = step->c_before + row * n;
-    for (size_t j = 0; j < n; j++) {
-      const float i = g[j], f = g[n + j], q = g[2 * n + j], o = g[3 * n + j], tanh_c = vector_tanh(c[j]);
-      const float dc_t = dc[j] + dh[j] * o * (1 - tanh_c * tanh_c);
-      g[j] = dc_t * q * i * (1 - i);
-      g[n + j] = dc_t * c_before[j] * f * (1 - f);
-      g[2 * n + j] = dc_t * i * (1 - q * q);
-      g[3 * n + j] = dh[j] * tanh_c * o * (1 - o);
-      dc[j] = dc_t * f;
-      dh[j] = 0;
-    }
+    float *gates = step->g + row * GATES * n;
+    forget(n, gates, gates + n, gates + 2 * n, gates + 3 * n, step->c + row * n, step->c_before + row * n, step->dh + row * n,
+           step->dc + row * n);
   }
 }
 

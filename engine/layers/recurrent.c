@@ -87,7 +87,7 @@ enum error_code recurrent_compile(const struct recurrent_cell *cell, struct laye
   layer->saved_per_sample = directions * steps * (gates + kept + (cell->keeps_u ? gates : 0));
   layer->saved_fixed = directions * KEPT_ARRAYS * LINE_FLOATS;
   layer->work_per_sample = directions * (steps * (features + gates) + gates + 2 * units + INFERENCE_STEPS * kept);
-  layer->work_fixed = directions * (2 * gates + larger(kernel_packed_count(gates, units), kernel_packed_count(units, gates)) +
+  layer->work_fixed = directions * (4 * gates + larger(kernel_packed_count(gates, units), kernel_packed_count(units, gates)) +
                                     (WORK_ARRAYS + KEPT_ARRAYS) * LINE_FLOATS);
   layer->half_per_sample = steps * (gates + larger(features, units));
   layer->half_fixed = gates * larger(features, units) + KERNEL_HALF_SPARE;
@@ -105,6 +105,7 @@ struct direction {
   float *h;       /* h before each step, [kept rows, H]; block of a step: find_kept */
   float *c;       /* c after each step, likewise; NULL: the cell has none */
   float *u;       /* [rows, G] if keeps_all_u, else of one step, [batch, G] */
+  float *sums;    /* backward: Σ ∂C/∂g and, if keeps_all_u, Σ ∂C/∂u of each block, [blocks, 2, G]; where u of one step was */
   float *dh, *dc; /* [batch, H]; dh holds the last step's h in forward */
   float *bias;    /* b_ih, b_hh [2, G], zeros if the layer has none */
   float *packed;  /* W_hh */
@@ -154,7 +155,7 @@ static struct job make_job(const struct recurrent_cell *cell, const struct layer
     direction->weight_ih = pass->parameters + direction->tensors[WEIGHT_IH].offset;
     direction->weight_hh = pass->parameters + direction->tensors[WEIGHT_HH].offset;
     direction->x = take(&work, pass->batch * job.steps * job.features);
-    direction->u = take(&work, pass->batch * job.gates);
+    direction->u = direction->sums = take(&work, (pass->batch + 2) * job.gates); /* a block has one sample at least */
     direction->dh = take(&work, pass->batch * job.units);
     direction->dc = take(&work, pass->batch * job.units);
     direction->bias = take(&work, 2 * job.gates);
@@ -334,17 +335,29 @@ static void clear_rest(const struct block *block) {
   if (job->keeps_all_u) memset(block->direction->u + row * job->gates, 0, rows * job->gates * sizeof(float));
 }
 
+/* sums[width] += Σ over rows of x */
+static void add_rows(size_t rows, size_t width, const float *x, float *restrict sums) {
+  for (size_t row = 0; row < rows; row++) {
+    const float *restrict values = x + row * width;
+    for (size_t j = 0; j < width; j++) sums[j] += values[j];
+  }
+}
+
 static void backward_piece(void *argument, size_t piece) {
   const struct job *job = argument;
   const struct block block = find_block(job, piece);
   const size_t bytes = block.rows * job->units * sizeof(float);
   memset(block.direction->dh + block.first * job->units, 0, bytes);
   memset(block.direction->dc + block.first * job->units, 0, bytes);
+  float *sums = block.direction->sums + piece % job->block_count * 2 * job->gates;
+  memset(sums, 0, 2 * job->gates * sizeof *sums);
   gather(&block);
   for (size_t step = block.steps; step-- > 0;) {
     const struct recurrent_step view = make_step(&block, step);
     take_delta(&block, &view, step);
     job->cell->backward(&view);
+    add_rows(block.rows, job->gates, view.g, sums);
+    if (job->keeps_all_u) add_rows(block.rows, job->gates, view.u, sums + job->gates);
     if (step == 0) break;
     const float *du = job->keeps_all_u ? view.u : view.g;
     kernel_packed_matmul(block.rows, job->units, job->gates, du, block.direction->packed, view.dh, true);
@@ -362,20 +375,27 @@ static void multiply_gradient(const struct job *job, size_t n, const float *a, c
     kernel_matmul_tn(pass->parallel, job->gates, n, rows, a, b, gradient, false);
 }
 
+static void write_bias_gradients(const struct job *job, const struct direction *direction) {
+  float *bias_ih = job->pass->gradients + direction->tensors[BIAS_IH].offset;
+  float *bias_hh = job->pass->gradients + direction->tensors[BIAS_HH].offset;
+  for (size_t j = 0; j < job->gates; j++) {
+    double sum_g = 0, sum_u = 0;
+    for (size_t block = 0; block < job->block_count; block++) {
+      sum_g += (double)direction->sums[2 * block * job->gates + j];
+      sum_u += (double)direction->sums[(2 * block + 1) * job->gates + j];
+    }
+    bias_ih[j] = (float)sum_g;
+    bias_hh[j] = (float)(job->keeps_all_u ? sum_u : sum_g);
+  }
+}
+
 static void write_gradients(const struct job *job, const struct direction *direction) {
   const struct pass *pass = job->pass;
   const size_t rows = pass->batch * job->steps;
   const float *du = job->keeps_all_u ? direction->u : direction->g;
   multiply_gradient(job, job->features, direction->g, direction->x, pass->gradients + direction->tensors[WEIGHT_IH].offset);
   multiply_gradient(job, job->units, du, direction->h, pass->gradients + direction->tensors[WEIGHT_HH].offset);
-  if (recurrent_of(job->layer)->bias) {
-    float *bias_ih = pass->gradients + direction->tensors[BIAS_IH].offset, *bias_hh = pass->gradients + direction->tensors[BIAS_HH].offset;
-    kernel_column_sums(pass->parallel, rows, job->gates, direction->g, bias_ih);
-    if (job->keeps_all_u)
-      kernel_column_sums(pass->parallel, rows, job->gates, du, bias_hh);
-    else
-      memcpy(bias_hh, bias_ih, job->gates * sizeof *bias_hh);
-  }
+  if (recurrent_of(job->layer)->bias) write_bias_gradients(job, direction);
   if (pass->dx[0] == NULL) return;
   if (pass->half != NULL)
     kernel_half_matmul_nn(pass->parallel, rows, job->features, job->gates, direction->g, direction->weight_ih, direction->x, pass->half);
