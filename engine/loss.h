@@ -15,6 +15,8 @@
 
 #include "engine/param.h"
 
+enum { LOSS_NO_CLASS = -100 }; /* a step's target that isn't known; PyTorch's, and the default of cross_entropy's ignore_index */
+
 enum target_form {
   TARGET_VALUES, /* one number per output */
   TARGET_CLASS   /* the index of the right output */

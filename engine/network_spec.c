@@ -191,7 +191,8 @@ static enum error_code check_output(const struct network_spec *spec, const struc
   bool is_yes_or_no = target->is_classification && !target->is_multilabel && target->output_width == 2 && shape_size(&out) == 1 &&
                       strcmp(activation->kind->name, "sigmoid") == 0;
   network_destroy(network);
-  if (shape_size(&out) == target->output_width || is_yes_or_no) return ERROR_NONE;
+  const bool has_steps = target->is_classification && !target->is_multilabel && out.rank == 2 && out.sizes[0] > 1;
+  if ((shape_size(&out) == target->output_width && !has_steps) || is_yes_or_no) return ERROR_NONE;
   char pointer[ERROR_POINTER_BYTES], text[SHAPE_TEXT_BYTES];
   error_pointer(pointer, "/layers", "%zu", spec->layers.count - 1);
   return error_add(error, pointer, "the network's output \"%s\" has the shape %s, but the target needs %zu %s",

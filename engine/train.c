@@ -85,7 +85,9 @@ static void measure(struct trainer *trainer) {
   trainer->step_rows = trainer->batch_size * (size_t)trainer->settings->accumulate_steps;
   trainer->input_size = shape_size(network_get_input_shape(network));
   trainer->output_width = shape_size(network_get_output_shape(network));
-  trainer->row_width = trainer->data.task == TASK_CLASSIFICATION ? 1 : trainer->output_width;
+  trainer->steps = trainer->data.task == TASK_CLASSIFICATION && trainer->data.target_steps > 0 ? trainer->data.target_steps : 1;
+  trainer->step_width = trainer->output_width / trainer->steps;
+  trainer->row_width = trainer->data.task == TASK_CLASSIFICATION ? trainer->steps : trainer->output_width;
   const bool is_half = strcmp(train_get_precision(trainer->settings), "bfloat16") == 0;
   trainer->half_count = is_half ? network_half_count(trainer->network, trainer->batch_size) : 0;
   trainer->parameter_count = network_parameter_count(network);
@@ -190,16 +192,16 @@ static enum error_code resolve_loss(struct trainer *trainer, struct error *error
   if (code == ERROR_NONE) code = train_settings_resolve(&settings, trainer->network, trainer->data.task, error);
   trainer->loss = settings.loss;
   if (code != ERROR_NONE) return code;
-  trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? 1 : trainer->output_width;
+  trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? trainer->steps : trainer->output_width;
   return ERROR_NONE;
 }
 
 static enum error_code create_class_weights(struct trainer *trainer, struct error *error) {
   if (loss_class_weights(&trainer->loss) == NULL) return ERROR_NONE;
-  trainer->class_weights = calloc(trainer->output_width, sizeof(double));
+  trainer->class_weights = calloc(trainer->step_width, sizeof(double));
   if (trainer->class_weights == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for class weights");
   const struct train_rows *rows = &trainer->data.train;
-  (void)loss_resolve_class_weights(&trainer->loss, trainer->output_width, rows->count, rows->y, trainer->class_weights);
+  (void)loss_resolve_class_weights(&trainer->loss, trainer->step_width, rows->count * trainer->steps, rows->y, trainer->class_weights);
   return ERROR_NONE;
 }
 
@@ -266,13 +268,28 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   return code;
 }
 
-static enum error_code check_classes(const struct train_rows *rows, size_t class_count, const char *part, struct error *error) {
-  for (size_t i = 0; i < rows->count; i++) {
+static enum error_code check_classes(const struct train_rows *rows, const struct train_data *data, const char *part, struct error *error) {
+  const size_t steps = data->target_steps > 0 ? data->target_steps : 1;
+  for (size_t i = 0; i < rows->count * steps; i++) {
     const float class = rows->y[i];
-    if (!(class >= 0 && class < (float)class_count && class == floorf(class)))
-      return error_set(error, ERROR_INVALID, "row %zu of the %s part has the class %g, not one of 0 … %zu", i, part, (double)class,
-                       class_count - 1);
+    if (data->target_steps > 0 && class == LOSS_NO_CLASS) continue;
+    if (!(class >= 0 && class < (float)data->class_count && class == floorf(class)))
+      return error_set(error, ERROR_INVALID, "row %zu of the %s part has the class %g, not one of 0 … %zu", i / steps, part, (double)class,
+                       data->class_count - 1);
   }
+  return ERROR_NONE;
+}
+
+/* That each row has the classes that the output wants: one, or one for each step. */
+static enum error_code check_outputs(const struct network *network, const struct train_data *data, struct error *error) {
+  const struct shape *out = network_get_output_shape(network);
+  const size_t steps = out->rank == 2 ? out->sizes[0] : 1, width = shape_size(out) / steps;
+  const size_t given = data->target_steps > 0 ? data->target_steps : 1;
+  if (given != steps)
+    return error_set(error, ERROR_INVALID, "the network has outputs for %zu step%s, the data classes for %zu", steps, steps == 1 ? "" : "s",
+                     given);
+  if (width != data->class_count && !(width == 1 && data->class_count == 2))
+    return error_set(error, ERROR_INVALID, "the network has %zu outputs, the data %zu classes", width, data->class_count);
   return ERROR_NONE;
 }
 
@@ -280,11 +297,9 @@ static enum error_code check_data(const struct network *network, const struct tr
   if (data->train.count == 0) return error_set(error, ERROR_INVALID, "the training part has no rows");
   if (data->train.count > UINT32_MAX) return error_set(error, ERROR_INVALID, "at most %u training rows", UINT32_MAX);
   if (data->task != TASK_CLASSIFICATION) return ERROR_NONE;
-  const size_t width = shape_size(network_get_output_shape(network));
-  if (width != data->class_count && !(width == 1 && data->class_count == 2))
-    return error_set(error, ERROR_INVALID, "the network has %zu outputs, the data %zu classes", width, data->class_count);
-  enum error_code code = check_classes(&data->train, data->class_count, "training", error);
-  return code != ERROR_NONE ? code : check_classes(&data->validation, data->class_count, "validation", error);
+  enum error_code code = check_outputs(network, data, error);
+  if (code == ERROR_NONE) code = check_classes(&data->train, data, "training", error);
+  return code != ERROR_NONE ? code : check_classes(&data->validation, data, "validation", error);
 }
 
 enum error_code trainer_create(const struct network *network, const struct train_settings *settings, const struct train_data *data,

@@ -52,7 +52,7 @@ uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
 const char *train_get_precision(const struct train_settings *settings);
 
-/* Prepared rows: x [count, input …], y [count] class indices or [count, width] values. Borrowed. */
+/* Prepared rows: x [count, input …]; y [count] class indices, [count, target_steps] class indices, or [count, width] values. Borrowed. */
 struct train_rows {
   size_t count;
   const float *x;
@@ -61,7 +61,9 @@ struct train_rows {
 
 struct train_data {
   enum task task;
-  size_t class_count;                  /* classification */
+  size_t class_count;  /* classification */
+  size_t target_steps; /* classification: y has a class for each of so many steps, of an output [time, classes]; 0: one class a row. Steps
+                          behind a sequence's end may have any; steps whose class is LOSS_NO_CLASS count neither in cross_entropy nor in the accuracy, and other losses take none such */
   struct train_rows train, validation; /* validation.count may be 0 */
   const char *const *class_names;      /* [class_count], or a multilabel task's labels, for the doctor to speak of; NULL: by number */
   const char *const *input_names;      /* [values of an input], likewise */

@@ -130,7 +130,8 @@ static void describe_targets(struct trainer *trainer) {
   double *means = trainer->target_means;
   facts->baseline_hits = facts->baseline_loss = NAN;
   trainer->constant_a = trainer->constant_z + width;
-  if (network_lay_out_loss(trainer->network, &trainer->loss, 1).rows != 1) return; /* a class for each step: no one answer for all */
+  if (trainer->steps > 1 || network_lay_out_loss(trainer->network, &trainer->loss, 1).rows != 1)
+    return; /* a class for each step: no one answer for all */
   average_targets(trainer, means, width);
   if (trainer->data.task == TASK_CLASSIFICATION) find_shares(facts, means, width);
   if (trainer->data.task == TASK_MULTILABEL) find_label_shares(facts, means, width);

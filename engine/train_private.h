@@ -17,6 +17,7 @@ struct trainer {
   size_t batch_size;               /* of the settings, or the training rows if they are fewer */
   size_t step_rows;                /* of accumulate_steps batches */
   size_t input_size, output_width; /* values of one sample */
+  size_t steps, step_width;        /* classification: output_width = steps · step_width, with a class for each step; else 1 and all */
   size_t row_width;                /* … of one row of the data's y */
   size_t target_width;             /* … of one target as the loss wants it */
   size_t half_count;               /* bfloat16 values of `half`; 0: in float32 */
@@ -132,6 +133,7 @@ void report_measure_weights(struct trainer *trainer);
 /* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */
 void report_measure_activity(struct trainer *trainer, size_t rows);
 /* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */
-void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count);
+void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
+                       double *count);
 
 #endif

@@ -168,33 +168,56 @@ void report_measure_activity(struct trainer *trainer, size_t rows) {
   }
 }
 
-/* The class that the target says: an index, or one 1 among 0s. */
+/* The class that the target of a step says: an index, or one 1 among 0s. */
 static size_t target_class(const struct trainer *trainer, const float *target) {
-  if (trainer->target_width == 1 && trainer->output_width > 1) return (size_t)target[0];
-  return metric_class_of(target, trainer->target_width);
+  if (trainer->target_width == trainer->steps && trainer->step_width > 1) return (size_t)target[0];
+  return metric_class_of(target, trainer->step_width);
 }
 
-static bool is_right(const struct trainer *trainer, const float *output, const float *target) {
-  return metric_class_of(output, trainer->output_width) == target_class(trainer, target);
+/* A step whose class isn't known, in either form. */
+static bool is_unknown(const struct trainer *trainer, const float *target) {
+  if (trainer->data.target_steps == 0) return false;
+  if (trainer->target_width == trainer->steps) return target[0] == LOSS_NO_CLASS;
+  for (size_t j = 0; j < trainer->step_width; j++)
+    if (target[j] != 0) return false;
+  return true;
 }
 
-void report_count_hits(const struct trainer *trainer, size_t rows, const float *outputs, const float *targets, double *sum, double *count) {
-  const size_t width = trainer->output_width;
+static void count_classes(const struct trainer *trainer, size_t steps, const float *outputs, const float *targets, double *sum,
+                          double *count) {
+  const size_t target_width = trainer->target_width / trainer->steps;
+  for (size_t step = 0; step < steps; step++) {
+    const float *target = targets + step * target_width;
+    if (is_unknown(trainer, target)) continue;
+    *sum += metric_class_of(outputs + step * trainer->step_width, trainer->step_width) == target_class(trainer, target);
+    (*count)++;
+  }
+}
+
+static void count_numbers(const struct trainer *trainer, size_t width, const float *outputs, const float *targets, double *sum,
+                          double *count) {
   const double *scale = trainer->data.target_scale;
-  switch (trainer->data.task) {
-  case TASK_CLASSIFICATION:
-    for (size_t i = 0; i < rows; i++) *sum += is_right(trainer, outputs + i * width, targets + i * trainer->target_width);
-    *count += (double)rows;
-    break;
-  case TASK_MULTILABEL:
-    for (size_t i = 0; i < rows * width; i++) *sum += (outputs[i] > 0.5f) == (targets[i] > 0.5f);
-    *count += (double)(rows * width);
-    break;
-  case TASK_REGRESSION:
-    for (size_t i = 0; i < rows; i++)
-      for (size_t j = 0; j < width; j++)
-        *sum += fabs((double)outputs[i * width + j] - (double)targets[i * width + j]) * (scale != NULL ? scale[j] : 1);
-    *count += (double)(rows * width);
-    break;
+  const bool is_regression = trainer->data.task == TASK_REGRESSION;
+  for (size_t j = 0; j < width; j++) {
+    if (is_regression)
+      *sum += fabs((double)outputs[j] - (double)targets[j]) * (scale != NULL ? scale[j] : 1);
+    else
+      *sum += (outputs[j] > 0.5f) == (targets[j] > 0.5f);
+  }
+  *count += (double)width;
+}
+
+void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
+                       double *count) {
+  const struct shape *out = network_get_output_shape(trainer->network);
+  const uint32_t *lengths = workspace_get_output_lengths(workspace);
+  const float *outputs = workspace_get_output(workspace);
+  for (size_t i = 0; i < rows; i++) {
+    const float *output = outputs + i * trainer->output_width, *target = targets + i * trainer->target_width;
+    if (trainer->data.task == TASK_CLASSIFICATION)
+      count_classes(trainer, trainer->steps > 1 && lengths != NULL ? lengths[i] : trainer->steps, output, target, sum, count);
+    else
+      count_numbers(trainer, lengths == NULL ? trainer->output_width : lengths[i] * (trainer->output_width / out->sizes[0]), output, target,
+                    sum, count);
   }
 }

@@ -76,7 +76,8 @@ void trainer_copy_target(const struct trainer *trainer, const float *row, float 
     memcpy(target, row, trainer->row_width * sizeof(float));
     return;
   }
-  for (size_t j = 0; j < trainer->target_width; j++) target[j] = j == (size_t)row[0] ? 1 : 0;
+  for (size_t step = 0; step < trainer->steps; step++)
+    for (size_t j = 0; j < trainer->step_width; j++) target[step * trainer->step_width + j] = (float)j == row[step] ? 1 : 0;
 }
 
 /* Rows are far apart, so that the processor can't guess which one comes next. */
@@ -266,7 +267,7 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
     network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer_get_served(trainer),
                     trainer->buffers);
     trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
-    report_count_hits(trainer, batch, workspace_get_output(trainer->inference), targets, &hits, &count);
+    report_count_hits(trainer, trainer->inference, batch, targets, &hits, &count);
     enum error_code code = poll(run, out_stop);
     if (code != ERROR_NONE || *out_stop) return code;
   }

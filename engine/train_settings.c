@@ -97,17 +97,13 @@ enum error_code train_settings_resolve(struct train_settings *settings, const st
     if (code != ERROR_NONE) return code;
   }
   if (network_check_loss(network, &settings->loss, "/loss", error) == ERROR_NONE) {
-    const size_t width = shape_size(network_get_output_shape(network));
+    const struct shape *out = network_get_output_shape(network);
+    const size_t width = loss_of(&settings->loss)->target_form == TARGET_CLASS ? out->sizes[out->rank - 1] : shape_size(out);
     if (loss_check_width(&settings->loss, width, "/loss", error) != ERROR_NONE) return error->code;
   }
   if (task != TASK_CLASSIFICATION && loss_of(&settings->loss)->target_form == TARGET_CLASS)
     error_add(error, "/loss", "%s needs one class per row, but the task is %s; use %s", settings->loss.kind->name, task_names[task],
               task == TASK_MULTILABEL ? "\"binary_cross_entropy\"" : "\"mean_squared_error\", \"mean_absolute_error\" or \"huber\"");
-  if (loss_of(&settings->loss)->target_form == TARGET_CLASS && network_get_output_shape(network)->rank != 1)
-    error_add(error, "/loss",
-              "%s would need a class for each step of the output of \"%s\", but the target is one class per row: end with a "
-              "layer whose output is [classes]",
-              settings->loss.kind->name, network_get_layer_name(network, network_layer_count(network) - 1));
   check_monitors(settings, task, error);
   check_clipping(settings, error);
   if (network_trained_count(network) == 0)

@@ -46,8 +46,7 @@ void algorithm_forward(struct trainer *trainer, const struct pass_options *optio
                        struct step_cost *cost) {
   network_forward(trainer->network, trainer->workspace, options, trainer->batch_x, parameters, buffers);
   trainer_evaluate_loss(trainer, trainer->workspace, options->batch, trainer->batch_y, &cost->loss_sum, &cost->loss_weight);
-  report_count_hits(trainer, options->batch, workspace_get_output(trainer->workspace), trainer->batch_y, &cost->correct_sum,
-                    &cost->correct_count);
+  report_count_hits(trainer, trainer->workspace, options->batch, trainer->batch_y, &cost->correct_sum, &cost->correct_count);
 }
 
 bool algorithm_must_stop(struct trainer *trainer) {

@@ -28,7 +28,8 @@ static const struct param params[] = {
      .max = INFINITY,
      .word = "balanced",
      .help = "one factor per class, or \"balanced\": rows / (classes · rows of the class), from the training part"},
-    PARAM_INTEGER_ROW(struct cross_entropy, ignore_index, -100, LIMIT_UNITS, -100, "samples of this class index are left out"),
+    PARAM_INTEGER_ROW(struct cross_entropy, ignore_index, LOSS_NO_CLASS, LIMIT_UNITS, LOSS_NO_CLASS,
+                      "samples of this class index are left out"),
 };
 
 enum { ROW_IGNORED = -1, ROW_INVALID = -2 };
@@ -36,7 +37,7 @@ enum { ROW_IGNORED = -1, ROW_INVALID = -2 };
 /* The row's class, or one of the above. */
 static int64_t class_of(const struct cross_entropy *loss, const struct loss_batch *batch, size_t row) {
   float target = batch->target[row];
-  if (target == (float)loss->ignore_index) return ROW_IGNORED;
+  if (target == (float)loss->ignore_index || target == LOSS_NO_CLASS) return ROW_IGNORED;
   return target >= 0 && target < (float)batch->width ? (int64_t)target : ROW_INVALID;
 }
 

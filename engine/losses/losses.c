@@ -19,7 +19,12 @@ bool loss_resolve_class_weights(const struct spec *loss, size_t width, size_t co
   if (given == NULL) return false;
   for (size_t c = 0; c < width; c++) weights[c] = given->is_word ? 0 : given->values[c];
   if (!given->is_word) return true;
-  for (size_t i = 0; i < count; i++) weights[(size_t)targets[i]]++;
-  for (size_t c = 0; c < width; c++) weights[c] = weights[c] > 0 ? (double)count / ((double)width * weights[c]) : 1;
+  double known = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (targets[i] == LOSS_NO_CLASS) continue;
+    weights[(size_t)targets[i]]++;
+    known++;
+  }
+  for (size_t c = 0; c < width; c++) weights[c] = weights[c] > 0 ? known / ((double)width * weights[c]) : 1;
   return true;
 }
