@@ -27,13 +27,13 @@ static void tell(const struct diagnosis_facts *facts, const struct diagnosis_fin
 
 const struct diagnosis_rule diagnosis_dead_relu = {
     .code = "dead_relu",
-    .summary = "units of relu layers that never fire",
+    .summary = "units of relu layers and their relatives that never fire",
     .rule = "in a hidden layer a share of " SAY(DEAD_LIMIT) " of the units or more is dead: |f'(z)| <= 0.001 at every row of the epoch's "
                                                             "sample, which has " SAY(SAMPLE_LIMIT) " rows or more; critical from " SAY(
                                                                 ALL_DEAD),
-    .why = "A relu that is 0 for every row passes no gradient, so that its weights never change again: the network is smaller than it was "
-           "made, "
-           "and where a whole layer is dead, nothing before it learns.",
+    .why =
+        "A unit whose activation is flat for every row, as a relu that is always 0, passes no gradient, so that its weights never change "
+        "again: the network is smaller than it was made, and where a whole layer is dead, nothing before it learns.",
     .advice = {{.text = "a smaller learning rate: one large step is enough to kill a unit"},
                {.text = "leaky_relu, elu or gelu, which let some gradient through below 0"},
                {.text = "he_uniform as initializer, and biases that start at 0"},

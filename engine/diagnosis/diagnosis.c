@@ -79,8 +79,10 @@ static bool update_mark(struct diagnosis_mark *mark, const struct diagnosis_rule
     if (holds && mark->first_epoch == 0) mark->first_epoch = current - (mark->streak - 1);
     mark->streak = 0;
   }
+  const bool is_milder = holds && was_active && (int32_t)verdict->severity < mark->severity;
+  mark->milder = is_milder ? mark->milder + 1 : 0;
   if (holds && mark->is_active) {
-    mark->severity = (int32_t)verdict->severity;
+    if (!is_milder || mark->milder >= needed) mark->severity = (int32_t)verdict->severity;
     mark->layer = verdict->layer;
     mark->last_epoch = current;
     mark->step = epoch->step;
@@ -108,6 +110,10 @@ static int rank_of(const struct diagnosis_finding *finding) {
   return (finding->is_active ? 0 : DIAGNOSIS_CRITICAL) + (DIAGNOSIS_CRITICAL - (int)finding->severity);
 }
 
+static bool comes_before(const struct diagnosis_finding *a, const struct diagnosis_finding *b) {
+  return rank_of(a) != rank_of(b) ? rank_of(a) < rank_of(b) : a->first_epoch < b->first_epoch;
+}
+
 static void fill_finding(const struct diagnosis_mark *mark, const struct diagnosis_rule *rule, const struct diagnosis_facts *facts,
                          struct diagnosis_finding *out_finding) {
   *out_finding = (struct diagnosis_finding){.rule = rule,
@@ -132,7 +138,7 @@ size_t diagnosis_list(const struct diagnosis_state *state, const struct diagnosi
     struct diagnosis_finding finding;
     fill_finding(&state->marks[i], diagnosis_rules[i], facts, &finding);
     size_t at = count++;
-    for (; at > 0 && rank_of(&out_findings[at - 1]) > rank_of(&finding); at--) out_findings[at] = out_findings[at - 1];
+    for (; at > 0 && comes_before(&finding, &out_findings[at - 1]); at--) out_findings[at] = out_findings[at - 1];
     out_findings[at] = finding;
   }
   return count;

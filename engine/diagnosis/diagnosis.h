@@ -6,7 +6,7 @@
  *
  * Plain data in, plain data out: nothing here knows of trainers. Each rule is one file and one row in rules.h. A rule says of one epoch
  * whether it holds; it becomes a finding after it has held for rule->epochs_needed epochs in a row, and is past (is_active false) after it has
- * not held for as many. A finding keeps its first epoch; one that comes again is the same finding. One rule makes at most one finding, which
+ * not held for as many; likewise it becomes less grave only after as many, but graver at once. A finding keeps its first epoch; one that comes again is the same finding. One rule makes at most one finding, which
  * names the layer that has it worst.
  *
  * The state is a function of facts and epochs alone, so that it is the same however often a run was stopped; it is part of struct
@@ -114,6 +114,7 @@ struct diagnosis_mark {
   int32_t layer;    /* index, or DIAGNOSIS_NO_LAYER */
   uint32_t is_active;
   uint32_t streak; /* epochs in a row in which the rule said otherwise than is_active */
+  uint32_t milder; /* epochs in a row in which it held, but less gravely */
   uint64_t first_epoch, last_epoch, step;
   double numbers[DIAGNOSIS_NUMBERS];
 };
@@ -179,7 +180,7 @@ void diagnosis_start(struct diagnosis_state *state);
 void diagnosis_see_step(struct diagnosis_state *state, uint64_t step, double gradient_norm);
 /* After each epoch, and once when the run diverges. Returns a bit for each rule (1 << index) with news: found, past, or of another severity. */
 uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_facts *facts, const struct diagnosis_epoch *epoch);
-/* What there is to tell of the rules in `mask`: active findings first, the gravest first. Returns how many. */
+/* What there is to tell of the rules in `mask`: active findings first, the gravest first, of these the oldest. Returns how many. */
 size_t diagnosis_list(const struct diagnosis_state *state, const struct diagnosis_facts *facts, uint32_t mask,
                       struct diagnosis_finding out_findings[DIAGNOSIS_RULES_MAX]);
 

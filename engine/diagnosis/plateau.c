@@ -17,7 +17,8 @@ static void check(const struct diagnosis_view *view, struct diagnosis_verdict *o
   const size_t count = history->part_count, recent = count / 3;
   const double baseline = view->facts->baseline_loss;
   if (view->epoch->epoch < EPOCHS_LIMIT || view->epoch->learning_rate < RATE_LIMIT * view->facts->learning_rate) return;
-  if (diagnosis_update_ratio(view) < RATIO_LIMIT) return; /* steps too small to tell: learning_rate_too_low */
+  /* Steps too small to tell are learning_rate_too_low, and where a layer is dead, that is it. */
+  if (diagnosis_update_ratio(view) < RATIO_LIMIT || diagnosis_has_dead_layer(view)) return;
   double before = INFINITY, since = INFINITY;
   for (size_t i = 0; i < count; i++) {
     double *best = i + recent < count ? &before : &since;
@@ -45,13 +46,13 @@ const struct diagnosis_rule diagnosis_plateau = {
     .rule =
         "after " SAY(EPOCHS_LIMIT) " epochs or more, the training loss of the last third of them is less than a share of " SAY(FALL_LIMIT) " below the best before and at most " SAY(
             RISE_LIMIT) " above it, and above " SAY(INFO_LIMIT) " of that of a constant answer (a "
-                                                                "warning above " SAY(WARNING_LIMIT) "); unless the schedule has brought "
-                                                                                                    "the rate below " SAY(
-                                                                                                        RATE_LIMIT) " of what it was, or "
-                                                                                                                    "steps "
-                                                                                                                    "change the weights by "
-                                                                                                                    "a share below " SAY(
-                                                                                                                        RATIO_LIMIT),
+                                                                "warning above " SAY(
+                                                                    WARNING_LIMIT) "); unless a layer is dead, the schedule has brought "
+                                                                                   "the rate below " SAY(
+                                                                                       RATE_LIMIT) " of what it was, or "
+                                                                                                   "steps "
+                                                                                                   "change the weights by "
+                                                                                                   "a share below " SAY(RATIO_LIMIT),
     .why = "Either the network is stuck where the slope is flat, or it is too small, or the features don't tell the target: "
            "more epochs of the "
            "same change nothing.",

@@ -171,6 +171,7 @@ test("the job is watched until it is done: curves, metrics, confusion matrix", a
   await page.locator("#chart-batch_loss canvas").waitFor();
   await badge("succeeded").waitFor({ timeout: trainingMs });
   await page.locator("#test-results").waitFor();
+  await page.locator("#doctor").waitFor();
   await waitForText("#chart-accuracy .u-legend", /Validation:?\s*9\d\.\d\d/);
   assert.match(await page.locator("#chart-accuracy .plot").getAttribute("aria-label"), /Training \d+\.\d\d/);
   const accuracy = parseFloat(await page.locator('#test-results [data-metric="accuracy"] .tile-value').innerText());

@@ -2,6 +2,7 @@
 
 import { get, getText, post, remove, streamEvents } from "../api.js";
 import { createChart, Metrics } from "../chart.js";
+import { createDoctor } from "../doctor.js";
 import { announce, confirmDialog, definitionList, h, replace, setText, show } from "../dom.js";
 import { formatDuration, formatInteger, formatMetric, formatName, formatNumber, formatTime } from "../format.js";
 import { actions, deletableStates, isMoving, isUnfinished } from "../job_state.js";
@@ -25,6 +26,7 @@ export async function jobView(context) {
   const head = createHead(job, { path, errorSlot, navigate, onChanged: (changed) => update(changed) });
   const tiles = createTiles();
   const charts = createCharts(metrics, signal);
+  const doctor = createDoctor();
   const ending = h("div", { class: "stack" });
   const result = h("div");
   const log = createLog(`${path}/log`, signal);
@@ -35,7 +37,8 @@ export async function jobView(context) {
     head.update(job);
     tiles.update(job, metrics);
     charts.setProgress(job.progress);
-    const key = JSON.stringify([job.metrics?.test, job.model, job.stop_reason, job.error, job.diagnosis]);
+    doctor.update(job);
+    const key = JSON.stringify([job.metrics?.test, job.model, job.stop_reason, job.error]);
     if (key !== resultKey) {
       resultKey = key;
       replace(ending, describeEnding(job));
@@ -43,7 +46,7 @@ export async function jobView(context) {
     }
   };
 
-  replace(root, head.element, errorSlot, ending, tiles.element, charts.element, result,
+  replace(root, head.element, errorSlot, ending, tiles.element, charts.element, doctor.element, result,
     h("section", { class: "block" }, h("div", { class: "actions" },
       downloadLink(`${path}/metrics?format=csv`, `${job.name}-metrics.csv`, "Metrics as CSV", errorSlot)), log.element,
     h("details", { class: "panel" }, h("summary", null, "Specification"), copyBlock("As resolved by the server, every default filled in", JSON.stringify(job.spec, null, 2))),
@@ -265,7 +268,6 @@ function describeEnding(job) {
       job.error && reason ? h("p", null, reason) : null,
       job.error?.errors?.length ? h("ul", null, job.error.errors.map(({ pointer, detail }) => h("li", null, `${pointer}: ${detail}`))) : null));
   }
-  if (job.diagnosis?.length) parts.push(h("ul", { class: "notes" }, job.diagnosis.map((entry) => h("li", null, entry.detail ?? entry))));
   return parts;
 }
 

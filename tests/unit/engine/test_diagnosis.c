@@ -498,6 +498,17 @@ START_TEST(a_finding_comes_after_some_epochs_and_goes_after_as_many) {
 }
 END_TEST
 
+START_TEST(a_finding_gets_graver_at_once_but_milder_only_after_some_epochs) {
+  diagnosis_start(&state);
+  const double fractions[] = {0.6, 0.6, 0.6, 1, 0.9, 0.9, 1, 0.9, 0.9, 0.9};
+  for (size_t i = 0; i < sizeof fractions / sizeof fractions[0]; i++) {
+    const bool has_news = see_epoch(i + 1, fractions[i]);
+    ck_assert_msg(has_news == (i == 2 || i == 3 || i == 9), "epoch %zu", i + 1);
+    if (i >= 2) ck_assert_int_eq(get_finding().severity, i >= 3 && i < 9 ? DIAGNOSIS_CRITICAL : DIAGNOSIS_WARNING);
+  }
+}
+END_TEST
+
 START_TEST(history_halves_itself_and_keeps_means) {
   const float values[2 * LAYER_VALUES] = {0};
   diagnosis_start(&state);
@@ -597,6 +608,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tc, classes_and_inputs_are_called_by_name_where_they_have_one);
   tc = suite_add_case(suite, "time");
   tcase_add_test(tc, a_finding_comes_after_some_epochs_and_goes_after_as_many);
+  tcase_add_test(tc, a_finding_gets_graver_at_once_but_milder_only_after_some_epochs);
   tcase_add_test(tc, history_halves_itself_and_keeps_means);
   tcase_add_test(tc, numbers_that_are_not_finite_find_nothing_and_harm_nothing);
   tcase_add_test(tc, findings_of_a_stopped_run_are_those_of_the_whole_run);
