@@ -62,6 +62,45 @@ static void add_epoch(struct diagnosis_history *history, const struct diagnosis_
   history->open_loss = history->open_validation_loss = 0;
 }
 
+/* ---- a look at the layers, once for all rules ---- */
+
+static double measure_update_ratio(const struct diagnosis_view *view) {
+  double change = 0, size = 0;
+  for (size_t i = 0; i < view->facts->layer_count; i++) {
+    if (view->facts->layers[i].weight_count == 0) continue;
+    const double norm = diagnosis_layer_value(view, i, LAYER_WEIGHT_NORM), ratio = diagnosis_layer_value(view, i, LAYER_UPDATE_RATIO);
+    change += ratio * norm * ratio * norm;
+    size += norm * norm;
+  }
+  return size > 0 ? sqrt(change / size) : (double)NAN;
+}
+
+static bool find_dead_layer(const struct diagnosis_view *view) {
+  const double nearly_all = 0.95;
+  for (size_t i = 0; i < view->facts->layer_count; i++)
+    if (view->facts->layers[i].can_die && diagnosis_layer_value(view, i, LAYER_DEAD_FRACTION) >= nearly_all) return true;
+  return false;
+}
+
+static struct diagnosis_gradients compare_gradients(const struct diagnosis_view *view) {
+  struct diagnosis_gradients gradients = {.last_rms = NAN, .least_rms = INFINITY, .least_layer = DIAGNOSIS_NO_LAYER};
+  for (size_t i = view->facts->layer_count; view->epoch->has_gradient && i-- > 0;) {
+    const struct diagnosis_layer *layer = &view->facts->layers[i];
+    if (layer->weight_count == 0) continue;
+    const double rms = diagnosis_layer_value(view, i, LAYER_GRADIENT_NORM) / sqrt((double)layer->weight_count);
+    if (rms == 0) continue;
+    if (isnan(gradients.last_rms)) {
+      gradients.last_rms = rms;
+      continue;
+    }
+    gradients.vanished_count += rms < VANISHED_RATIO * gradients.last_rms;
+    if (!(rms < gradients.least_rms)) continue;
+    gradients.least_rms = rms;
+    gradients.least_layer = (int)i;
+  }
+  return gradients;
+}
+
 /* ---- findings ---- */
 
 static uint32_t least_of(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : b); }
@@ -92,9 +131,12 @@ static bool update_mark(struct diagnosis_mark *mark, const struct diagnosis_rule
 }
 
 uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_facts *facts, const struct diagnosis_epoch *epoch) {
-  const struct diagnosis_view view = {.facts = facts, .epoch = epoch, .history = &state->history};
+  struct diagnosis_view view = {.facts = facts, .epoch = epoch, .history = &state->history};
   uint32_t news = 0;
   if (!epoch->is_diverged) add_epoch(&state->history, epoch);
+  view.update_ratio = measure_update_ratio(&view);
+  view.has_dead_layer = find_dead_layer(&view);
+  view.gradients = compare_gradients(&view);
   for (size_t i = 0; i < diagnosis_rule_count; i++) {
     const struct diagnosis_rule *rule = diagnosis_rules[i];
     struct diagnosis_verdict verdict = {.layer = DIAGNOSIS_NO_LAYER};
@@ -160,44 +202,6 @@ int diagnosis_find_worst(const struct diagnosis_view *view, enum layer_value val
     worst = (int)i;
   }
   return worst;
-}
-
-double diagnosis_update_ratio(const struct diagnosis_view *view) {
-  double change = 0, size = 0;
-  for (size_t i = 0; i < view->facts->layer_count; i++) {
-    if (view->facts->layers[i].weight_count == 0) continue;
-    const double norm = diagnosis_layer_value(view, i, LAYER_WEIGHT_NORM), ratio = diagnosis_layer_value(view, i, LAYER_UPDATE_RATIO);
-    change += ratio * norm * ratio * norm;
-    size += norm * norm;
-  }
-  return size > 0 ? sqrt(change / size) : (double)NAN;
-}
-
-bool diagnosis_has_dead_layer(const struct diagnosis_view *view) {
-  const double nearly_all = 0.95;
-  for (size_t i = 0; i < view->facts->layer_count; i++)
-    if (view->facts->layers[i].can_die && diagnosis_layer_value(view, i, LAYER_DEAD_FRACTION) >= nearly_all) return true;
-  return false;
-}
-
-bool diagnosis_profile_gradients(const struct diagnosis_view *view, struct gradient_profile *out_profile) {
-  struct gradient_profile profile = {.last_rms = NAN, .least_rms = INFINITY, .least_layer = DIAGNOSIS_NO_LAYER};
-  for (size_t i = view->facts->layer_count; view->epoch->has_gradient && i-- > 0;) {
-    const struct diagnosis_layer *layer = &view->facts->layers[i];
-    if (layer->weight_count == 0) continue;
-    const double rms = diagnosis_layer_value(view, i, LAYER_GRADIENT_NORM) / sqrt((double)layer->weight_count);
-    if (rms == 0) continue;
-    if (isnan(profile.last_rms)) {
-      profile.last_rms = rms;
-      continue;
-    }
-    profile.vanished_count += rms < VANISHED_RATIO * profile.last_rms;
-    if (!(rms < profile.least_rms)) continue;
-    profile.least_rms = rms;
-    profile.least_layer = (int)i;
-  }
-  *out_profile = profile;
-  return profile.last_rms > 0 && profile.least_layer != DIAGNOSIS_NO_LAYER;
 }
 
 const char *diagnosis_name(const char *noun, const char *const *names, double index, char out_text[DIAGNOSIS_NAME_BYTES]) {

@@ -125,10 +125,22 @@ struct diagnosis_state {
   struct diagnosis_mark marks[DIAGNOSIS_RULES_MAX];
 };
 
+/* Gradients of the layers with weights, as root mean square per weight: norms alone would compare sizes of layers. Gradients that are exactly
+ * 0 are left out: they are not small but cut off, as before batch norm over a batch of one row. */
+struct diagnosis_gradients {
+  double last_rms;       /* of the last such layer, which takes the loss's gradient first */
+  double least_rms;      /* of all others */
+  int least_layer;       /* where that is */
+  size_t vanished_count; /* layers far below last_rms (VANISHED_RATIO); 0 too where there is nothing to compare */
+};
+
 struct diagnosis_view {
   const struct diagnosis_facts *facts;
   const struct diagnosis_epoch *epoch;
   const struct diagnosis_history *history; /* this epoch included */
+  double update_ratio; /* ‖Δw‖ / ‖w‖ of all weights together, by the epoch's last step. NAN: nothing is trained */
+  bool has_dead_layer; /* nearly all units of one are dead: nothing before it learns, whatever else it looks like */
+  struct diagnosis_gradients gradients;
 };
 
 /* What a rule says of one epoch. */

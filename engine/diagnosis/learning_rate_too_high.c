@@ -16,7 +16,7 @@ static bool was_driven_away(const struct diagnosis_view *view) {
 }
 
 static bool is_thrown_about(const struct diagnosis_view *view) {
-  const double baseline = view->facts->baseline_loss, loss = view->epoch->loss, ratio = diagnosis_update_ratio(view);
+  const double baseline = view->facts->baseline_loss, loss = view->epoch->loss, ratio = view->update_ratio;
   if (view->epoch->is_diverged) return false;
   return (loss > view->history->best_loss && loss >= BASELINE_LIMIT * baseline && ratio >= RATIO_LIMIT) ||
          (loss - view->history->best_loss >= RISE_LIMIT * baseline && ratio >= RISE_RATIO_LIMIT);
@@ -30,7 +30,7 @@ static void check(const struct diagnosis_view *view, struct diagnosis_verdict *o
   out_verdict->numbers[BEST_LOSS] = isfinite(view->history->best_loss) ? view->history->best_loss : (double)NAN;
   out_verdict->numbers[BASELINE_LOSS] = view->facts->baseline_loss;
   out_verdict->numbers[RATE] = view->epoch->learning_rate;
-  out_verdict->numbers[RATIO] = view->epoch->is_diverged ? (double)NAN : diagnosis_update_ratio(view);
+  out_verdict->numbers[RATIO] = view->epoch->is_diverged ? (double)NAN : view->update_ratio;
 }
 
 static void tell(const struct diagnosis_facts *facts, const struct diagnosis_finding *finding, char *out_text, size_t bytes) {

@@ -12,7 +12,7 @@ enum { MOVE, RATIO, LOSS, BASELINE_LOSS, RATE };
 static double possible_move(const struct diagnosis_view *view) {
   const struct diagnosis_facts *facts = view->facts;
   const double scheduled = view->epoch->learning_rate > 0 ? facts->learning_rate / view->epoch->learning_rate : 1;
-  return diagnosis_update_ratio(view) * scheduled * (double)facts->steps_per_epoch * (double)facts->epochs;
+  return view->update_ratio * scheduled * (double)facts->steps_per_epoch * (double)facts->epochs;
 }
 
 /* Where the loss will be when the run ends, if it goes on falling as in the last half of the run so far. */
@@ -25,13 +25,10 @@ static double expected_loss(const struct diagnosis_view *view) {
 }
 
 /* Where gradients vanish or units are dead, that is why the loss stays high, and a larger rate would not help. */
-static bool is_blocked(const struct diagnosis_view *view) {
-  struct gradient_profile profile;
-  return diagnosis_has_dead_layer(view) || (diagnosis_profile_gradients(view, &profile) && profile.vanished_count > 0);
-}
+static bool is_blocked(const struct diagnosis_view *view) { return view->has_dead_layer || view->gradients.vanished_count > 0; }
 
 static void check(const struct diagnosis_view *view, struct diagnosis_verdict *out_verdict) {
-  const double move = possible_move(view), ratio = diagnosis_update_ratio(view), baseline = view->facts->baseline_loss;
+  const double move = possible_move(view), ratio = view->update_ratio, baseline = view->facts->baseline_loss;
   if (!view->epoch->has_gradient || view->epoch->epoch < EPOCHS_LIMIT || is_blocked(view)) return;
   if (!(ratio > 0) || !(move < MOVE_LIMIT) || !(view->epoch->loss > LOSS_LIMIT * baseline) ||
       !(expected_loss(view) > LOSS_LIMIT * baseline))

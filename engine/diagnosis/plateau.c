@@ -18,7 +18,7 @@ static void check(const struct diagnosis_view *view, struct diagnosis_verdict *o
   const double baseline = view->facts->baseline_loss;
   if (view->epoch->epoch < EPOCHS_LIMIT || view->epoch->learning_rate < RATE_LIMIT * view->facts->learning_rate) return;
   /* Steps too small to tell are learning_rate_too_low, and where a layer is dead, that is it. */
-  if (diagnosis_update_ratio(view) < RATIO_LIMIT || diagnosis_has_dead_layer(view)) return;
+  if (view->update_ratio < RATIO_LIMIT || view->has_dead_layer) return;
   double before = INFINITY, since = INFINITY;
   for (size_t i = 0; i < count; i++) {
     double *best = i + recent < count ? &before : &since;

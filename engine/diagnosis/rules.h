@@ -39,23 +39,7 @@ static inline double diagnosis_layer_value(const struct diagnosis_view *view, si
 int diagnosis_find_worst(const struct diagnosis_view *view, enum layer_value value, bool (*has)(const struct diagnosis_layer *layer),
                          double limit, double *out_worst, size_t *out_count);
 
-/* ‖Δw‖ / ‖w‖ of all weights together, by the epoch's last step. NAN: nothing is trained. */
-double diagnosis_update_ratio(const struct diagnosis_view *view);
-
-/* Nearly all units of some layer are dead: nothing before it learns, whatever else it looks like. */
-bool diagnosis_has_dead_layer(const struct diagnosis_view *view);
-
-/* Gradients of the layers with weights, as root mean square per weight: norms alone would compare sizes of layers. */
-#define VANISHED_RATIO 0.001
-struct gradient_profile {
-  double last_rms;       /* of the last such layer, which takes the loss's gradient first */
-  double least_rms;      /* of all others */
-  int least_layer;       /* where that is */
-  size_t vanished_count; /* layers below VANISHED_RATIO · last_rms */
-};
-/* Gradients that are exactly 0 are left out: they are not small but cut off, as before batch norm over a batch of one row. False: there is
- * nothing to compare. */
-bool diagnosis_profile_gradients(const struct diagnosis_view *view, struct gradient_profile *out_profile);
+#define VANISHED_RATIO 0.001 /* of the last layer's gradient */
 
 /* "class \"setosa\"", or "class 3" where they have no names. */
 enum { DIAGNOSIS_NAME_BYTES = 80 };

@@ -2,16 +2,13 @@
  * feedforward neural networks", 2010). */
 #include "engine/diagnosis/rules.h"
 
-#define RATIO_LIMIT 0.001
-_Static_assert(RATIO_LIMIT == VANISHED_RATIO, "what others take for vanished is what is found here");
-
 static void check(const struct diagnosis_view *view, struct diagnosis_verdict *out_verdict) {
-  struct gradient_profile profile;
-  if (diagnosis_has_dead_layer(view) || !diagnosis_profile_gradients(view, &profile) || profile.vanished_count == 0) return;
-  *out_verdict = (struct diagnosis_verdict){
-      .severity = DIAGNOSIS_WARNING,
-      .layer = profile.least_layer,
-      .numbers = {profile.least_rms / profile.last_rms, profile.least_rms, profile.last_rms, (double)profile.vanished_count}};
+  const struct diagnosis_gradients *gradients = &view->gradients;
+  if (view->has_dead_layer || gradients->vanished_count == 0) return;
+  *out_verdict = (struct diagnosis_verdict){.severity = DIAGNOSIS_WARNING,
+                                            .layer = gradients->least_layer,
+                                            .numbers = {gradients->least_rms / gradients->last_rms, gradients->least_rms,
+                                                        gradients->last_rms, (double)gradients->vanished_count}};
 }
 
 static void tell(const struct diagnosis_facts *facts, const struct diagnosis_finding *finding, char *out_text, size_t bytes) {
@@ -29,7 +26,7 @@ static bool is_not_adaptive(const struct diagnosis_facts *facts) { return facts-
 const struct diagnosis_rule diagnosis_vanishing_gradients = {
     .code = "vanishing_gradients",
     .summary = "gradients that die on their way to the first layers",
-    .rule = "in a layer the root mean square of the gradient is below " SAY(RATIO_LIMIT) " of that in the last layer",
+    .rule = "in a layer the root mean square of the gradient is below " SAY(VANISHED_RATIO) " of that in the last layer",
     .why =
         "Backward, each layer multiplies the gradient by its weights and by the slope of its activation, of a sigmoid at most a quarter. "
         "What arrives in the first layers is next to nothing, and they stay as random as they began.",
