@@ -72,7 +72,9 @@ static void answer(struct api *api, const struct gathered *gathered) {
   struct error error;
   struct prediction_text text = {0};
   error_clear(&error);
-  predictor_write(model, model->batch.outputs + gathered->first_row * model->preprocessor.output_width, gathered->row_count, &text);
+  const struct preprocessor *preprocessor = &model->preprocessor;
+  predictor_write(model, model->batch.x + gathered->first_row * preprocessor->input_width,
+                  model->batch.outputs + gathered->first_row * preprocessor->output_width, gathered->row_count, &text);
   if (predictor_respond(&text, gathered->response, &error) != ERROR_NONE) api_render_error(&error, NULL, gathered->response);
   api_count_answer(api, gathered->route, gathered->response, gathered->started_us);
 }

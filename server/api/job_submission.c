@@ -113,6 +113,13 @@ static void load_source(struct submission *submission, struct error *error) {
   model_row_deinit(&row);
 }
 
+static bool has_item_at(const struct error *error, const char *pointer) {
+  for (size_t i = 0; i < error->item_count; i++) {
+    if (strcmp(error->items[i].pointer, pointer) == 0) return true;
+  }
+  return false;
+}
+
 /* Reads the body and what it names, collecting every error there is. */
 static enum error_code read_body(struct submission *submission, json_t *body, struct error *error) {
   json_t *named = json_copy(body);
@@ -139,6 +146,8 @@ static enum error_code read_body(struct submission *submission, json_t *body, st
     load_dataset(submission->api, spec->data.test_dataset, "/test_dataset", &submission->test_dataset, error);
   }
   if (spec->init_from[0] != '\0') load_source(submission, error);
+  if (spec->data.target.count == 0 && spec->data.task != TASK_CHOICE_RECONSTRUCTION && !has_item_at(error, "/target"))
+    error_add(error, "/target", "is required: the column to predict, or several; only a reconstruction goes without");
   return error->code;
 }
 
@@ -207,17 +216,10 @@ static enum error_code check_queue(struct api *api, struct error *error) {
                    (unsigned long long)limit);
 }
 
-static bool has_item_at(const struct error *error, const char *pointer) {
-  for (size_t i = 0; i < error->item_count; i++) {
-    if (strcmp(error->items[i].pointer, pointer) == 0) return true;
-  }
-  return false;
-}
-
 /* The body has errors already, but its dataset is known: what is wrong with the target should be said in the same answer. */
 static void add_plan_errors(struct submission *submission, struct error *error) {
   const struct data_settings *data = &submission->spec.data;
-  bool is_known = submission->dataset.id[0] != '\0' && data->target.count > 0 &&
+  bool is_known = submission->dataset.id[0] != '\0' && (data->target.count > 0 || data->task == TASK_CHOICE_RECONSTRUCTION) &&
                   (data->test_dataset[0] == '\0' || submission->test_dataset.id[0] != '\0');
   struct error found = {0};
   if (!is_known || plan_data(submission, &found) == ERROR_NONE) return;

@@ -53,7 +53,7 @@ static enum error_code predict_json_rows(struct predictor *predictor, const stru
       break;
     }
     predictor_run(predictor, portion);
-    predictor_write(predictor->model, predictor->outputs, portion, text);
+    predictor_write(predictor->model, predictor->x, predictor->outputs, portion, text);
   }
   row_cells_deinit(&cells);
   return code;
@@ -192,7 +192,8 @@ static void flush_batch(struct csv_prediction *prediction) {
   struct predictor *predictor = &prediction->predictor;
   predictor_run(predictor, prediction->count);
   for (size_t i = 0; i < prediction->count; i++) {
-    prediction_write_csv(&predictor->model->preprocessor, predictor->outputs + i * predictor->output_width, prediction->file);
+    prediction_write_csv(&predictor->model->preprocessor, predictor->x + i * predictor->input_width,
+                         predictor->outputs + i * predictor->output_width, prediction->file);
   }
   prediction->count = 0;
 }

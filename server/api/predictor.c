@@ -48,7 +48,7 @@ void predictor_run(struct predictor *predictor, size_t count) {
                predictor->outputs);
 }
 
-void predictor_write(const struct model *model, const float *outputs, size_t count, struct prediction_text *text) {
+void predictor_write(const struct model *model, const float *x, const float *outputs, size_t count, struct prediction_text *text) {
   const size_t width = model->preprocessor.output_width;
   for (size_t i = 0; i < count; i++) {
     if (text->count == 0) {
@@ -58,7 +58,7 @@ void predictor_write(const struct model *model, const float *outputs, size_t cou
     } else {
       prediction_text_append(text, ",", 1);
     }
-    prediction_write_json(&model->preprocessor, outputs + i * width, text);
+    prediction_write_json(&model->preprocessor, x + i * model->preprocessor.input_width, outputs + i * width, text);
   }
 }
 

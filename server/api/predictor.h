@@ -28,9 +28,9 @@ void predictor_deinit(struct predictor *predictor);
 /* x[count, input_width] → outputs; count ≤ batch. */
 void predictor_run(struct predictor *predictor, size_t count);
 
-/* Appends {"model": …, "predictions": [… to an empty text, and each output's prediction; predictor_respond closes it and makes it the answer,
+/* Appends {"model": …, "predictions": [… to an empty text, and the prediction of each row of x and outputs; predictor_respond closes it and makes it the answer,
  * whatever the outcome taking over the text. */
-void predictor_write(const struct model *model, const float *outputs, size_t count, struct prediction_text *text);
+void predictor_write(const struct model *model, const float *x, const float *outputs, size_t count, struct prediction_text *text);
 __attribute__((warn_unused_result)) enum error_code predictor_respond(struct prediction_text *text, struct response *response,
                                                                       struct error *error);
 

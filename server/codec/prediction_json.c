@@ -290,7 +290,7 @@ static void write_labels(const struct preprocessor *preprocessor, const float *o
 }
 
 static void write_values(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
-  const bool is_one = preprocessor->target_count == 1;
+  const bool is_one = preprocessor->target_count == 1 && !preprocessor->is_reconstruction;
   append(text, is_one ? "\"value\":" : "\"values\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     if (!is_one) append_key(text, i, preprocessor->targets[i].name);
@@ -299,12 +299,26 @@ static void write_values(const struct preprocessor *preprocessor, const float *o
   if (!is_one) append(text, "}");
 }
 
-void prediction_write_json(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+/* 1/n Σ (x̂ − x)² over the features, as they are scaled: what mean_squared_error says of the row. */
+static double measure_reconstruction(const struct preprocessor *preprocessor, const float *x, const float *outputs) {
+  double sum = 0;
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    const double difference = (double)outputs[i] - (double)x[preprocessor->features[i].offset];
+    sum += difference * difference;
+  }
+  return sum / (double)preprocessor->target_count;
+}
+
+void prediction_write_json(const struct preprocessor *preprocessor, const float *x, const float *outputs, struct prediction_text *text) {
   append(text, "{");
   switch (preprocessor->task) {
   case TASK_CLASSIFICATION: write_classification(preprocessor, outputs, text); break;
   case TASK_MULTILABEL: write_labels(preprocessor, outputs, text); break;
   case TASK_REGRESSION: write_values(preprocessor, outputs, text); break;
+  }
+  if (preprocessor->is_reconstruction) {
+    append(text, ",\"reconstruction_error\":");
+    append_number(text, measure_reconstruction(preprocessor, x, outputs));
   }
   bool is_finite = true;
   for (size_t i = 0; i < preprocessor->output_width; i++) is_finite = is_finite && isfinite(outputs[i]);
@@ -338,7 +352,7 @@ void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *
       fputc(',', file);
       write_heading(file, "probability_", preprocessor->targets[0].classes[i]);
     }
-  } else if (preprocessor->task == TASK_REGRESSION && preprocessor->target_count == 1) {
+  } else if (preprocessor->task == TASK_REGRESSION && preprocessor->target_count == 1 && !preprocessor->is_reconstruction) {
     fputs("value", file);
   } else {
     for (size_t i = 0; i < preprocessor->target_count; i++) {
@@ -349,6 +363,7 @@ void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *
       write_heading(file, "probability_", preprocessor->targets[i].name);
     }
   }
+  if (preprocessor->is_reconstruction) fputs(",reconstruction_error", file);
   fputc('\n', file);
 }
 
@@ -357,7 +372,7 @@ static void write_number(FILE *file, double number) {
   if (isfinite(number)) fprintf(file, "%.9g", number);
 }
 
-void prediction_write_csv(const struct preprocessor *preprocessor, const float *outputs, FILE *file) {
+void prediction_write_csv(const struct preprocessor *preprocessor, const float *x, const float *outputs, FILE *file) {
   if (preprocessor->task == TASK_CLASSIFICATION) {
     long found = find_class(preprocessor, outputs);
     if (found >= 0) csv_write_cell(file, preprocessor->targets[0].classes[found]);
@@ -375,6 +390,10 @@ void prediction_write_csv(const struct preprocessor *preprocessor, const float *
         write_number(file, (double)outputs[i]);
       }
     }
+  }
+  if (preprocessor->is_reconstruction) {
+    fputc(',', file);
+    write_number(file, measure_reconstruction(preprocessor, x, outputs));
   }
   fputc('\n', file);
 }

@@ -44,12 +44,15 @@ void prediction_text_append_string(struct prediction_text *text, const char *str
  *   classification  {"class": "3", "probabilities": {"0": …}}
  *   multilabel      {"labels": {"spam": true, …}, "probabilities": {"spam": …}}
  *   regression      {"value": …} or, of several targets, {"values": {"price": …}}
+ *   reconstruction  {"values": {"width": …}, "reconstruction_error": …}: the mean squared difference to what went in, x[input_width], both
+ *                   scaled. x is looked at for that alone.
  * A number that isn't finite is null, and then there is "non_finite": true. */
-void prediction_write_json(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text);
+void prediction_write_json(const struct preprocessor *preprocessor, const float *x, const float *outputs, struct prediction_text *text);
 
-/* The same as lines of CSV, under these headings: class, probability_<class> …; <label>, probability_<label> …; value, or <target> …. */
+/* The same as lines of CSV, under these headings: class, probability_<class> …; <label>, probability_<label> …; value, or <target> …;
+ * <feature> …, reconstruction_error. */
 void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file);
-void prediction_write_csv(const struct preprocessor *preprocessor, const float *outputs, FILE *file);
+void prediction_write_csv(const struct preprocessor *preprocessor, const float *x, const float *outputs, FILE *file);
 
 /* A cell of CSV, quoted if it has to be. */
 void csv_write_cell(FILE *file, const char *text);

@@ -7,7 +7,7 @@
 #include "server/codec/settings_json.h"
 
 /* Both directions of one form:
- * {"task", "input_width", "output_width", "target_width",
+ * {"task", "reconstruction": true for one, "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"}}],
  *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
@@ -73,9 +73,11 @@ json_t *preprocessor_to_json(const struct preprocessor *preprocessor) {
   json_t *features = json_array(), *targets = json_array();
   for (size_t i = 0; i < preprocessor->feature_count; i++) json_append(&features, feature_to_json(&preprocessor->features[i]));
   for (size_t i = 0; i < preprocessor->target_count; i++) json_append(&targets, target_to_json(&preprocessor->targets[i]));
-  return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "task", task_names[preprocessor->task], "input_width",
-                   (json_int_t)preprocessor->input_width, "output_width", (json_int_t)preprocessor->output_width, "target_width",
-                   (json_int_t)preprocessor->target_width, "features", features, "targets", targets);
+  json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:o, s:o}", "task", task_names[preprocessor->task], "input_width",
+                           (json_int_t)preprocessor->input_width, "output_width", (json_int_t)preprocessor->output_width, "target_width",
+                           (json_int_t)preprocessor->target_width, "features", features, "targets", targets);
+  if (preprocessor->is_reconstruction) json_put(&json, "reconstruction", json_true());
+  return json;
 }
 
 /* Reading: what is wrong is remembered in `is_bad`, and asked once at the end. */
@@ -226,6 +228,7 @@ static bool is_consistent(const struct preprocessor *preprocessor) {
     if (feature->offset != offset || feature->width != values + feature->has_indicator) return false;
     offset += feature->width;
   }
+  if (preprocessor->is_reconstruction && preprocessor->target_count != preprocessor->feature_count) return false;
   return offset == preprocessor->input_width && preprocessor->target_count > 0;
 }
 
@@ -236,6 +239,7 @@ enum error_code preprocessor_from_json(const json_t *json, struct preprocessor *
   int task = find_name(task_names, json_object_get(json, "task"));
   if (task < 0) reader.is_bad = true;
   out_preprocessor->task = task < 0 ? TASK_REGRESSION : (enum task)task;
+  out_preprocessor->is_reconstruction = json_is_true(json_object_get(json, "reconstruction"));
   out_preprocessor->input_width = read_size(&reader, json, "input_width");
   out_preprocessor->output_width = read_size(&reader, json, "output_width");
   out_preprocessor->target_width = read_size(&reader, json, "target_width");

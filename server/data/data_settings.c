@@ -2,7 +2,7 @@
 
 #include "server/data/tokenizer.h"
 
-static const char *const task_choices[] = {"auto", "classification", "multilabel", "regression", NULL};
+static const char *const task_choices[] = {"auto", "classification", "multilabel", "regression", "reconstruction", NULL};
 static const char *const scaling_choices[] = {"standard", "min_max", "none", NULL};
 
 static const char *const text_encoding_choices[] = {"auto", "tokens", "tf_idf", NULL};
@@ -46,13 +46,13 @@ const struct param data_params[] = {
     {.name = "target",
      .type = PARAM_NAMES,
      .offset = offsetof(struct data_settings, target),
-     .flags = PARAM_REQUIRED,
-     .help = "column to predict, or several"},
+     .help = "column to predict, or several; needed but for a reconstruction, whose target are the features"},
     {.name = "features",
      .type = PARAM_NAMES,
      .offset = offsetof(struct data_settings, features),
      .help = "columns to predict from; empty: all but target and split column"},
-    PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO, "what is predicted; auto follows from the target"),
+    PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO,
+                     "what is predicted; auto follows from the target; reconstruction: the numeric features themselves (an autoencoder)"),
     PARAM_CHOICE_ROW(struct data_settings, scaling, scaling_choices, SCALING_STANDARD,
                      "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part"),
     PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),

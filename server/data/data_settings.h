@@ -4,7 +4,7 @@
 
 #include "engine/param.h"
 
-enum { TASK_CHOICE_AUTO, TASK_CHOICE_CLASSIFICATION, TASK_CHOICE_MULTILABEL, TASK_CHOICE_REGRESSION };
+enum { TASK_CHOICE_AUTO, TASK_CHOICE_CLASSIFICATION, TASK_CHOICE_MULTILABEL, TASK_CHOICE_REGRESSION, TASK_CHOICE_RECONSTRUCTION };
 enum { SCALING_STANDARD, SCALING_MIN_MAX, SCALING_NONE };
 
 struct data_split {
@@ -27,7 +27,7 @@ struct text_settings {
 struct data_settings {
   char dataset[LIMIT_NAME_BYTES + 1];      /* id or name; required */
   char test_dataset[LIMIT_NAME_BYTES + 1]; /* "" or a dataset that is the test part, whole; split.test then counts as 0 */
-  struct names target;                     /* columns to predict; required */
+  struct names target;                     /* columns to predict; for a reconstruction, the features, as the plan fills in */
   struct names features;                   /* empty: all but target and split column (and image columns, for now) */
   int task;                                /* TASK_CHOICE_*; auto: see data_plan_create */
   int scaling;                             /* of numeric features */

@@ -176,6 +176,7 @@ static void check_number_target(const struct dataset_column *column, const char 
 
 static void check_targets(const struct planner *planner, struct error *error) {
   size_t count = planner->settings->target.count;
+  if (planner->settings->task == TASK_CHOICE_RECONSTRUCTION) return; /* they were checked as features */
   if (planner->settings->task == TASK_CHOICE_CLASSIFICATION && count > 1) {
     (void)error_add(error, "/target",
                     "a classification predicts one column, not %zu; several can be yes/no labels (multilabel) or numbers (regression)",
@@ -203,12 +204,20 @@ static void check_targets(const struct planner *planner, struct error *error) {
 
 /* ---- features ---- */
 
+static bool is_reconstruction(const struct planner *planner) { return planner->settings->task == TASK_CHOICE_RECONSTRUCTION; }
+
+/* Of a reconstruction, targets are features and no obstacle to each other. */
+static bool is_only_target(const struct planner *planner, size_t index) {
+  for (size_t i = 0; i < planner->settings->target.count && !is_reconstruction(planner); i++)
+    if (planner->targets[i] == index) return true;
+  return false;
+}
+
 /* Why a column can't be a feature, or NULL. */
 static const char *find_obstacle(const struct planner *planner, size_t index) {
   const struct dataset_column *column = &planner->dataset->columns[index];
-  for (size_t i = 0; i < planner->settings->target.count; i++) {
-    if (planner->targets[i] == index) return "is the target; a feature must be another column";
-  }
+  if (is_only_target(planner, index)) return "is the target; a feature must be another column";
+  if (is_reconstruction(planner) && column->kind != COLUMN_NUMERIC) return "is not numeric; a reconstruction is of numbers";
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
   if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
@@ -225,9 +234,8 @@ static void explain_no_feature(const struct planner *planner, struct error *erro
   const struct dataset_row *dataset = planner->dataset;
   (void)error_add(error, "/features", "dataset \"%s\" has no column besides the target to predict from", dataset->name);
   for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
-    bool is_target = false;
-    for (size_t k = 0; k < planner->settings->target.count; k++) is_target |= planner->targets[k] == i;
-    if (!is_target) (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
+    if (!is_only_target(planner, i))
+      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
   }
 }
 
@@ -283,6 +291,29 @@ static void choose_features(struct planner *planner, struct error *error) {
   check_bag(planner, error);
 }
 
+/* What a reconstruction predicts: its features. A spec that was resolved before names them. */
+static enum error_code target_features(struct planner *planner, struct error *error) {
+  struct names *names = &planner->settings->target;
+  const struct dataset_row *dataset = planner->dataset;
+  size_t count = 0;
+  bool are_same = true;
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    if (!planner->is_feature[i]) continue;
+    are_same = are_same && count < names->count && strcmp(names->items[count], dataset->columns[i].name) == 0;
+    planner->targets[count++] = i;
+  }
+  if (names->count > 0 && are_same && names->count == count) return ERROR_NONE;
+  if (names->count > 0)
+    return error_add(error, "/target", "must be left out: a reconstruction's target are its features, %zu columns", count);
+  names->items = calloc(count + 1, sizeof *names->items);
+  if (names->items == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu targets", count);
+  for (; names->count < count; names->count++) {
+    names->items[names->count] = strdup(dataset->columns[planner->targets[names->count]].name);
+    if (names->items[names->count] == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu targets", count);
+  }
+  return ERROR_NONE;
+}
+
 /* ---- layout ---- */
 
 static char **copy_categories(const struct dataset_column *column) {
@@ -315,6 +346,7 @@ static bool add_feature(struct preprocessor *layout, const struct text_settings 
   struct feature *feature = &layout->features[layout->feature_count++];
   *feature = (struct feature){
       .kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
+  if (layout->is_reconstruction) feature->has_indicator = false; /* no row with a missing value is trained on */
   feature->name = strdup(column->name);
   size_t values = 1;
   if (column->kind == COLUMN_CATEGORICAL) {
@@ -355,11 +387,13 @@ static bool add_target(struct preprocessor *layout, const struct dataset_column 
 static enum error_code lay_out(struct planner *planner, struct error *error) {
   static const enum task tasks[] = {[TASK_CHOICE_CLASSIFICATION] = TASK_CLASSIFICATION,
                                     [TASK_CHOICE_MULTILABEL] = TASK_MULTILABEL,
-                                    [TASK_CHOICE_REGRESSION] = TASK_REGRESSION};
+                                    [TASK_CHOICE_REGRESSION] = TASK_REGRESSION,
+                                    [TASK_CHOICE_RECONSTRUCTION] = TASK_REGRESSION};
   const struct dataset_row *dataset = planner->dataset;
   struct preprocessor *layout = &planner->plan->layout;
   size_t target_count = planner->settings->target.count;
   layout->task = tasks[planner->settings->task];
+  layout->is_reconstruction = is_reconstruction(planner);
   layout->features = calloc(dataset->column_count, sizeof *layout->features);
   layout->targets = calloc(target_count, sizeof *layout->targets);
   bool is_whole = layout->features != NULL && layout->targets != NULL;
@@ -499,12 +533,16 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
 
 static enum error_code run_steps(struct planner *planner, struct error *error) {
   find_split_column(planner, error);
-  find_targets(planner, error);
+  if (is_reconstruction(planner))
+    choose_features(planner, error);
+  else
+    find_targets(planner, error);
   if (has_errors(planner, error)) return ERROR_INVALID;
+  if (is_reconstruction(planner) && target_features(planner, error) != ERROR_NONE) return error->code;
   planner->settings->task = decide_task(planner);
   planner->plan->settings = *planner->settings;
   check_targets(planner, error);
-  choose_features(planner, error);
+  if (!is_reconstruction(planner)) choose_features(planner, error);
   measure_parts(planner, error);
   if (has_errors(planner, error)) return ERROR_INVALID;
   enum error_code code = lay_out(planner, error);
@@ -519,7 +557,7 @@ enum error_code data_plan_create(const struct dataset_row *dataset, const struct
   struct data_plan plan = {.settings = *settings, .seed = seed, .row_cache_bytes = row_cache_measure(dataset)};
   struct planner planner = {
       .dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = count_items(error)};
-  planner.targets = calloc(settings->target.count + 1, sizeof *planner.targets);
+  planner.targets = calloc(settings->target.count + dataset->column_count + 1, sizeof *planner.targets);
   planner.is_feature = calloc(dataset->column_count + 1, sizeof *planner.is_feature);
   enum error_code code = ERROR_NONE;
   if (planner.targets == NULL || planner.is_feature == NULL) {

@@ -218,6 +218,9 @@ static enum error_code fit(struct builder *builder, struct error *error) {
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     struct target *target = &preprocessor->targets[i];
     if (!target->is_class) fit_numbers(&builder->targets[i], SCALING_STANDARD, &target->center, &target->scale);
+    if (!preprocessor->is_reconstruction) continue;
+    target->center = preprocessor->features[i].center;
+    target->scale = preprocessor->features[i].scale;
   }
   drop_texts(builder);
   return ERROR_NONE;

@@ -45,6 +45,7 @@ struct target {
 
 struct preprocessor {
   enum task task;
+  bool is_reconstruction; /* a regression whose targets are the features, all numeric, in their order and scaled as they are */
   size_t feature_count;
   struct feature *features; /* owned, with all below */
   size_t target_count;

@@ -146,7 +146,7 @@ END_TEST
 static void check_prediction(const char *text, const float *outputs, const char *expected_json, const char *expected_csv) {
   struct preprocessor preprocessor = make(text);
   struct prediction_text written = {0};
-  prediction_write_json(&preprocessor, outputs, &written);
+  prediction_write_json(&preprocessor, NULL, outputs, &written);
   ck_assert(!written.lacks_memory);
   json_t *prediction = json_loadb(written.bytes, written.count, 0, NULL), *expected = json_loads(expected_json, 0, NULL);
   ck_assert_ptr_nonnull(expected);
@@ -156,7 +156,7 @@ static void check_prediction(const char *text, const float *outputs, const char 
   size_t bytes = 0;
   FILE *file = open_memstream(&csv, &bytes);
   prediction_write_csv_header(&preprocessor, file);
-  prediction_write_csv(&preprocessor, outputs, file);
+  prediction_write_csv(&preprocessor, NULL, outputs, file);
   fclose(file);
   ck_assert_str_eq(csv, expected_csv);
   free(csv);
