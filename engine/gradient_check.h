@@ -13,6 +13,8 @@
  *
  * Where an entry is off by no more than the cost's own rounding in float64 (gradients that have vanished), a step 32 and then 1024 times wider
  * tells more. What can't be told then either is counted as unresolved and left out too.
+ *
+ * A row that is never trained, an embedding's padding, is left out too.
  * Threads: a check belongs to one thread.
  */
 #ifndef ENGINE_GRADIENT_CHECK_H

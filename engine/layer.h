@@ -60,7 +60,7 @@ struct layer_tensor {
   size_t fan_in, fan_out;
   const struct spec *initializer; /* borrowed from the settings; NULL: filled with `fill` */
   float fill;
-  size_t zero_row;   /* 1 + index of a row that starts as zeros whatever the initializer; 0: none */
+  size_t zero_row;   /* 1 + index of a row that starts as zeros whatever the initializer, and has no gradient; 0: none */
   bool is_penalized; /* l1, l2 apply */
   bool is_shift;     /* a value for each channel, as batch_norm counts channels, added to all of that channel's in z */
   bool is_lost;      /* set by the network: a shift that what follows takes off again */

@@ -19,6 +19,7 @@ const struct layer_kind layer_avg_pool2d = {
              .settings_bytes = sizeof(struct pool),
              .check = pool_check},
     .formula = "z = mean of x over a window",
+    .gradient_formula = "∂C/∂x = sum of δ / size over the windows that x is in",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

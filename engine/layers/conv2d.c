@@ -17,6 +17,7 @@ const struct layer_kind layer_conv2d = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct conv)},
     .formula = "z[f] = b[f] + sum over c of w[f, c] * x[c]",
+    .gradient_formula = "∂C/∂w[f, c] = δ[f] * x[c], ∂C/∂b[f] = Σ δ[f], ∂C/∂x[c] = sum over f of δ[f] * (w[f, c] turned round)",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

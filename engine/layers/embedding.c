@@ -180,6 +180,7 @@ const struct layer_kind layer_embedding = {
              .settings_bytes = sizeof(struct embedding),
              .check = check},
     .formula = "z_t = W[x_t]",
+    .gradient_formula = "∂C/∂W[k] = sum of δ_t over all t with x_t = k",
     .input_min = 1,
     .input_max = 1,
     .takes_tokens = true,

@@ -85,6 +85,7 @@ const struct layer_kind layer_global_avg_pool = {
              .param_count = PARAM_COUNT(global_pool_params),
              .settings_bytes = sizeof(struct global_pool)},
     .formula = "z = mean of x over all axes but that of channels or features",
+    .gradient_formula = "∂C/∂x = δ / number of values averaged",
     .input_min = 1,
     .input_max = 1,
     .compile = global_pool_compile,

@@ -92,6 +92,9 @@ const struct layer_kind layer_gru = {
              .settings_bytes = sizeof(struct recurrent)},
     .formula = "r, z = sigmoid of W_ih x_t + b_ih + W_hh h_(t-1) + b_hh; n = tanh(W_in x_t + b_in + r (W_hn h_(t-1) + b_hn)); h_t = (1 - "
                "z) n + z h_(t-1)",
+    .gradient_formula = "back through time: dh_t = δ_t + what h_t does to the next step; dn = dh (1 - z), dz = dh (h_(t-1) - n), dr = dn "
+                        "n' (W_hn h_(t-1) + b_hn), each times its slope, are d_t; ∂C/∂W_ih = Σ d_t x_t^T, ∂C/∂W_hh = Σ d_t h_(t-1)^T (n's "
+                        "part times r), ∂C/∂x_t = W_ih^T d_t",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

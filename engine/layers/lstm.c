@@ -110,6 +110,9 @@ const struct layer_kind layer_lstm = {
              .param_count = PARAM_COUNT(recurrent_params),
              .settings_bytes = sizeof(struct recurrent)},
     .formula = "i, f, o = sigmoid, q = tanh of W_ih x_t + b_ih + W_hh h_(t-1) + b_hh; c_t = f c_(t-1) + i q; h_t = o tanh(c_t)",
+    .gradient_formula =
+        "back through time: dh_t = δ_t + W_hh^T d_(t+1), dc_t = dh_t o tanh'(c_t) + f_(t+1) dc_(t+1); d_t = [dc q, dc c_(t-1), dc i, dh "
+        "tanh(c)] times the slopes of i, f, q, o; ∂C/∂W_ih = Σ d_t x_t^T, ∂C/∂W_hh = Σ d_t h_(t-1)^T, ∂C/∂x_t = W_ih^T d_t",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -67,6 +67,7 @@ const struct layer_kind layer_masking = {
              .param_count = PARAM_COUNT(params),
              .settings_bytes = sizeof(struct masking)},
     .formula = "z = x",
+    .gradient_formula = "∂C/∂x = δ",
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

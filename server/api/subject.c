@@ -146,20 +146,12 @@ enum error_code subject_read_settings(struct subject *subject, const json_t *bod
   return code == ERROR_NONE ? error->code : code;
 }
 
-/* What a target in class indices looks like: one, or one for each step of a sequence. */
-static struct shape class_shape(const struct network *network) {
-  struct shape shape = *network_get_output_shape(network);
-  if (shape.rank > 0) shape.rank--;
-  return shape;
-}
-
 enum error_code subject_resolve_loss(struct subject *subject, struct train_settings *train, struct error *error) {
   enum error_code code = train_settings_resolve(train, subject->network, subject->task, error);
   if (code != ERROR_NONE) return code;
   const bool is_class = loss_of(&train->loss)->target_form == TARGET_CLASS;
-  const struct shape target = is_class ? class_shape(subject->network) : *network_get_output_shape(subject->network);
   subject->input_width = shape_size(network_get_input_shape(subject->network));
-  subject->target_width = shape_size(&target);
+  subject->target_width = is_class ? 1 : shape_size(network_get_output_shape(subject->network));
   subject->as_values = !is_class && subject->task == TASK_CLASSIFICATION;
   return ERROR_NONE;
 }
@@ -180,16 +172,12 @@ static enum error_code find_rows(const json_t *body, const json_t **out_rows, co
   return error->code;
 }
 
-static void read_classes(const json_t *json, const struct network *network, const char *pointer, float *out_target, struct error *error) {
-  const struct shape shape = class_shape(network), *output = network_get_output_shape(network);
-  const size_t class_count = output->sizes[output->rank - 1];
-  if (floats_from_json(json, &shape, pointer, out_target, error) != ERROR_NONE) return;
-  for (size_t i = 0; i < shape_size(&shape); i++) {
-    const double index = (double)out_target[i];
-    if (index >= 0 && index < (double)class_count && index == floor(index)) continue;
+static void read_class(const json_t *json, size_t class_count, const char *pointer, float *out_target, struct error *error) {
+  const double number = json_is_number(json) ? json_number_value(json) : -1;
+  if (number >= 0 && number < (double)class_count && number == floor(number))
+    *out_target = (float)number;
+  else
     error_add(error, pointer, "must be the index of the right output, from 0 to %zu", class_count - 1);
-    return;
-  }
 }
 
 static void read_plain_row(struct subject *subject, const json_t *row, const json_t *target, bool is_class, size_t index,
@@ -202,7 +190,7 @@ static void read_plain_row(struct subject *subject, const json_t *row, const jso
   error_pointer(pointer, "/targets", "%zu", index);
   float *to = subject->targets + index * subject->target_width;
   if (is_class)
-    read_classes(target, subject->network, pointer, to, error);
+    read_class(target, shape_size(output), pointer, to, error);
   else if (code != ERROR_OUT_OF_MEMORY)
     code = floats_from_json(target, output, pointer, to, error);
 }

@@ -217,6 +217,20 @@ START_TEST(gradients_too_small_for_differences_are_said_to_be) {
 }
 END_TEST
 
+/* Token 0 is padding: amid others its row has a value but, by design, no gradient. */
+START_TEST(padding_of_an_embedding_is_left_out) {
+  scene_init("5", "embedding input_dim=6 output_dim=4 padding_idx=0; lstm units=3; dense units=2 activation=softmax", "cross_entropy", 2);
+  static const float tokens[] = {1, 0, 3, 5, 2, 4, 0, 1, 0, 0};
+  memcpy(scene.x, tokens, sizeof tokens);
+  for (size_t i = 0; i < 4; i++) scene.parameters[i] = 0.3f;
+  backprop();
+  compare();
+  ck_assert(all_pass());
+  ck_assert_uint_ge(gradient_check_get_tensor(scene.check, 0)->worst_index, 4);
+  scene_deinit();
+}
+END_TEST
+
 START_TEST(what_is_not_finite_fails) {
   scene_init("2", "dense units=2 activation=tanh", "squared_error", 2);
   backprop()[3] = NAN;
@@ -276,6 +290,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, gradients_that_are_zero_but_for_rounding_pass);
   tcase_add_test(test_case, vanishing_gradients_are_checked_too);
   tcase_add_test(test_case, gradients_too_small_for_differences_are_said_to_be);
+  tcase_add_test(test_case, padding_of_an_embedding_is_left_out);
   tcase_add_test(test_case, what_is_not_finite_fails);
   tcase_add_test(test_case, it_gives_up_when_nobody_waits);
   tcase_add_test(test_case, what_it_measures_is_what_it_takes);
