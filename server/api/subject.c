@@ -146,12 +146,25 @@ enum error_code subject_read_settings(struct subject *subject, const json_t *bod
   return code == ERROR_NONE ? error->code : code;
 }
 
+/* What a target in class indices looks like: one, or one for each step of a sequence. */
+static struct shape class_shape(const struct network *network) {
+  struct shape shape = *network_get_output_shape(network);
+  if (shape.rank > 0) shape.rank--;
+  return shape;
+}
+
+static size_t count_classes(const struct network *network) {
+  const struct shape *output = network_get_output_shape(network);
+  return output->rank == 0 ? 1 : output->sizes[output->rank - 1];
+}
+
 enum error_code subject_resolve_loss(struct subject *subject, struct train_settings *train, struct error *error) {
   enum error_code code = train_settings_resolve(train, subject->network, subject->task, error);
   if (code != ERROR_NONE) return code;
   const bool is_class = loss_of(&train->loss)->target_form == TARGET_CLASS;
   subject->input_width = shape_size(network_get_input_shape(subject->network));
-  subject->target_width = is_class ? 1 : shape_size(network_get_output_shape(subject->network));
+  const struct shape target = is_class ? class_shape(subject->network) : *network_get_output_shape(subject->network);
+  subject->target_width = shape_size(&target);
   subject->as_values = !is_class && subject->task == TASK_CLASSIFICATION;
   return ERROR_NONE;
 }
@@ -172,12 +185,18 @@ static enum error_code find_rows(const json_t *body, const json_t **out_rows, co
   return error->code;
 }
 
-static void read_class(const json_t *json, size_t class_count, const char *pointer, float *out_target, struct error *error) {
-  const double number = json_is_number(json) ? json_number_value(json) : -1;
-  if (number >= 0 && number < (double)class_count && number == floor(number))
-    *out_target = (float)number;
-  else
-    error_add(error, pointer, "must be the index of the right output, from 0 to %zu", class_count - 1);
+static void read_classes(const json_t *json, const struct network *network, const char *pointer, float *out_target, struct error *error) {
+  const struct shape shape = class_shape(network);
+  const size_t count = shape_size(&shape), class_count = count_classes(network);
+  if (floats_from_json(json, &shape, pointer, out_target, error) != ERROR_NONE) return;
+  for (size_t i = 0; i < count; i++) {
+    const double index = (double)out_target[i];
+    if (index >= 0 && index < (double)class_count && index == floor(index)) continue;
+    if (count > 1 && index == LOSS_NO_CLASS) continue;
+    error_add(error, pointer, "must be the index of the right output, from 0 to %zu%s", class_count - 1,
+              count > 1 ? ", for each step; -100 where it isn't known" : "");
+    return;
+  }
 }
 
 static void read_plain_row(struct subject *subject, const json_t *row, const json_t *target, bool is_class, size_t index,
@@ -190,7 +209,7 @@ static void read_plain_row(struct subject *subject, const json_t *row, const jso
   error_pointer(pointer, "/targets", "%zu", index);
   float *to = subject->targets + index * subject->target_width;
   if (is_class)
-    read_class(target, shape_size(output), pointer, to, error);
+    read_classes(target, subject->network, pointer, to, error);
   else if (code != ERROR_OUT_OF_MEMORY)
     code = floats_from_json(target, output, pointer, to, error);
 }
@@ -263,14 +282,16 @@ static enum error_code read_rows(struct subject *subject, const json_t *body, co
 }
 
 enum error_code subject_weigh_classes(struct subject *subject, const struct train_settings *train, struct error *error) {
-  const size_t width = shape_size(network_get_output_shape(subject->network));
   const bool is_own = subject->model != NULL && !subject->is_loss_given;
+  const bool is_class = loss_of(&train->loss)->target_form == TARGET_CLASS;
+  const size_t width = is_class ? count_classes(subject->network) : shape_size(network_get_output_shape(subject->network));
+  const size_t target_count = subject->row_count * (is_class ? subject->target_width : 1);
   if (loss_class_weights(&train->loss) == NULL) return ERROR_NONE;
   double *weights = calloc(width, sizeof *weights);
   if (weights == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   const double *trained = is_own ? subject->model->preprocessor.targets[0].class_weights : NULL;
   if (trained != NULL) memcpy(weights, trained, width * sizeof *weights);
-  if (trained != NULL || (!is_own && loss_resolve_class_weights(&train->loss, width, subject->row_count, subject->targets, weights)))
+  if (trained != NULL || (!is_own && loss_resolve_class_weights(&train->loss, width, target_count, subject->targets, weights)))
     subject->class_weights = weights;
   else
     free(weights);

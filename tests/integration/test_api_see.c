@@ -191,6 +191,43 @@ START_TEST(a_models_own_optimizer_and_clipping_make_the_step) {
 }
 END_TEST
 
+/* `pointers` of all errors, with a space between them. */
+static void check_refusal(const char *resource, const char *body, const char *pointers, int status) {
+  char path[160], found[1024] = "";
+  snprintf(path, sizeof path, "/v1/%s", resource);
+  json_t *problem = post(path, body, status);
+  const json_t *errors = json_at(problem, "/errors");
+  for (size_t k = 0; k < json_array_size(errors); k++)
+    snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s", k > 0 ? " " : "",
+             json_string_value(json_object_get(json_array_get(errors, k), "pointer")));
+  ck_assert_msg(strcmp(found, pointers) == 0, "%s: %s, expected %s", body, found, pointers);
+  json_decref(problem);
+}
+
+START_TEST(a_class_for_each_step_of_a_sequence_is_a_target_too) {
+  json_decref(post("/v1/networks",
+                   "{\"name\":\"tagger\",\"input\":{\"shape\":[4]},\"layers\":[{\"type\":\"embedding\",\"input_dim\":5,\"output_dim\":3,"
+                   "\"padding_idx\":0},{"
+                   "\"type\":\"rnn\",\"units\":4,\"return_sequences\":true},{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\","
+                   "\"name\":\"out\"}]}",
+                   201));
+  json_t *trace =
+      post("/v1/networks/tagger/trace", "{\"rows\":[[1,4,2,0]],\"targets\":[[1,0,-100,1]],\"windows\":[{\"tensor\":\"target\"}]}", 200);
+  const double a = json_number_at(trace, "/layers/2/a/values/1"), b = json_number_at(trace, "/layers/2/a/values/2");
+  ck_assert_double_eq_tol(json_number_at(trace, "/loss"), -(log(a) + log(b)) / 2, 1e-5);
+  ck_assert_double_eq(json_number_at(trace, "/layers/2/delta/values/4"), 0);
+  ck_assert_double_eq(json_number_at(trace, "/layers/2/delta/values/6"), 0);
+  ck_assert_uint_eq(json_array_size(json_at(trace, "/windows/0/values")), 4);
+  json_decref(trace);
+  json_t *check =
+      post("/v1/gradient-checks", "{\"network\":\"tagger\",\"rows\":[[1,4,2,0],[3,0,1,2]],\"targets\":[[1,0,-100,1],[0,0,1,1]]}", 200);
+  ck_assert(json_is_true(json_at(check, "/passes")));
+  json_decref(check);
+  check_refusal("networks/tagger/trace", "{\"rows\":[[1,4,2,0]],\"targets\":[1]}", "/targets/0", 422);
+  check_refusal("networks/tagger/trace", "{\"rows\":[[1,4,2,0]],\"targets\":[[0,1,2,0]]}", "/targets/0", 422);
+}
+END_TEST
+
 START_TEST(what_is_not_finite_is_null_and_flagged) {
   json_t *trace = post("/v1/networks/wide/trace",
                        "{\"rows\":[[1,2,3,4,5,6,7,8,9,10,1,2,3,4,5,6,7,8,9,10,1,2,3,4,5,6,7,8,9,10,1,2,3,4,5,6,7,8,9,10]],\"targets\":[0],"
@@ -204,19 +241,6 @@ START_TEST(what_is_not_finite_is_null_and_flagged) {
   json_decref(trace);
 }
 END_TEST
-
-/* `pointers` of all errors, with a space between them. */
-static void check_refusal(const char *resource, const char *body, const char *pointers, int status) {
-  char path[160], found[1024] = "";
-  snprintf(path, sizeof path, "/v1/%s", resource);
-  json_t *problem = post(path, body, status);
-  const json_t *errors = json_at(problem, "/errors");
-  for (size_t k = 0; k < json_array_size(errors); k++)
-    snprintf(found + strlen(found), sizeof found - strlen(found), "%s%s", k > 0 ? " " : "",
-             json_string_value(json_object_get(json_array_get(errors, k), "pointer")));
-  ck_assert_msg(strcmp(found, pointers) == 0, "%s: %s, expected %s", body, found, pointers);
-  json_decref(problem);
-}
 
 START_TEST(what_is_wrong_is_refused_with_a_pointer) {
   static const struct {
@@ -420,6 +444,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, large_tensors_are_summarized_with_windows_to_page_through);
   tcase_add_test(test_case, a_model_is_traced_on_raw_rows);
   tcase_add_test(test_case, a_models_own_optimizer_and_clipping_make_the_step);
+  tcase_add_test(test_case, a_class_for_each_step_of_a_sequence_is_a_target_too);
   tcase_add_test(test_case, what_is_not_finite_is_null_and_flagged);
   tcase_add_test(test_case, what_is_wrong_is_refused_with_a_pointer);
   tcase_add_test(test_case, gradients_of_models_and_networks_are_checked);
