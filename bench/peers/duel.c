@@ -128,10 +128,12 @@ static void open_own(struct duel *duel, const struct match *match, const char *f
     else
       ours_close(&own->ours);
     if (precision != FLOAT32) continue;
-    size_t weight_count;
-    float *weights = ours_copy_weights(&own->ours, &weight_count);
-    if (!match_write(match, folder, weights, weight_count)) exit(2);
-    free(weights);
+    size_t count;
+    float *values = ours_copy_weights(&own->ours, &count);
+    char *names = ours_list_tensors(&own->ours);
+    if (!match_write(match, folder, &(struct match_weights){.values = values, .count = count, .names = names})) exit(2);
+    free(values);
+    free(names);
   }
 }
 

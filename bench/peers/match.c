@@ -3,9 +3,24 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "engine/random.h"
+
+#define TRANSFORMER_BLOCK(input_, n_)                                                                                                      \
+  "{\"type\":\"layer_norm\",\"inputs\":[\"" input_ "\"],\"name\":\"norm_a" n_ "\"},"                                                       \
+  "{\"type\":\"self_attention\",\"heads\":4,\"causal\":true,\"name\":\"attention" n_ "\"},"                                                \
+  "{\"type\":\"add\",\"inputs\":[\"" input_ "\",\"attention" n_ "\"],\"name\":\"sum_a" n_ "\"},"                                           \
+  "{\"type\":\"layer_norm\",\"name\":\"norm_b" n_ "\"},"                                                                                   \
+  "{\"type\":\"dense\",\"units\":512,\"activation\":\"gelu\",\"name\":\"wide" n_ "\"},"                                                    \
+  "{\"type\":\"dense\",\"units\":128,\"name\":\"narrow" n_ "\"},"                                                                          \
+  "{\"type\":\"add\",\"inputs\":[\"sum_a" n_ "\",\"narrow" n_ "\"],\"name\":\"sum_b" n_ "\"},"
+#define TRANSFORMER                                                                                                                        \
+  "{\"input\":{\"shape\":[64]},\"layers\":["                                                                                               \
+  "{\"type\":\"embedding\",\"input_dim\":1000,\"output_dim\":128},"                                                                        \
+  "{\"type\":\"positional_embedding\",\"name\":\"tokens\"}," TRANSFORMER_BLOCK("tokens", "1")                                              \
+      TRANSFORMER_BLOCK("sum_b1", "2") "{\"type\":\"global_avg_pool\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
 
 /* FANN knows neither cross entropy nor Adam nor momentum in batches, so that it gets two matches of its own. */
 const struct match matches[] = {
@@ -100,10 +115,25 @@ const struct match matches[] = {
      .batch = 32,
      .rows = 4096,
      .epochs = 2},
+    {.key = "transformer-adam",
+     .title = "transformer 2x128, batch 32, Adam",
+     .network = TRANSFORMER,
+     .tokens = 1000,
+     .widths = {64, 10},
+     .hidden = "gelu",
+     .output = "softmax",
+     .loss = "cross_entropy",
+     .optimizer = "adam",
+     .learning_rate = 0.0001,
+     .batch = 32,
+     .rows = 512,
+     .epochs = 1,
+     .has_bfloat16 = true},
 };
 const size_t match_count = sizeof matches / sizeof matches[0];
 
 enum { STREAM_X = 101, STREAM_Y, STREAM_CENTER }; /* purposes beside the engine's own */
+enum { CASE_BYTES = 8192 };
 
 size_t match_depth(const struct match *match) {
   size_t depth = 0;
@@ -120,10 +150,24 @@ static struct random_stream stream(uint32_t purpose, uint64_t step) {
   return (struct random_stream){.seed = MATCH_SEED, .purpose = purpose, .step = step};
 }
 
+/* One token in so many says its class. */
+enum { TOKENS_PER_HINT = 8 };
+
+static void fill_tokens(const struct match *match, float class, float *values) {
+  for (size_t i = 0; i < match->widths[0]; i++) {
+    const float place = values[i] * TOKENS_PER_HINT; /* uniform below TOKENS_PER_HINT: below 1 it is a hint */
+    values[i] = place < 1 ? class : (float)(size_t)((place - 1) / (TOKENS_PER_HINT - 1) * (float)match->tokens);
+  }
+}
+
 /* Two inputs: the class is whether their signs agree (XOR). More: a cloud around each class's centre, near enough to overlap. */
 void match_fill_rows(const struct match *match, float *x, float *y) {
   const size_t inputs = match->widths[0], classes = match_classes(match);
-  random_fill_normal(&(struct random_stream){.seed = MATCH_SEED, .purpose = STREAM_X}, 0, match->rows * inputs, x);
+  const struct random_stream x_stream = {.seed = MATCH_SEED, .purpose = STREAM_X};
+  if (match->tokens > 0)
+    random_fill_uniform(&x_stream, 0, match->rows * inputs, x);
+  else
+    random_fill_normal(&x_stream, 0, match->rows * inputs, x);
   random_fill_uniform(&(struct random_stream){.seed = MATCH_SEED, .purpose = STREAM_Y}, 0, match->rows, y);
   const float spread = 1.5f / sqrtf((float)inputs);
   for (size_t row = 0; row < match->rows; row++) {
@@ -134,6 +178,10 @@ void match_fill_rows(const struct match *match, float *x, float *y) {
     }
     const size_t class = (size_t)(y[row] * (float)classes);
     y[row] = (float)class;
+    if (match->tokens > 0) {
+      fill_tokens(match, y[row], values);
+      continue;
+    }
     const struct random_stream centers = stream(STREAM_CENTER, class);
     for (size_t i = 0; i < inputs; i++) values[i] += spread * (random_uniform(&centers, i) * 2 - 1);
   }
@@ -161,18 +209,20 @@ static bool write_file(const char *folder, const char *name, const void *bytes, 
   return is_written;
 }
 
-static bool write_case(const struct match *match, const char *folder) {
-  char text[1024];
+static bool write_case(const struct match *match, const char *folder, const char *names) {
+  char text[CASE_BYTES];
   int used = snprintf(text, sizeof text, "hidden %s\noutput %s\nloss %s\noptimizer %s\nlearning_rate %.9g\nmomentum %.9g\n", match->hidden,
                       match->output, match->loss, match->optimizer, match->learning_rate, match->momentum);
   used += snprintf(text + used, sizeof text - (size_t)used, "batch %zu\nrows %zu\nsteps %zu\nclasses %zu\nwidths", match->batch,
                    match->rows, match_steps(match), match_classes(match));
   for (size_t i = 0; i <= match_depth(match); i++) used += snprintf(text + used, sizeof text - (size_t)used, " %zu", match->widths[i]);
-  used += snprintf(text + used, sizeof text - (size_t)used, "\n");
+  used += snprintf(text + used, sizeof text - (size_t)used, "\ntokens %zu\n%s", match->tokens, match->network == NULL ? "" : names);
+  if ((size_t)used >= sizeof text) return false;
+  if (match->network != NULL && !write_file(folder, "network.json", match->network, strlen(match->network))) return false;
   return write_file(folder, "case.txt", text, (size_t)used);
 }
 
-bool match_write(const struct match *match, const char *folder, const float *weights, size_t weight_count) {
+bool match_write(const struct match *match, const char *folder, const struct match_weights *weights) {
   (void)mkdir(folder, 0777);
   const size_t x_count = match->rows * match->widths[0];
   float *x = malloc(x_count * sizeof *x), *y = malloc(match->rows * sizeof *y);
@@ -180,10 +230,10 @@ bool match_write(const struct match *match, const char *folder, const float *wei
   bool is_written = x != NULL && y != NULL && order != NULL;
   if (is_written) {
     match_fill_rows(match, x, y);
-    is_written = write_case(match, folder) && write_file(folder, "x.f32", x, x_count * sizeof *x) &&
+    is_written = write_case(match, folder, weights->names) && write_file(folder, "x.f32", x, x_count * sizeof *x) &&
                  write_file(folder, "y.f32", y, match->rows * sizeof *y) &&
                  write_file(folder, "order.u32", order, match->epochs * match->rows * sizeof *order) &&
-                 write_file(folder, "weights.f32", weights, weight_count * sizeof *weights);
+                 write_file(folder, "weights.f32", weights->values, weights->count * sizeof *weights->values);
   }
   free(x);
   free(y);

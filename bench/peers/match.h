@@ -15,7 +15,9 @@ enum { MATCH_WIDTHS = 6, MATCH_SEED = 7 };
 struct match {
   const char *key; /* its folder */
   const char *title;
-  size_t widths[MATCH_WIDTHS]; /* input, hidden …, output; 0 at the end */
+  const char *network;         /* the spec, as a client writes it; NULL: dense layers by `widths` and the activations below */
+  size_t tokens;               /* input values are indices below this; 0: numbers */
+  size_t widths[MATCH_WIDTHS]; /* values of an input row, hidden …, output; 0 at the end */
   const char *hidden, *output; /* activations */
   const char *loss;
   const char *optimizer;
@@ -36,9 +38,15 @@ void match_fill_rows(const struct match *match, float *x, float *y);
 /* Row numbers [steps, batch], as the trainer takes them. Allocated with malloc; NULL if memory is short. */
 uint32_t *match_create_order(const struct match *match);
 
-/* Writes case.txt (one "key value …" a line), x.f32, y.f32, order.u32 and weights.f32 (for each layer weight [out, in], then bias [out]) into
- * `folder`, which it creates. False with a word on stderr if that fails. */
-__attribute__((warn_unused_result)) bool match_write(const struct match *match, const char *folder, const float *weights,
-                                                     size_t weight_count);
+/* Start weights as the files have them. `names` says, where the match has a network, "tensor LAYER.NAME size …" line by line. */
+struct match_weights {
+  const float *values; /* layer by layer; of a dense layer weight [out, in], then bias [out] */
+  size_t count;
+  const char *names;
+};
+
+/* Writes case.txt (one "key value …" a line), x.f32, y.f32, order.u32, weights.f32 and, if the match has one, network.json into `folder`,
+ * which it creates. False with a word on stderr if that fails. */
+__attribute__((warn_unused_result)) bool match_write(const struct match *match, const char *folder, const struct match_weights *weights);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "server/codec/settings_json.h"
 
-enum { MATCH_JSON_BYTES = 2048, LOSS_BATCH = 256 };
+enum { MATCH_JSON_BYTES = 2048, TENSORS_BYTES = 4096, LOSS_BATCH = 256 };
 
 static double read_clock(clockid_t clock) {
   struct timespec time;
@@ -45,6 +45,10 @@ static void decode_network(struct ours *ours) {
   const struct match *match = ours->match;
   const size_t depth = match_depth(match);
   char text[MATCH_JSON_BYTES];
+  if (match->network != NULL) {
+    decode(match->network, network_params, PARAM_COUNT(network_params), &ours->spec);
+    return;
+  }
   int used = snprintf(text, sizeof text, "{\"input\":{\"shape\":[%zu]},\"layers\":[", match->widths[0]);
   for (size_t i = 0; i < depth; i++)
     used += snprintf(text + used, sizeof text - (size_t)used, "%s{\"type\":\"dense\",\"units\":%zu,\"activation\":\"%s\"}", i ? "," : "",
@@ -116,6 +120,22 @@ float *ours_copy_weights(const struct ours *ours, size_t *out_count) {
   }
   *out_count = count;
   return weights;
+}
+
+char *ours_list_tensors(const struct ours *ours) {
+  char *text = allocate(TENSORS_BYTES, 1);
+  size_t used = 0;
+  for (size_t i = 0; i < network_layer_count(ours->network); i++) {
+    const struct layer *layer = network_get_layer(ours->network, i);
+    for (size_t t = 0; t < layer->tensor_count && used < TENSORS_BYTES; t++) {
+      const struct layer_tensor *tensor = &layer->tensors[t];
+      used += (size_t)snprintf(text + used, TENSORS_BYTES - used, "tensor %s.%s", layer->name, tensor->name);
+      for (size_t axis = 0; axis < tensor->shape.rank && used < TENSORS_BYTES; axis++)
+        used += (size_t)snprintf(text + used, TENSORS_BYTES - used, " %zu", tensor->shape.sizes[axis]);
+      if (used < TENSORS_BYTES) used += (size_t)snprintf(text + used, TENSORS_BYTES - used, "\n");
+    }
+  }
+  return text;
 }
 
 /* ---- the match ---- */

@@ -40,6 +40,8 @@ void ours_close(struct ours *ours);
 const char *ours_get_precision(const struct ours *ours);
 /* Start weights in the files' order; the caller frees. */
 float *ours_copy_weights(const struct ours *ours, size_t *out_count);
+/* Names and shapes of these, for struct match_weights; the caller frees. */
+char *ours_list_tensors(const struct ours *ours);
 double ours_measure_loss(struct ours *ours, const float *parameters);
 /* Runs the match as often as fits into `seconds`, at least once. */
 struct outcome ours_run(struct ours *ours, double seconds);

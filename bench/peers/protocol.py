@@ -1,5 +1,6 @@
 """A peer's side of the conversation that peer.h describes, and the files of a match that match.h describes."""
 
+import json
 import os
 import sys
 import time
@@ -27,11 +28,14 @@ class Match:
     """What ours trains: settings from case.txt, arrays as the engine sees them."""
 
     def __init__(self, folder):
-        settings = {}
+        settings, shapes = {}, {}
         with open(os.path.join(folder, "case.txt")) as lines:
             for line in lines:
                 key, *values = line.split()
-                settings[key] = values
+                if key == "tensor":
+                    shapes[values[0]] = [int(size) for size in values[1:]]
+                else:
+                    settings[key] = values
         self.hidden, self.output, self.loss, self.optimizer = (
             settings[key][0] for key in ("hidden", "output", "loss", "optimizer")
         )
@@ -45,6 +49,15 @@ class Match:
         self.y = np.fromfile(os.path.join(folder, "y.f32"), np.float32)
         self.order = np.fromfile(os.path.join(folder, "order.u32"), np.uint32).astype(np.int64).reshape(self.steps, self.batch)
         flat = np.fromfile(os.path.join(folder, "weights.f32"), np.float32)
+        self.network, self.tokens = None, int(settings["tokens"][0])
+        if shapes:  # a network of all kinds of layers, and its start weights by name
+            with open(os.path.join(folder, "network.json")) as file:
+                self.network = json.load(file)
+            self.tensors = {}
+            for name, shape in shapes.items():
+                count = int(np.prod(shape))
+                self.tensors[name], flat = flat[:count].reshape(shape), flat[count:]
+            return
         self.layers = []  # (weight [out, in], bias [out])
         for fan_in, fan_out in zip(self.widths, self.widths[1:]):
             weight, flat = flat[: fan_in * fan_out].reshape(fan_out, fan_in), flat[fan_in * fan_out :]

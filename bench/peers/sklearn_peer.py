@@ -38,6 +38,8 @@ class Classifier(MLPClassifier):
 
 
 def open_match(match):
+    if match.network:
+        raise protocol.Cannot("MLPClassifier has dense layers only")
     if match.loss == "squared_error":
         raise protocol.Cannot("MLPClassifier has no squared error")
     x, y = match.x[match.order.ravel()], match.y[match.order.ravel()].astype(int)

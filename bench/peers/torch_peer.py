@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as functional
 
 import protocol
+import torch_network
 
 mode, precision = sys.argv[1:3]
 torch.set_num_threads(1)
@@ -25,14 +26,12 @@ class Trial:
 
     def __init__(self, match, way):
         self.match = match
-        modules = []
-        for weight, bias in match.layers:
-            linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
-            modules += [linear, {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}[match.hidden]()]
-        self.network = torch.nn.Sequential(*modules[:-1])
+        self.network = self.create_network()
         self.parameters = list(self.network.parameters())
-        self.start = [torch.from_numpy(array) for layer in match.layers for array in layer]
+        self.start = [parameter.detach().clone() for parameter in self.parameters]
         self.x = torch.from_numpy(match.x)
+        if match.network:
+            self.x = self.x.long() if match.tokens else self.x.view(-1, *match.network["input"]["shape"])
         self.y = torch.from_numpy(match.y) if match.loss != "cross_entropy" else torch.from_numpy(match.y).long()
         if match.loss == "squared_error" and match.widths[-1] > 1:
             self.y = functional.one_hot(self.y.long(), match.widths[-1]).float()
@@ -41,6 +40,18 @@ class Trial:
         self.step = self.create_step(way)
         self.seconds = float("inf")
         self.take_steps(self.order[:4])  # compiles and allocates
+
+    def create_network(self):
+        if self.match.network:
+            return torch_network.Network(self.match.network, self.match.tensors)
+        modules = []
+        for weight, bias in self.match.layers:
+            linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+            with torch.no_grad():
+                linear.weight.copy_(torch.from_numpy(weight))
+                linear.bias.copy_(torch.from_numpy(bias))
+            modules += [linear, {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid}[self.match.hidden]()]
+        return torch.nn.Sequential(*modules[:-1])
 
     def create_optimizer(self, way):
         kernels = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}, "step": {"foreach": True}}[way]
