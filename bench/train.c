@@ -6,6 +6,7 @@
  * peak: multiply-adds of this processor's vectors, in float32, measured before each case on one thread, so that both share the machine's
  * mood. With two threads, or in bfloat16, the share may be above 100 %.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct bench_case {
   const char *name;
   const char *network;
   size_t inputs, classes;
+  size_t tokens; /* inputs are indices below this; 0: numbers */
   int batch_size;
   const char *train;
   size_t threads; /* 0: one; more: compared with the case before, which is the same with one */
@@ -57,6 +59,17 @@ struct bench_case {
   ","                                                                                                                                      \
   "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"           \
   "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
+
+#define BLOCK(input_, n_)                                                                                                                  \
+  "{\"type\":\"layer_norm\",\"inputs\":[\"" input_ "\"]},{\"type\":\"self_attention\",\"heads\":4,\"causal\":true,\"name\":\"attention" n_ \
+  "\"},"                                                                                                                                   \
+  "{\"type\":\"add\",\"inputs\":[\"" input_ "\",\"attention" n_ "\"],\"name\":\"middle" n_ "\"},{\"type\":\"layer_norm\"},"                \
+  "{\"type\":\"dense\",\"units\":512,\"activation\":\"gelu\"},{\"type\":\"dense\",\"units\":128,\"name\":\"narrow" n_ "\"},"               \
+  "{\"type\":\"add\",\"inputs\":[\"middle" n_ "\",\"narrow" n_ "\"],\"name\":\"end" n_ "\"},"
+#define TRANSFORMER                                                                                                                        \
+  "{\"input\":{\"shape\":[64]},\"layers\":[{\"type\":\"embedding\",\"input_dim\":1000,\"output_dim\":128},"                                \
+  "{\"type\":\"positional_embedding\",\"name\":\"tokens\"}," BLOCK("tokens", "1")                                                          \
+      BLOCK("end1", "2") "{\"type\":\"global_avg_pool\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
 
 static const struct bench_case cases[] = {
     {.name = "2-8-1, batch 4, SGD",
@@ -92,6 +105,13 @@ static const struct bench_case cases[] = {
      .inputs = 784,
      .classes = 10,
      .batch_size = 64,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "transformer 2x128, 64 tokens, batch 32, Adam",
+     .network = TRANSFORMER,
+     .inputs = 64,
+     .tokens = 1000,
+     .classes = 10,
+     .batch_size = 32,
      .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
     {.name = "784-512-512-10, batch 128, Adam",
      .network = "{\"input\":{\"shape\":[784]},\"layers\":[{\"type\":\"dense\",\"units\":512,\"activation\":\"relu\"},"
@@ -183,6 +203,8 @@ static void bench_open(struct bench *bench, const struct bench_case *which, stru
   bench->y = malloc(ROWS * sizeof(float));
   if (bench->x == NULL || bench->y == NULL) exit(1);
   random_fill_normal(&(struct random_stream){.seed = 1}, 0, ROWS * which->inputs, bench->x);
+  if (which->tokens > 0) random_fill_uniform(&(struct random_stream){.seed = 1}, 0, ROWS * which->inputs, bench->x);
+  for (size_t i = 0; i < ROWS * which->inputs && which->tokens > 0; i++) bench->x[i] = floorf(bench->x[i] * (float)which->tokens);
   random_fill_uniform(&(struct random_stream){.seed = 2}, 0, ROWS, bench->y);
   if (which->threads > 1) require(team_create(which->threads, &bench->team, error), error);
   const float classes = which->classes ? (float)which->classes : 2.0f;

@@ -482,10 +482,11 @@ static void project(const struct job *job, size_t weight, size_t units, const fl
     kernel_dense_rows(rows, units, job->width, x, w, bias, y);
     return;
   }
-  if (pass->half != NULL)
-    kernel_half_matmul_nt(pass->parallel, rows, units, job->width, x, w, y, pass->half);
-  else
-    kernel_matmul_nt(pass->parallel, rows, units, job->width, x, w, y, false);
+  if (pass->half == NULL) {
+    kernel_matmul_nt_bias(pass->parallel, rows, units, job->width, x, w, bias, y);
+    return;
+  }
+  kernel_half_matmul_nt(pass->parallel, rows, units, job->width, x, w, y, pass->half);
   if (bias != NULL) kernel_add_bias(pass->parallel, rows, units, bias, y);
 }
 
