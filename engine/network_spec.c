@@ -93,10 +93,21 @@ static const char *activation_field(const struct spec *layer) {
 
 /* ---- tokens ---- */
 
+static bool takes_input(const struct network_spec *spec, size_t index) {
+  const struct names *inputs = &layer_common_of(&spec->layers.items[index])->inputs;
+  return inputs->count == 0 ? index == 0 : strcmp(inputs->items[0], "input") == 0;
+}
+
 static bool takes_input_tokens(const struct network_spec *spec, size_t index) {
-  const struct spec *layer = &spec->layers.items[index];
-  const struct names *inputs = &layer_common_of(layer)->inputs;
-  return layer_kind_of(layer)->takes_tokens && (inputs->count == 0 ? index == 0 : strcmp(inputs->items[0], "input") == 0);
+  return layer_kind_of(&spec->layers.items[index])->takes_tokens && takes_input(spec, index);
+}
+
+bool network_spec_takes_unscaled(const struct network_spec *spec) {
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    const struct layer_kind *kind = layer_kind_of(&spec->layers.items[i]);
+    if ((kind->takes_tokens || kind->takes_unscaled) && takes_input(spec, i)) return true;
+  }
+  return false;
 }
 
 bool network_spec_takes_tokens(const struct network_spec *spec) {
@@ -110,6 +121,19 @@ static int64_t *get_integer(const struct spec *layer, const char *name) {
   size_t i = 0;
   while (strcmp(layer->kind->params[i].name == NULL ? "" : layer->kind->params[i].name, name) != 0) i++;
   return param_field(layer->settings, &layer->kind->params[i]);
+}
+
+bool network_spec_get_tokens(const struct network_spec *spec, size_t *out_count, int64_t *out_padding) {
+  *out_count = SIZE_MAX;
+  *out_padding = -1;
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    if (!takes_input_tokens(spec, i)) continue;
+    const int64_t count = *get_integer(&spec->layers.items[i], "input_dim"), padding = *get_integer(&spec->layers.items[i], "padding_idx");
+    if (count == PARAM_INTEGER_AUTO) return false;
+    if ((size_t)count < *out_count) *out_count = (size_t)count;
+    if (padding != PARAM_INTEGER_NONE) *out_padding = padding;
+  }
+  return *out_count != SIZE_MAX;
 }
 
 /* How many tokens there are is open until a dataset says so. */

@@ -68,6 +68,7 @@ const struct layer_kind layer_masking = {
              .settings_bytes = sizeof(struct masking)},
     .formula = "z = x",
     .gradient_formula = "∂C/∂x = δ",
+    .takes_unscaled = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

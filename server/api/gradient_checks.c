@@ -114,9 +114,15 @@ static enum error_code fit_network(struct check_request *check, struct error *er
   struct network_target target = {0};
   if (data->text.encoding == TEXT_ENCODING_AUTO)
     data->text.encoding = network_spec_takes_tokens(&subject->spec) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
+  if (data->scaling == SCALING_AUTO) data->scaling = network_spec_takes_unscaled(&subject->spec) ? SCALING_NONE : SCALING_STANDARD;
   enum error_code code = data_plan_create(&check->dataset, NULL, data, (uint64_t)check->settings.train.seed, &check->plan, error);
   if (code != ERROR_NONE) return code;
   check->has_plan = true;
+  size_t token_count;
+  int64_t padding;
+  if (network_spec_get_tokens(&subject->spec, &token_count, &padding))
+    code = data_plan_set_tokens(&check->plan, &check->dataset, token_count, padding, error);
+  if (code != ERROR_NONE) return code;
   const struct preprocessor *layout = &check->plan.layout;
   const bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
   if (has_two_classes && network_spec_ends_in_one_sigmoid(&subject->spec)) data_plan_set_single_output(&check->plan);

@@ -40,6 +40,7 @@ static json_t *feature_to_json(const struct feature *feature) {
     json_put(&json, "center", json_number(feature->center));
     json_put(&json, "scale", json_number(feature->scale));
     json_put(&json, "fill", json_number(feature->fill));
+    if (feature->token_count > 0) json_put(&json, "tokens", json_integer((json_int_t)feature->token_count));
     return json;
   }
   if (feature->kind == COLUMN_TEXT) {
@@ -173,6 +174,7 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
     feature->center = read_number(reader, json, "center");
     feature->scale = read_number(reader, json, "scale");
     feature->fill = read_number(reader, json, "fill");
+    if (json_object_get(json, "tokens") != NULL) feature->token_count = read_size(reader, json, "tokens");
     return;
   }
   if (feature->kind == COLUMN_TEXT) {

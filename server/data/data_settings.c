@@ -3,7 +3,7 @@
 #include "server/data/tokenizer.h"
 
 static const char *const task_choices[] = {"auto", "classification", "multilabel", "regression", "reconstruction", NULL};
-static const char *const scaling_choices[] = {"standard", "min_max", "none", NULL};
+static const char *const scaling_choices[] = {"standard", "min_max", "none", "auto", NULL};
 
 static const char *const text_encoding_choices[] = {"auto", "tokens", "tf_idf", NULL};
 
@@ -53,8 +53,10 @@ const struct param data_params[] = {
      .help = "columns to predict from; empty: all but target and split column"},
     PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO,
                      "what is predicted; auto follows from the target; reconstruction: the numeric features themselves (an autoencoder)"),
-    PARAM_CHOICE_ROW(struct data_settings, scaling, scaling_choices, SCALING_STANDARD,
-                     "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part"),
+    PARAM_CHOICE_ROW(
+        struct data_settings, scaling, scaling_choices, SCALING_AUTO,
+        "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part. auto is none where "
+        "the network begins with an embedding or masking, else standard"),
     PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),
     PARAM_OBJECT_ROW(struct data_settings, split, split_params, "training, validation and test part of the dataset"),
 };

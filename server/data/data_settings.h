@@ -5,7 +5,12 @@
 #include "engine/param.h"
 
 enum { TASK_CHOICE_AUTO, TASK_CHOICE_CLASSIFICATION, TASK_CHOICE_MULTILABEL, TASK_CHOICE_REGRESSION, TASK_CHOICE_RECONSTRUCTION };
-enum { SCALING_STANDARD, SCALING_MIN_MAX, SCALING_NONE };
+enum {
+  SCALING_STANDARD,
+  SCALING_MIN_MAX,
+  SCALING_NONE,
+  SCALING_AUTO /* none for networks that take their input as it is, else standard */
+};
 
 struct data_split {
   double validation, test;           /* shares of the rows; default 0.15 each; together < 1 */

@@ -85,12 +85,21 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
     const struct feature *feature = &preprocessor->features[i];
     const char *text = cells[encoder->feature_columns[i]];
     double number;
-    if (csv_is_missing(text)) {
+    if (csv_is_missing(text) && feature->token_count > 0 && feature->fill < 0) {
+      return error_set(error, ERROR_INVALID,
+                       "row %" PRIu64
+                       " of dataset \"%s\" has nothing in column \"%.100s\", which takes tokens: whole numbers from 0 to %zu",
+                       row + 1, encoder->dataset->name, feature->name, feature->token_count - 1);
+    } else if (csv_is_missing(text)) {
       encode_missing(feature, x);
     } else if (feature->kind == COLUMN_TEXT) {
       encode_text(feature, text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, lookup_find(&encoder->features[i], text), x);
+    } else if (csv_parse_number(text, &number) && !feature_takes_number(feature, number)) {
+      return error_set(error, ERROR_INVALID,
+                       "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no token; column \"%.100s\" takes whole numbers from 0 to %zu",
+                       row + 1, encoder->dataset->name, text, feature->name, feature->token_count - 1);
     } else if (csv_parse_number(text, &number)) {
       encode_number(feature, number, x);
     } else {

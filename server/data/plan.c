@@ -587,4 +587,42 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
   if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);
 }
 
+static void check_token_column(const struct feature *feature, const struct dataset_column *column, size_t count, int64_t padding,
+                               struct error *error) {
+  if (feature->kind != COLUMN_NUMERIC)
+    (void)error_add(error, "/features",
+                    "\"%.80s\" is %s, but the network begins with an embedding, which takes tokens: whole numbers from 0 to %zu",
+                    column->name, kind_word(column), count - 1);
+  else if (!column->is_integral || column->min < 0 || column->max >= (double)count)
+    (void)error_add(
+        error, "/features",
+        "\"%.80s\" has numbers from %g to %g%s, but the network begins with an embedding of %zu tokens: whole numbers from 0 to %zu",
+        column->name, column->min, column->max, column->is_integral ? "" : ", not all of them whole", count, count - 1);
+  else if (column->missing > 0 && padding < 0)
+    (void)error_add(error, "/features",
+                    "\"%.80s\" is missing in %" PRIu64 " rows: give the embedding a padding_idx, the token that stands for nothing",
+                    column->name, column->missing);
+}
+
+enum error_code data_plan_set_tokens(struct data_plan *plan, const struct dataset_row *dataset, size_t count, int64_t padding,
+                                     struct error *error) {
+  const size_t items_before = count_items(error);
+  struct preprocessor *layout = &plan->layout;
+  if (layout->features[0].kind == COLUMN_TEXT) return ERROR_NONE;
+  if (plan->settings.scaling != SCALING_NONE)
+    (void)error_add(error, "/scaling",
+                    "must be \"none\" or \"auto\": the network begins with an embedding, which takes tokens as they are");
+  layout->input_width = 0;
+  for (size_t i = 0; i < layout->feature_count; i++) {
+    struct feature *feature = &layout->features[i];
+    if (error_has_room(error)) check_token_column(feature, &dataset->columns[feature->column], count, padding, error);
+    feature->has_indicator = false;
+    feature->offset = layout->input_width++;
+    feature->width = 1;
+    feature->fill = (double)padding;
+    feature->token_count = count;
+  }
+  return count_items(error) > items_before ? ERROR_INVALID : ERROR_NONE;
+}
+
 void data_plan_set_single_output(struct data_plan *plan) { plan->layout.output_width = 1; }

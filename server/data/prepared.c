@@ -211,7 +211,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     struct feature *feature = &preprocessor->features[i];
     if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
     if (code != ERROR_NONE) return code;
-    if (feature->kind != COLUMN_NUMERIC) continue;
+    if (feature->kind != COLUMN_NUMERIC || feature->token_count > 0) continue;
     fit_numbers(&builder->features[i], builder->plan->settings.scaling, &feature->center, &feature->scale);
     feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
   }

@@ -102,6 +102,10 @@ static float scale_number(double value, double center, double scale) {
   return scaled < -FLT_MAX ? -FLT_MAX : (float)scaled;
 }
 
+bool feature_takes_number(const struct feature *feature, double number) {
+  return feature->token_count == 0 || (number >= 0 && number < (double)feature->token_count && number == floor(number));
+}
+
 void encode_number(const struct feature *feature, double value, float *x) {
   x[feature->offset] = scale_number(value, feature->center, feature->scale);
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
@@ -193,12 +197,20 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     const struct feature *feature = &preprocessor->features[i];
     double number;
-    if (is_missing(&cells[i])) {
+    if (is_missing(&cells[i]) && feature->token_count > 0 && feature->fill < 0) {
+      (void)add_field_error(error, pointer, feature->name, "is missing; \"%.100s\" takes a token, a whole number from 0 to %zu",
+                            feature->name, feature->token_count - 1);
+      is_good = false;
+    } else if (is_missing(&cells[i])) {
       encode_missing(feature, x);
     } else if (feature->kind == COLUMN_TEXT) {
       encode_text(feature, cells[i].text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, find_value(feature->categories, feature->category_count, &cells[i]), x);
+    } else if (get_number(&cells[i], &number) && !feature_takes_number(feature, number)) {
+      (void)add_field_error(error, pointer, feature->name, "%.9g is no token; \"%.100s\" takes whole numbers from 0 to %zu", number,
+                            feature->name, feature->token_count - 1);
+      is_good = false;
     } else if (get_number(&cells[i], &number)) {
       encode_number(feature, number, x);
     } else {

@@ -2,6 +2,7 @@
  *
  * Layout of one input row x[input_width], column after column in the dataset's order:
  *   numeric      1 float, scaled: (v − center) / scale; missing → 0 after imputation by the training mean (so `fill` scaled)
+ *                tokens for an embedding: 1 float, as it is; missing → the padding
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
  *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
  *   … each followed by 1 float "is missing" (0 or 1) if has_indicator (never a sequence of tokens)
@@ -27,6 +28,7 @@ struct feature {
   size_t offset, width;  /* floats in x, the indicator included */
   bool has_indicator;
   double center, scale, fill; /* numeric; scale is never 0; fill in the column's own units */
+  size_t token_count; /* numeric: > 0 if it holds tokens 0 … token_count − 1 for an embedding, as they are; missing → fill, the padding */
   size_t category_count;
   char **categories;
   bool *is_seen;             /* in the training part */
@@ -61,6 +63,9 @@ __attribute__((warn_unused_result)) enum error_code preprocessor_copy(struct pre
 
 /* Copies weights[class_count]. False: no memory. */
 __attribute__((warn_unused_result)) bool target_set_class_weights(struct target *target, const double *weights);
+
+/* Whether a number can stand in this column: any, but of tokens whole ones in their range. */
+bool feature_takes_number(const struct feature *feature, double number);
 
 /* One raw cell. */
 struct cell {

@@ -35,6 +35,11 @@ static enum error_code plan(struct run *run, struct error *error) {
       data_plan_create(&run->dataset, get_test_dataset(run), &run->spec.data, (uint64_t)run->spec.train.seed, &run->plan, error);
   if (code != ERROR_NONE) return code;
   run->has_plan = true;
+  size_t token_count;
+  int64_t padding;
+  if (network_spec_get_tokens(&run->network_spec, &token_count, &padding))
+    code = data_plan_set_tokens(&run->plan, &run->dataset, token_count, padding, error);
+  if (code != ERROR_NONE) return code;
   code = network_create(&run->network_spec, &run->network, error);
   if (code != ERROR_NONE) return code;
   const struct preprocessor *layout = &run->plan.layout;
