@@ -85,7 +85,7 @@ static void fetch_row(const struct trainer *trainer, size_t index) {
   if (index >= trainer->data.train.count) return;
   const char *row = (const char *)(trainer->data.train.x + trainer->order[index] * trainer->input_size);
   const size_t bytes = trainer->input_size * sizeof(float);
-  for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) __builtin_prefetch(row + at);
+  for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) __builtin_prefetch(row + at, 0, 2);
 }
 
 /* The epoch's order of the rows. Where one batch takes them all, they stay as they stand: sums then are the same to the bit as long as their
