@@ -195,6 +195,26 @@ START_TEST(place_in_the_matrix_changes_no_bit) {
 }
 END_TEST
 
+/* Few rows are computed as columns, many as rows; sums of one block and of several; columns that fill tiles and that don't. */
+START_TEST(a_bias_is_added_to_the_whole_sum_and_the_number_of_rows_changes_no_bit) {
+  enum { M = 131 };
+  static const size_t sizes[][2] = {{2, 300}, {10, 128}, {32, 30}, {70, 784}, {129, 700}};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const size_t n = sizes[s][0], k = sizes[s][1];
+    float *a = make_array(M * k, 1), *b = make_array(k * n, 2), *bias = make_array(n, 3), *plain = make_array(M * n, 4);
+    kernel_matmul_nt(NULL, M, n, k, a, b, plain, false);
+    kernel_add_bias(NULL, M, n, bias, plain);
+    for (size_t rows = 1; rows <= M; rows += rows < 70 ? 13 : 61) {
+      float *c = make_array(rows * n, 5);
+      kernel_matmul_nt_bias(NULL, rows, n, k, a, b, bias, c);
+      ck_assert_msg(memcmp(c, plain, rows * n * sizeof *c) == 0, "%zu rows of %zu, %zu terms", rows, n, k);
+      free(c);
+    }
+    free(a), free(b), free(bias), free(plain);
+  }
+}
+END_TEST
+
 /* Row counts that fill blocks and that don't; units likewise; sums shorter than a vector, longer, and no multiple of it. */
 START_TEST(rows_of_a_prediction_are_right_and_have_the_same_bits_alone) {
   enum { M = 11, N = 13, K_MAX = 300 };
@@ -349,6 +369,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(test_case, a_sum_of_no_terms_is_0, 0, 3);
   tcase_add_loop_test(test_case, order_of_pieces_changes_no_bit, 0, 3);
   tcase_add_test(test_case, place_in_the_matrix_changes_no_bit);
+  tcase_add_test(test_case, a_bias_is_added_to_the_whole_sum_and_the_number_of_rows_changes_no_bit);
   tcase_add_loop_test(test_case, rows_of_a_prediction_are_right_and_have_the_same_bits_alone, 0, 5);
   tcase_add_test(test_case, small_problems_are_one_piece);
   tcase_add_test(test_case, bias_and_column_sums_agree_with_loops);
