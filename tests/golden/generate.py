@@ -90,10 +90,10 @@ def measure(case, dtype):
     x = case["x"] if not case["x"].is_floating_point() else case["x"].to(dtype)
     out = {}
     with torch.no_grad():
-        out["output_inference"] = network.forward(x, training=False)[1]
+        out["output_inference"] = network.forward(x, False, case["lengths"])[1]
     if x.is_floating_point():
         x = x.clone().requires_grad_()
-    z, a = network.forward(x, training=True)
+    z, a = network.forward(x, True, case["lengths"])
     value = cost(case["loss"], z, a, case["target"])
     value.backward()
     out["output"], out["loss"] = a.detach(), value.detach()
@@ -111,7 +111,7 @@ def measure(case, dtype):
 
     def evaluate():
         optimizer.zero_grad()
-        z, a = network.forward(x, training=True)
+        z, a = network.forward(x, True, case["lengths"])
         value = cost(case["loss"], z, a, case["target"])
         value.backward()
         if "clip_norm" in case["train"]:
@@ -187,6 +187,7 @@ class Draw:
         self.input = shape
         self.layers = []
         self.shape = list(shape)
+        self.has_lengths = False
 
     def chance(self, share):
         return self.random.random() < share
@@ -438,6 +439,44 @@ def draw_attending(seed):
     return draw
 
 
+def keeps_lengths(layer):
+    """Whether a layer has a meaning for sequences of different length."""
+    if layer["type"] in ("batch_norm", "reshape", "flatten", "dropout") or layer.get("padding_mode", "zeros") != "zeros":
+        return False
+    if layer.get("padding") == "same" and layer.get("stride", 1) != 1:
+        return False
+    return layer.get("axes", 1) == 1 and layer.get("axis", -1) in (-1, 1)
+
+
+def draw_padded(seed):
+    """Sequences of different length, told by their padding."""
+    chooser = random.Random(seed)
+    time, width = chooser.randint(3, 9), chooser.randint(1, 6)
+    if chooser.random() < 0.5:
+        tokens = chooser.randint(2, 9)
+        draw = Draw(seed, [time])
+        draw.add(type="embedding", input_dim=tokens, output_dim=width, padding_idx=chooser.randrange(tokens))
+    else:
+        draw = Draw(seed, [time, width])
+        draw.add(type="masking")
+    draw.has_lengths = True
+    if draw.chance(0.3):
+        draw.add(type="positional_embedding")
+
+    def draw_layer(draw):
+        before = len(draw.layers)
+        return draw_sequence_layer(draw) and all(keeps_lengths(layer) for layer in draw.layers[before:])
+
+    draw_body(draw, draw_layer, draw.random.randint(0, 3), 2)
+    kind = draw.random.choice(["global_avg_pool", "global_max_pool", "rnn", "lstm", "gru"])
+    layer = {"type": kind}
+    if kind in ("rnn", "lstm", "gru"):
+        layer["units"] = draw.random.randint(1, 6)
+        draw.maybe(layer, "bidirectional", 0.5, True)
+    draw.add(**layer)
+    return draw
+
+
 FAMILIES = {
     "table": draw_table,
     "deep": draw_deep,
@@ -445,6 +484,7 @@ FAMILIES = {
     "image": draw_image,
     "sequence": draw_sequence,
     "text": draw_text,
+    "padded": draw_padded,
 }
 
 
@@ -476,6 +516,18 @@ def draw_output(draw):
     return loss
 
 
+def pad(draw, x):
+    """Lengths for the samples; behind them their padding, before them none at the last step."""
+    first = draw.layers[0]
+    padding = first.get("padding_idx", 0)
+    lengths = [draw.random.randint(1, x.shape[1]) for _ in x]
+    for sample, length in zip(x, lengths):
+        if first["type"] == "embedding" and sample[length - 1] == padding:
+            sample[length - 1] = (padding + 1) % first["input_dim"]
+        sample[length:] = padding
+    return lengths
+
+
 def draw_case(family, seed):
     draw = FAMILIES[family](seed)
     loss = draw_output(draw)
@@ -501,6 +553,7 @@ def draw_case(family, seed):
         x = torch.randint(draw.layers[0]["input_dim"], [batch] + draw.input)
     else:
         x = as_float32(torch.randn([batch] + draw.input, dtype=torch.float64))
+    lengths = pad(draw, x) if draw.has_lengths else None
     shape = network.output_shape()
     if loss["type"] == "cross_entropy":
         target = torch.randint(shape[0], [batch])
@@ -510,7 +563,7 @@ def draw_case(family, seed):
         target = as_float32(torch.randn([batch] + shape, dtype=torch.float64))
     if train["optimizer"]["type"] != "lbfgs":  # whose search would clip at each of its points
         draw.maybe(train, "clip_norm", 0.25, 0.1, 0.5, 3.0)
-    return {"network": spec, "loss": loss, "x": x, "target": target, "start": start, "train": train}
+    return {"network": spec, "loss": loss, "x": x, "target": target, "start": start, "train": train, "lengths": lengths}
 
 
 def write_case(folder, family, number_, seed):
@@ -519,7 +572,7 @@ def write_case(folder, family, number_, seed):
         try:
             case = draw_case(family, seed * 1000003 + number_ * 1009 + attempt)
             double = measure(case, torch.float64)
-        except ValueError:
+        except (ValueError, RuntimeError):
             continue  # a layer has no place where it was drawn, or a batch norm one value only
         if is_well_conditioned(case, double):
             break

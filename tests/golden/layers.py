@@ -205,11 +205,21 @@ class GlobalMaxPool(Layer):
 
 
 class Embedding(Layer):
-    def build(self, input_dim, output_dim):
-        self.module = nn.Embedding(input_dim, output_dim)
+    def build(self, input_dim, output_dim, padding_idx=None):
+        self.module = nn.Embedding(input_dim, output_dim, padding_idx)
 
     def forward(self, x, training):
         return self.module(x[0].long())
+
+
+class Masking(Layer):
+    """Nothing to do where sequences come without their padding."""
+
+    def build(self, mask_value=0.0):
+        pass
+
+    def forward(self, x, training):
+        return x[0]
 
 
 class PositionalEmbedding(Layer):
@@ -217,7 +227,7 @@ class PositionalEmbedding(Layer):
         self.module = nn.Embedding(self.shapes[0][0], self.shapes[0][1])
 
     def forward(self, x, training):
-        return x[0] + self.module.weight
+        return x[0] + self.module.weight[: x[0].shape[1]]
 
 
 class Recurrent(Layer):
@@ -280,6 +290,7 @@ LAYERS = {
     "global_avg_pool": GlobalAvgPool,
     "global_max_pool": GlobalMaxPool,
     "embedding": Embedding,
+    "masking": Masking,
     "positional_embedding": PositionalEmbedding,
     "rnn": Rnn,
     "lstm": Lstm,
@@ -322,8 +333,14 @@ class Network:
     def buffers(self):
         return {f"{name}.{buffer}": value for name, _, layer in self.layers for buffer, value in layer.buffers().items()}
 
-    def forward(self, x, training):
-        """z and a of the last layer."""
+    def forward(self, x, training, lengths=None):
+        """z and a of the last layer. Samples of different length go through it one by one, without their padding."""
+        if lengths is None:
+            return self.forward_batch(x, training)
+        pairs = [self.forward_batch(x[i : i + 1, :length], training) for i, length in enumerate(lengths)]
+        return torch.cat([z for z, _ in pairs]), torch.cat([a for _, a in pairs])
+
+    def forward_batch(self, x, training):
         outputs, z = {"input": x}, x
         for name, inputs, layer in self.layers:
             z = layer.forward([outputs[source] for source in inputs], training)
