@@ -159,7 +159,7 @@ static void input_gradient_piece(void *argument, size_t piece) {
 
 static void backward(const struct layer *layer, const struct pass *pass) {
   struct job job = make_job(layer, pass, pass->batch);
-  if (job.weight != NULL)
+  if (job.weight != NULL && !pass->skips_gradients)
     parallel_run(pass->parallel, parallel_piece_count(job.block_count, job.blocks_per_piece), parameter_gradient_piece, &job);
   if (pass->dx[0] != NULL) parallel_run(pass->parallel, parallel_piece_count(job.rows, job.rows_per_piece), input_gradient_piece, &job);
 }

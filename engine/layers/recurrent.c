@@ -393,9 +393,11 @@ static void write_gradients(const struct job *job, const struct direction *direc
   const struct pass *pass = job->pass;
   const size_t rows = pass->batch * job->steps;
   const float *du = job->keeps_all_u ? direction->u : direction->g;
-  multiply_gradient(job, job->features, direction->g, direction->x, pass->gradients + direction->tensors[WEIGHT_IH].offset);
-  multiply_gradient(job, job->units, du, direction->h, pass->gradients + direction->tensors[WEIGHT_HH].offset);
-  if (recurrent_of(job->layer)->bias) write_bias_gradients(job, direction);
+  if (!pass->skips_gradients) {
+    multiply_gradient(job, job->features, direction->g, direction->x, pass->gradients + direction->tensors[WEIGHT_IH].offset);
+    multiply_gradient(job, job->units, du, direction->h, pass->gradients + direction->tensors[WEIGHT_HH].offset);
+    if (recurrent_of(job->layer)->bias) write_bias_gradients(job, direction);
+  }
   if (pass->dx[0] == NULL) return;
   if (pass->half != NULL)
     kernel_half_matmul_nn(pass->parallel, rows, job->features, job->gates, direction->g, direction->weight_ih, direction->x, pass->half);

@@ -498,11 +498,12 @@ static void project_back(const struct job *job, size_t weight, size_t units, con
   const size_t rows = job->batch * job->time;
   const float *w = pass->parameters + layer->tensors[weight].offset;
   float *gradient = pass->gradients + layer->tensors[weight].offset;
-  if (pass->half != NULL)
+  if (pass->half != NULL && !pass->skips_gradients)
     kernel_half_matmul_tn(pass->parallel, units, job->width, rows, dy, x, gradient, pass->half);
-  else
+  else if (!pass->skips_gradients)
     kernel_matmul_tn(pass->parallel, units, job->width, rows, dy, x, gradient, false);
-  if (attention->bias) kernel_column_sums(pass->parallel, rows, units, dy, pass->gradients + layer->tensors[weight + IN_BIAS].offset);
+  if (attention->bias && !pass->skips_gradients)
+    kernel_column_sums(pass->parallel, rows, units, dy, pass->gradients + layer->tensors[weight + IN_BIAS].offset);
   if (dx == NULL) return;
   if (pass->half != NULL)
     kernel_half_matmul_nn(pass->parallel, rows, job->width, units, dy, w, dx, pass->half);

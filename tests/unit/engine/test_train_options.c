@@ -1,5 +1,6 @@
 /* What settings besides the algorithm do to training: frozen layers, averaged weights. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,47 @@ START_TEST(freezing_a_layer_changes_no_other_gradient) {
       const float *one = get_tensor(&scenes[0], trained[i], tensor, &size), *other = get_tensor(&scenes[1], trained[i], tensor, &size);
       ck_assert_mem_eq(one, other, size * sizeof(float));
     }
+  }
+  for (size_t i = 0; i < 2; i++) train_scene_deinit(&scenes[i]);
+}
+END_TEST
+
+/* Every kind with weights, between two that learn: they take the steps that they take when it learns as well, and it keeps its weights. */
+static const char *const between[] = {
+    "dense units=6",
+    "layer_norm",
+    "rnn units=3 return_sequences=1",
+    "lstm units=3 return_sequences=1",
+    "gru units=3 return_sequences=1 bidirectional=1",
+    "self_attention heads=2",
+    "conv1d filters=4 kernel_size=3 padding=same",
+    "reshape shape=1x3x4; conv2d filters=2 kernel_size=2 name=k",
+};
+
+START_TEST(every_kind_lets_the_gradient_through_when_it_is_frozen) {
+  struct train_scene scenes[2];
+  for (size_t i = 0; i < 2; i++) {
+    char text[256];
+    const bool has_name = strstr(between[_i], "name=k") != NULL;
+    snprintf(text, sizeof text,
+             "dense units=12 activation=tanh name=a; reshape shape=3x4; %s%s%s; flatten; dense units=3 activation=softmax name=d",
+             between[_i], has_name ? "" : " name=k", i == 0 ? "" : " trainable=0");
+    train_scene_init(&scenes[i], text, TASK_CLASSIFICATION);
+    train_scene_set(&scenes[i].settings.optimizer, &optimizer_kinds, "sgd learning_rate=1");
+    scenes[i].settings.epochs = 1;
+    train_scene_start(&scenes[i]);
+  }
+  size_t size;
+  const float *frozen = get_tensor(&scenes[1], "k", 0, &size);
+  float *start = copy_floats(frozen, size);
+  for (size_t i = 0; i < 2; i++) train_scene_run(&scenes[i]);
+  ck_assert_mem_eq(start, frozen, size * sizeof(float));
+  ck_assert_mem_ne(start, get_tensor(&scenes[0], "k", 0, &size), size * sizeof(float));
+  free(start);
+  static const char *const trained[] = {"a", "d"};
+  for (size_t i = 0; i < 2; i++) {
+    const float *one = get_tensor(&scenes[0], trained[i], 0, &size), *other = get_tensor(&scenes[1], trained[i], 0, &size);
+    ck_assert_mem_eq(one, other, size * sizeof(float));
   }
   for (size_t i = 0; i < 2; i++) train_scene_deinit(&scenes[i]);
 }
@@ -196,6 +238,7 @@ static void add_cases(Suite *suite) {
   TCase *frozen = suite_add_case(suite, "frozen layers");
   tcase_add_loop_test(frozen, frozen_layers_keep_their_bits_and_the_others_learn, 0, sizeof ways / sizeof ways[0]);
   tcase_add_test(frozen, freezing_a_layer_changes_no_other_gradient);
+  tcase_add_loop_test(frozen, every_kind_lets_the_gradient_through_when_it_is_frozen, 0, sizeof between / sizeof between[0]);
   tcase_add_test(frozen, a_frozen_batch_norm_is_the_map_that_it_is_in_inference);
   tcase_add_test(frozen, a_network_with_all_layers_frozen_is_refused);
   TCase *averages = suite_add_case(suite, "averages");
