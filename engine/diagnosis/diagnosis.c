@@ -82,6 +82,13 @@ static bool find_dead_layer(const struct diagnosis_view *view) {
   return false;
 }
 
+static bool find_saturated_layer(const struct diagnosis_view *view) {
+  const double half = 0.5;
+  for (size_t i = 0; i + 1 < view->facts->layer_count; i++)
+    if (view->facts->layers[i].can_saturate && diagnosis_layer_value(view, i, LAYER_SATURATED_FRACTION) >= half) return true;
+  return false;
+}
+
 static struct diagnosis_gradients compare_gradients(const struct diagnosis_view *view) {
   struct diagnosis_gradients gradients = {.last_rms = NAN, .least_rms = INFINITY, .least_layer = DIAGNOSIS_NO_LAYER};
   for (size_t i = view->facts->layer_count; view->epoch->has_gradient && i-- > 0;) {
@@ -136,6 +143,7 @@ uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_
   if (!epoch->is_diverged) add_epoch(&state->history, epoch);
   view.update_ratio = measure_update_ratio(&view);
   view.has_dead_layer = find_dead_layer(&view);
+  view.is_saturated = find_saturated_layer(&view);
   view.gradients = compare_gradients(&view);
   for (size_t i = 0; i < diagnosis_rule_count; i++) {
     const struct diagnosis_rule *rule = diagnosis_rules[i];

@@ -140,6 +140,7 @@ struct diagnosis_view {
   const struct diagnosis_history *history; /* this epoch included */
   double update_ratio; /* ‖Δw‖ / ‖w‖ of all weights together, by the epoch's last step. NAN: nothing is trained */
   bool has_dead_layer; /* nearly all units of one are dead: nothing before it learns, whatever else it looks like */
+  bool is_saturated;   /* half of the values of a hidden layer or more */
   struct diagnosis_gradients gradients;
 };
 

@@ -24,8 +24,10 @@ static double expected_loss(const struct diagnosis_view *view) {
   return (double)history->parts[last].loss - fall * (double)(view->facts->epochs - view->epoch->epoch);
 }
 
-/* Where gradients vanish or units are dead, that is why the loss stays high, and a larger rate would not help. */
-static bool is_blocked(const struct diagnosis_view *view) { return view->has_dead_layer || view->gradients.vanished_count > 0; }
+/* Where gradients vanish, units are dead or saturated, that is why the loss stays high, and a larger rate would not help. */
+static bool is_blocked(const struct diagnosis_view *view) {
+  return view->has_dead_layer || view->is_saturated || view->gradients.vanished_count > 0;
+}
 
 static void check(const struct diagnosis_view *view, struct diagnosis_verdict *out_verdict) {
   const double move = possible_move(view), ratio = view->update_ratio, baseline = view->facts->baseline_loss;
@@ -57,7 +59,7 @@ const struct diagnosis_rule diagnosis_learning_rate_too_low = {
     .rule = "after " SAY(EPOCHS_LIMIT) " epochs or more, update ratio times all steps of the run is below " SAY(
         MOVE_LIMIT) ", and the training loss is above " SAY(LOSS_LIMIT) " of that of a constant answer and will be at the run's end, going "
                                                                         "on "
-                                                                        "as now; unless gradients vanish or a layer is dead",
+                                                                        "as now; unless gradients vanish, or a layer is dead or saturated",
     .why =
         "Weights that hardly move stay the random ones they began as. Nothing is broken, but the run will end long before the network has "
         "learned what it could.",

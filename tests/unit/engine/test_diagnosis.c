@@ -255,7 +255,7 @@ static const struct patient {
      .data = CURVE,
      .optimizer = "adam learning_rate=3",
      .codes = {"learning_rate_too_high"},
-     .allowed = {"saturation"}},
+     .allowed = {"saturation", "exploding_gradients", "still_improving"}},
     {.name = "rate 1e-6",
      .layers = "dense units=32 activation=relu; dense units=3 activation=softmax",
      .data = CLOUDS,
