@@ -22,6 +22,10 @@
   "{\"type\":\"positional_embedding\",\"name\":\"tokens\"}," TRANSFORMER_BLOCK("tokens", "1")                                              \
       TRANSFORMER_BLOCK("sum_b1", "2") "{\"type\":\"global_avg_pool\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
 
+#define LSTM(features_)                                                                                                                    \
+  "{\"input\":{\"shape\":[32," features_ "]},\"layers\":[{\"type\":\"lstm\",\"units\":128,\"name\":\"lstm\"},"                             \
+  "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\",\"name\":\"classes\"}]}"
+
 /* FANN knows neither cross entropy nor Adam nor momentum in batches, so that it gets two matches of its own. */
 const struct match matches[] = {
     {.key = "2-8-1-sgd",
@@ -114,6 +118,30 @@ const struct match matches[] = {
      .learning_rate = 0.05,
      .batch = 32,
      .rows = 4096,
+     .epochs = 2},
+    {.key = "lstm-128-of-16-adam",
+     .title = "LSTM 128, 32 steps of 16, batch 32, Adam",
+     .network = LSTM("16"),
+     .widths = {32 * 16, 10},
+     .hidden = "tanh",
+     .output = "softmax",
+     .loss = "cross_entropy",
+     .optimizer = "adam",
+     .learning_rate = 0.001,
+     .batch = 32,
+     .rows = 1024,
+     .epochs = 2},
+    {.key = "lstm-128-of-64-adam",
+     .title = "LSTM 128, 32 steps of 64, batch 32, Adam",
+     .network = LSTM("64"),
+     .widths = {32 * 64, 10},
+     .hidden = "tanh",
+     .output = "softmax",
+     .loss = "cross_entropy",
+     .optimizer = "adam",
+     .learning_rate = 0.001,
+     .batch = 32,
+     .rows = 1024,
      .epochs = 2},
     {.key = "transformer-adam",
      .title = "transformer 2x128, batch 32, Adam",
