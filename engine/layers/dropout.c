@@ -37,6 +37,14 @@ static void uniform_to_factors(const struct dropout *dropout, size_t count, floa
   for (size_t i = 0; i < count; i++) values[i] = values[i] >= rate ? kept : 0.0f;
 }
 
+/* The random number of value i, of [batch, out …]. Of sequences of different length step by step, all samples' first steps first: so that
+ * padding further changes no real step's. */
+static size_t find_number(const struct layer *layer, size_t batch, size_t i) {
+  if (!layer->has_lengths[0]) return i;
+  const size_t steps = layer->out.sizes[0], step_size = shape_size(&layer->out) / steps, row = i / step_size;
+  return (row % steps * batch + row / steps) * step_size + i % step_size;
+}
+
 struct job {
   const struct layer *layer;
   const struct pass *pass;
@@ -44,11 +52,22 @@ struct job {
   size_t count, per_piece;
 };
 
+/* The numbers of values begin … begin + count − 1; those of one step follow each other. */
+static void draw(const struct job *job, size_t begin, size_t count, float *numbers) {
+  const struct layer *layer = job->layer;
+  const size_t run = layer->has_lengths[0] ? shape_size(&layer->out) / layer->out.sizes[0] : job->count;
+  for (size_t done = 0; done < count;) {
+    const size_t at = begin + done, left = run - at % run, taken = left < count - done ? left : count - done;
+    random_fill_uniform(&job->stream, find_number(layer, job->pass->batch, at), taken, numbers + done);
+    done += taken;
+  }
+}
+
 static void forward_piece(void *argument, size_t piece) {
   const struct job *job = argument;
   size_t begin = piece * job->per_piece, rest = job->count - begin, count = rest < job->per_piece ? rest : job->per_piece;
   float *restrict factors = job->pass->saved + begin;
-  random_fill_uniform(&job->stream, begin, count, factors);
+  draw(job, begin, count, factors);
   uniform_to_factors(job->layer->settings, count, factors);
   const float *restrict x = job->pass->x[0] + begin;
   float *restrict z = job->pass->z + begin;
@@ -82,7 +101,9 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
   struct random_stream stream = {
       .seed = pass->seed, .purpose = RANDOM_DROPOUT, .lane = (uint32_t)layer->index, .epoch = pass->epoch, .step = pass->step};
   const struct dropout *dropout = layer->settings;
-  for (size_t i = 0; i < count; i++) pass->z[i] *= random_uniform(&stream, i) >= (float)dropout->rate ? 1.0 / (1.0 - dropout->rate) : 0.0;
+  const double kept = 1.0 / (1.0 - dropout->rate);
+  for (size_t i = 0; i < count; i++)
+    pass->z[i] *= random_uniform(&stream, find_number(layer, pass->batch, i)) >= (float)dropout->rate ? kept : 0.0;
 }
 
 const struct layer_kind layer_dropout = {

@@ -33,6 +33,7 @@ static const struct {
     {"%s; self_attention heads=1; layer_norm; dense units=2", "mean_squared_error"},
     {"%s name=s; self_attention heads=1 causal=1 add_bias_kv=1 name=a; add inputs=s,a; self_attention heads=1 add_zero_attn=1",
      "squared_error"},
+    {"%s; dropout rate=0.4; dense units=3 activation=softmax", "cross_entropy"},
     {"%s; rnn units=3 nonlinearity=relu; dense units=3 activation=softmax", "cross_entropy"},
     {"%s; rnn units=5 bidirectional=1 return_sequences=1; dense units=2", "mean_squared_error"},
     {"%s; lstm units=5; dense units=3 activation=softmax", "cross_entropy"},
