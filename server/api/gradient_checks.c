@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/api/handlers.h"
+#include "server/api/planning.h"
 #include "server/api/subject.h"
 #include "server/codec/gradient_check_json.h"
 #include "server/codec/network_json.h"
@@ -112,25 +113,15 @@ static enum error_code fit_network(struct check_request *check, struct error *er
   struct subject *subject = &check->subject;
   struct data_settings *data = &check->settings.data;
   struct network_target target = {0};
-  if (data->text.encoding == TEXT_ENCODING_AUTO)
-    data->text.encoding = network_spec_takes_tokens(&subject->spec) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
-  if (data->scaling == SCALING_AUTO) data->scaling = network_spec_takes_unscaled(&subject->spec) ? SCALING_NONE : SCALING_STANDARD;
-  enum error_code code = data_plan_create(&check->dataset, NULL, data, (uint64_t)check->settings.train.seed, &check->plan, error);
-  if (code != ERROR_NONE) return code;
+  const struct planning planning = {.network = &subject->spec, .dataset = &check->dataset, .seed = (uint64_t)check->settings.train.seed};
   check->has_plan = true;
-  size_t token_count;
-  int64_t padding;
-  if (network_spec_get_tokens(&subject->spec, &token_count, &padding))
-    code = data_plan_set_tokens(&check->plan, &check->dataset, token_count, padding, error);
+  enum error_code code = plan_for_network(&planning, data, &check->plan, error);
   if (code != ERROR_NONE) return code;
-  const struct preprocessor *layout = &check->plan.layout;
-  const bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
-  if (has_two_classes && network_spec_ends_in_one_sigmoid(&subject->spec)) data_plan_set_single_output(&check->plan);
   data_plan_get_network_target(&check->plan, &target);
   struct error found = {0};
   code = network_spec_resolve(&subject->spec, &target, &found);
   if (code == ERROR_NONE) code = subject_compile(subject, "/network", &found);
-  subject->task = layout->task;
+  subject->task = check->plan.layout.task;
   for (size_t i = 0; i < found.item_count; i++) error_add(error, "/network", "%s", found.items[i].detail);
   if (code != ERROR_NONE && found.item_count == 0) error_merge(error, &found);
   return code;

@@ -11,6 +11,7 @@
 #include "server/api/context.h"
 #include "server/api/handlers.h"
 #include "server/api/once.h"
+#include "server/api/planning.h"
 #include "server/codec/job_json.h"
 #include "server/codec/network_json.h"
 #include "server/store/models.h"
@@ -151,31 +152,15 @@ static enum error_code read_body(struct submission *submission, json_t *body, st
   return error->code;
 }
 
-/* Texts and numbers become what the network begins with. */
-static void resolve_encodings(struct submission *submission) {
-  struct data_settings *data = &submission->spec.data;
-  if (data->scaling == SCALING_AUTO)
-    data->scaling = network_spec_takes_unscaled(&submission->network_spec) ? SCALING_NONE : SCALING_STANDARD;
-  struct text_settings *text = &submission->spec.data.text;
-  if (text->encoding == TEXT_ENCODING_AUTO)
-    text->encoding = network_spec_takes_tokens(&submission->network_spec) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
-}
-
 static enum error_code plan_data(struct submission *submission, struct error *error) {
   struct job_spec *spec = &submission->spec;
-  resolve_encodings(submission);
   const struct dataset_row *test = spec->data.test_dataset[0] == '\0' ? NULL : &submission->test_dataset;
-  enum error_code code = data_plan_create(&submission->dataset, test, &spec->data, (uint64_t)spec->train.seed, &submission->plan, error);
-  size_t token_count;
-  int64_t padding;
-  if (code == ERROR_NONE && network_spec_get_tokens(&submission->network_spec, &token_count, &padding))
-    code = data_plan_set_tokens(&submission->plan, &submission->dataset, token_count, padding, error);
+  const struct planning planning = {
+      .network = &submission->network_spec, .dataset = &submission->dataset, .test_dataset = test, .seed = (uint64_t)spec->train.seed};
+  enum error_code code = plan_for_network(&planning, &spec->data, &submission->plan, error);
   if (code != ERROR_NONE) return code;
   if (test != NULL) spec->data.split.test = 0; /* the resolved spec says what is done */
   spec->train.epochs = (int64_t)train_count_epochs(&spec->train, submission->plan.train_rows_max);
-  const struct preprocessor *layout = &submission->plan.layout;
-  bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
-  if (has_two_classes && network_spec_ends_in_one_sigmoid(&submission->network_spec)) data_plan_set_single_output(&submission->plan);
   return ERROR_NONE;
 }
 

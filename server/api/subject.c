@@ -228,6 +228,7 @@ static enum error_code read_raw_row(struct subject *subject, struct row_cells *f
   const struct preprocessor *preprocessor = &subject->model->preprocessor;
   char pointer[ERROR_POINTER_BYTES];
   error_pointer(pointer, "/rows", "%zu", index);
+  if (target == NULL && preprocessor->is_reconstruction) target = row; /* in the same order */
   enum error_code code = row_cells_from_json(features, preprocessor, row, pointer, error);
   if (code == ERROR_NONE)
     code = preprocessor_transform(preprocessor, features->cells, pointer, subject->x + index * subject->input_width, error);

@@ -172,6 +172,27 @@ START_TEST(a_model_is_traced_on_raw_rows) {
 }
 END_TEST
 
+START_TEST(a_reconstructions_rows_are_their_own_targets) {
+  json_decref(post(
+      "/v1/jobs",
+      "{\"name\":\"copy\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":2},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":"
+      "\"auto\"}]},\"dataset\":\"table\",\"task\":\"reconstruction\",\"features\":[\"size\",\"price\",\"weight\"],\"epochs\":2}",
+      202));
+  json_decref(client_wait_for(&server, "/v1/jobs/copy", "/state", "succeeded", 120000));
+  json_t *trace = post("/v1/models/copy/trace", "{\"rows\":[[10,150,5]]}", 200);
+  for (int i = 0; i < 3; i++) {
+    char x[32], y[32];
+    snprintf(x, sizeof x, "/input/values/%d", i);
+    snprintf(y, sizeof y, "/target/values/%d", i);
+    ck_assert_double_eq_tol(json_number_at(trace, x), json_number_at(trace, y), 1e-6);
+  }
+  json_decref(trace);
+  json_t *check = post("/v1/gradient-checks", "{\"model\":\"copy\",\"dataset\":\"table\"}", 200);
+  ck_assert(json_is_true(json_at(check, "/passes")));
+  json_decref(check);
+}
+END_TEST
+
 START_TEST(a_models_own_optimizer_and_clipping_make_the_step) {
   json_t *trace = post("/v1/models/two/trace", "{\"rows\":[[10,\"red\"]],\"targets\":[[9000,-50]]}", 200);
   ck_assert_double_gt(json_number_at(trace, "/gradient_norm"), 1);
@@ -443,6 +464,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, the_textbooks_chain_is_traced_as_pytorch_computes_it);
   tcase_add_test(test_case, large_tensors_are_summarized_with_windows_to_page_through);
   tcase_add_test(test_case, a_model_is_traced_on_raw_rows);
+  tcase_add_test(test_case, a_reconstructions_rows_are_their_own_targets);
   tcase_add_test(test_case, a_models_own_optimizer_and_clipping_make_the_step);
   tcase_add_test(test_case, a_class_for_each_step_of_a_sequence_is_a_target_too);
   tcase_add_test(test_case, what_is_not_finite_is_null_and_flagged);

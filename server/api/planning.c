@@ -1,0 +1,24 @@
+#include "server/api/planning.h"
+
+#include "server/codec/network_json.h"
+
+static void resolve_encodings(const struct network_spec *network, struct data_settings *data) {
+  if (data->scaling == SCALING_AUTO) data->scaling = network_spec_takes_unscaled(network) ? SCALING_NONE : SCALING_STANDARD;
+  if (data->text.encoding == TEXT_ENCODING_AUTO)
+    data->text.encoding = network_spec_takes_tokens(network) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
+}
+
+enum error_code plan_for_network(const struct planning *planning, struct data_settings *data, struct data_plan *out_plan,
+                                 struct error *error) {
+  size_t token_count;
+  int64_t padding;
+  resolve_encodings(planning->network, data);
+  enum error_code code = data_plan_create(planning->dataset, planning->test_dataset, data, planning->seed, out_plan, error);
+  if (code == ERROR_NONE && network_spec_get_tokens(planning->network, &token_count, &padding))
+    code = data_plan_set_tokens(out_plan, planning->dataset, token_count, padding, error);
+  if (code != ERROR_NONE) return code;
+  const struct preprocessor *layout = &out_plan->layout;
+  const bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
+  if (has_two_classes && network_spec_ends_in_one_sigmoid(planning->network)) data_plan_set_single_output(out_plan);
+  return ERROR_NONE;
+}
