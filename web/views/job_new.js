@@ -148,11 +148,11 @@ function columnField(param, context, columns) {
   return field({ label: formatName(param.name), control: select, help: param.help, pointer: context.pointer });
 }
 
-// One column to predict, or several.
+// One column to predict, or several; none for a reconstruction, whose target are the features.
 function targetField(param, context, columns) {
   const container = h("div", { class: "field-group", data: { pointer: context.pointer } });
   const current = () => [context.value[param.name] ?? []].flat();
-  const set = (names) => write(param, context, names.length === 1 ? names[0] : names);
+  const set = (names) => write(param, context, names.length === 0 ? undefined : names.length === 1 ? names[0] : names);
   const picker = (name, index, names) => {
     const select = h("select", {
       onchange: () => set(current().map((old, position) => (position === index ? select.value : old))),
@@ -163,15 +163,13 @@ function targetField(param, context, columns) {
       label: index === 0 ? "Target" : `Target ${index + 1}`, control: select, help: index === 0 ? param.help : null,
       pointer: index === 0 && names.length === 1 ? context.pointer : `${context.pointer}/${index}`,
     });
-    if (index > 0) {
-      node.append(h("button", {
-        type: "button", class: "button small", "aria-label": `Remove target ${index + 1}`,
-        onclick: () => {
-          set(current().filter((_, position) => position !== index));
-          render();
-        },
-      }, "Remove"));
-    }
+    node.append(h("button", {
+      type: "button", class: "button small", "aria-label": `Remove target ${index + 1}`,
+      onclick: () => {
+        set(current().filter((_, position) => position !== index));
+        render();
+      },
+    }, "Remove"));
     return node;
   };
   const render = () => {
@@ -186,7 +184,7 @@ function targetField(param, context, columns) {
           render();
           [...container.querySelectorAll("select")].at(-1).focus();
         },
-      }, "Add another target"),
+      }, current().length === 0 ? "Add a target" : "Add another target"),
       h("p", { class: "error", hidden: true }));
   };
   render();
