@@ -231,14 +231,17 @@ static void run_items(const struct parallel *parallel, struct job *job, parallel
 
 /* Copies of images */
 
+/* Short rows, for which a call of memcpy would cost more than the copy. */
+static inline void copy_floats(float *to, const float *from, size_t count) {
+  for (size_t i = 0; i < count; i += VECTOR_FLOATS) vector_store_some(to + i, vector_load_some(from + i, count - i), count - i);
+}
+
+/* Whether each value of the input has one copy, in one phase, and a row of copies lies as the row of values does. */
+static bool is_plain(const struct kernel_conv *conv) {
+  return conv->padding == KERNEL_PAD_ZEROS && conv->y.stride == 1 && conv->x.stride == 1;
+}
+
 static void copy_row(const struct plan *plan, size_t phase_x, const float *from, size_t step, float *to) {
-  const struct kernel_axis *x = &plan->conv->x;
-  if (x->stride == 1 && step == 1 && plan->conv->padding == KERNEL_PAD_ZEROS) {
-    memset(to, 0, x->before * sizeof *to);
-    memcpy(to + x->before, from, smaller(x->in, plan->width - x->before) * sizeof *to);
-    if (plan->width > x->before + x->in) memset(to + x->before + x->in, 0, (plan->width - x->before - x->in) * sizeof *to);
-    return;
-  }
   const size_t *columns = plan->columns + phase_x * plan->width;
   for (size_t at = 0; at < plan->width; at++) to[at] = columns[at] == SIZE_MAX ? 0 : from[columns[at] * step];
 }
@@ -252,6 +255,11 @@ static void copy_channel(void *argument, size_t item) {
   const float *from = job->x + n * conv->channels * size + (conv->channels_last ? c : c * size);
   const size_t step = conv->channels_last ? conv->channels : 1;
   float *to = plan->images + n * plan->image + c * plan->channel;
+  if (is_plain(conv) && step == 1) { /* between zeros, which are there already */
+    to += conv->y.before * plan->width + conv->x.before;
+    for (size_t row = 0; row < conv->y.in; row++) copy_floats(to + row * plan->width, from + row * conv->x.in, conv->x.in);
+    return;
+  }
   for (size_t phase = 0; phase < plan->phases; phase++) {
     for (size_t row = 0; row < plan->rows; row++, to += plan->width) {
       const size_t source = find_source(&conv->y, conv->padding, phase / plan->phases_x, row);
@@ -264,18 +272,21 @@ static void copy_channel(void *argument, size_t item) {
 }
 
 static void copy_images(const struct parallel *parallel, struct job *job) {
-  const struct plan *plan = job->plan;
-  for (size_t n = 0; n < job->samples; n++) memset(plan->images + n * plan->image + plan->image - SLACK, 0, SLACK * sizeof(float));
-  run_items(parallel, job, copy_channel, job->samples * plan->conv->channels, plan->channel / COPIES_PER_NS);
+  run_items(parallel, job, copy_channel, job->samples * job->plan->conv->channels, job->plan->channel / COPIES_PER_NS);
+}
+
+/* Zeros around and behind what every block of samples copies. */
+static void clear_images(const struct plan *plan) {
+  memset(plan->images, 0, smaller(plan->block, plan->conv->batch) * plan->image * sizeof *plan->images);
 }
 
 /* Tiles */
 
-/* tile[rows][vectors] = Σ over `outer` channels, `taps` taps of weights[row][outer, tap] · from(outer · step + shift(tap) …).
+/* out[rows][vectors] = Σ over `outer` channels, `taps` taps of weights[row][outer, tap] · from(outer · step + shift(tap) …).
  * rows and vectors are constants wherever this is inlined. */
 static inline __attribute__((always_inline)) void add_products(size_t rows, size_t vectors, size_t outer, size_t taps,
                                                                const float *const *weights, const float *from, size_t step,
-                                                               const ptrdiff_t *shifts, vector *tile) {
+                                                               const ptrdiff_t *shifts, float *out) {
   vector sums[TILE_ROWS * TILE_VECTORS] = {0};
   for (size_t c = 0, p = 0; c < outer; c++, from += step) {
     for (size_t tap = 0; tap < taps; tap++, p++) {
@@ -290,7 +301,8 @@ static inline __attribute__((always_inline)) void add_products(size_t rows, size
       }
     }
   }
-  for (size_t i = 0; i < rows * vectors; i++) tile[i] = sums[i];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < rows * vectors; i++) vector_store(out + i * VECTOR_FLOATS, sums[i]);
 }
 
 /* How the filters (or channels) of a group are cut into strips of tiles. */
@@ -305,12 +317,10 @@ static struct strip choose_strip(size_t group_rows) {
 
 static void compute_tile(struct strip strip, size_t outer, size_t taps, const float *const *weights, const float *from, size_t step,
                          const ptrdiff_t *shifts, float *out) {
-  vector tile[TILE_ROWS * TILE_VECTORS];
   if (strip.rows == 1)
-    add_products(1, LONE_VECTORS, outer, taps, weights, from, step, shifts, tile);
+    add_products(1, LONE_VECTORS, outer, taps, weights, from, step, shifts, out);
   else
-    add_products(TILE_ROWS, TILE_VECTORS, outer, taps, weights, from, step, shifts, tile);
-  memcpy(out, tile, strip.rows * strip.columns * sizeof *out);
+    add_products(TILE_ROWS, TILE_VECTORS, outer, taps, weights, from, step, shifts, out);
 }
 
 /* tile[places][vectors] = Σ over `outer` channels, `taps` taps of weights[outer, tap][lanes] · from(outer · step + shift(tap) + place).
@@ -403,6 +413,22 @@ static void store_places(const struct job *job, struct strip strip, size_t n, si
   }
 }
 
+/* Writes the part of a tile that begins in a row of places and ends with it, if not before. */
+static void store_row(const struct job *job, struct strip strip, size_t n, size_t f, size_t filters, size_t place, size_t count,
+                      const float *tile) {
+  const struct plan *plan = job->plan;
+  float *z = job->out + (n * plan->conv->filters + f) * plan->places + place;
+  for (size_t i = 0; i < filters; i++, z += plan->places, tile += strip.columns) {
+    const float bias = job->bias == NULL ? 0 : job->bias[f + i];
+    for (size_t k = 0; k < count; k += VECTOR_FLOATS) vector_store_some(z + k, vector_load(tile + k) + bias, count - k);
+  }
+}
+
+/* Whether rows of places nearly fill tiles: then each begins a tile of its own. */
+static bool fits_rows(const struct kernel_conv *conv, struct strip strip) {
+  return !conv->channels_last && 5 * conv->x.out > 4 * round_up(conv->x.out, strip.columns);
+}
+
 /* z of one strip of filters of one sample. */
 static void forward_strip(void *argument, size_t item) {
   const struct job *job = argument;
@@ -415,6 +441,20 @@ static void forward_strip(void *argument, size_t item) {
   const float *weights[TILE_ROWS];
   for (size_t i = 0; i < strip.rows; i++) weights[i] = job->w + (f + smaller(i, filters - 1)) * plan->group_channels * plan->taps;
   const size_t end = (plan->conv->y.out - 1) * plan->width + plan->conv->x.out;
+  if (fits_rows(plan->conv, strip)) {
+    for (size_t place = 0, x = 0; place < plan->places; x += strip.columns) {
+      if (x >= plan->conv->x.out) {
+        image += plan->width;
+        x = 0;
+      }
+      const size_t count = smaller(strip.columns, plan->conv->x.out - x);
+      float tile[TILE_ROWS * TILE_VECTORS * VECTOR_FLOATS];
+      compute_tile(strip, plan->group_channels, plan->taps, weights, image + x, plan->channel, plan->shifts, tile);
+      store_row(job, strip, n, f, filters, place, count, tile);
+      place += count;
+    }
+    return;
+  }
   for (size_t j = 0; j < end; j += strip.columns) {
     float tile[TILE_ROWS * TILE_VECTORS * VECTOR_FLOATS];
     compute_tile(strip, plan->group_channels, plan->taps, weights, image + j, plan->channel, plan->shifts, tile);
@@ -482,6 +522,7 @@ void kernel_conv_forward(const struct parallel *parallel, const struct kernel_co
   const size_t blocks = (plan.forward.lanes + LANE_BLOCK - 1) / LANE_BLOCK * conv->groups;
   const size_t row_cost = plan.forward.terms * plan.places / PRODUCTS_PER_NS;
   if (plan.forward.has_lanes) pack_weights(&plan, w);
+  clear_images(&plan);
   for (size_t n = 0; n < conv->batch; n += plan.block) {
     struct job job = {.plan = &plan, .w = w, .bias = bias, .samples = smaller(plan.block, conv->batch - n)};
     job.x = x + n * conv->channels * conv->y.in * conv->x.in;
@@ -506,7 +547,7 @@ static void spread_filter(void *argument, size_t item) {
   float *to = plan->deltas + n * plan->spread + f * (plan->margin + plan->plane) + plan->margin;
   for (size_t row = 0; row < conv->y.out; row++, to += plan->width, from += conv->x.out * step) {
     if (step == 1)
-      memcpy(to, from, conv->x.out * sizeof *to);
+      copy_floats(to, from, conv->x.out);
     else
       for (size_t x = 0; x < conv->x.out; x++) to[x] = from[x * step];
   }
@@ -579,11 +620,6 @@ static void find_columns(const struct plan *plan, size_t phase, size_t *out_firs
   while (end > first && columns[end - 1] == SIZE_MAX) end--;
   *out_first = first;
   *out_end = end;
-}
-
-/* Whether each value of the input has one copy, in one phase, and a row of copies lies as the row of values does. */
-static bool is_plain(const struct kernel_conv *conv) {
-  return conv->padding == KERNEL_PAD_ZEROS && conv->y.stride == 1 && conv->x.stride == 1;
 }
 
 /* Adds the first `count` entries, from column x on, of a tile of lanes to the values that they are copies of. `dx` is the row's, of the first
@@ -832,6 +868,7 @@ void kernel_conv_weight_gradient(const struct parallel *parallel, const struct k
   const struct plan plan = begin(conv, work);
   const size_t terms = plan.group_channels * plan.taps, step = conv->groups * plan.lanes;
   memset(plan.sums, 0, terms * step * sizeof *plan.sums);
+  clear_images(&plan);
   if (!plan.has_lanes) memset(plan.deltas, 0, smaller(plan.block, conv->batch) * plan.spread * sizeof *plan.deltas);
   for (size_t n = 0; n < conv->batch; n += plan.block) {
     struct job job = {.plan = &plan, .samples = smaller(plan.block, conv->batch - n)};
