@@ -21,6 +21,14 @@
   "{\"type\":\"embedding\",\"input_dim\":1000,\"output_dim\":128},"                                                                        \
   "{\"type\":\"positional_embedding\",\"name\":\"tokens\"}," TRANSFORMER_BLOCK("tokens", "1")                                              \
       TRANSFORMER_BLOCK("sum_b1", "2") "{\"type\":\"global_avg_pool\"},{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
+#define CONVOLUTIONS                                                                                                                       \
+  "{\"input\":{\"shape\":[1,28,28]},\"layers\":["                                                                                          \
+  "{\"type\":\"conv2d\",\"filters\":16,\"kernel_size\":3,\"padding\":1,\"activation\":\"relu\"},{\"type\":\"max_pool2d\",\"pool_size\":2}" \
+  ","                                                                                                                                      \
+  "{\"type\":\"conv2d\",\"filters\":32,\"kernel_size\":3,\"padding\":1,\"activation\":\"relu\"},{\"type\":\"max_pool2d\",\"pool_size\":2}" \
+  ","                                                                                                                                      \
+  "{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":10,\"activation\":"     \
+  "\"softmax\"}]}"
 
 #define LSTM(features_)                                                                                                                    \
   "{\"input\":{\"shape\":[32," features_ "]},\"layers\":[{\"type\":\"lstm\",\"units\":128,\"name\":\"lstm\"},"                             \
@@ -119,6 +127,19 @@ const struct match matches[] = {
      .batch = 32,
      .rows = 4096,
      .epochs = 2},
+    {.key = "convolution-16-32-128-10-adam",
+     .title = "convolution 16 - 32 - dense 128 - 10, batch 64, Adam",
+     .network = CONVOLUTIONS,
+     .widths = {784, 10},
+     .hidden = "relu",
+     .output = "softmax",
+     .loss = "cross_entropy",
+     .optimizer = "adam",
+     .learning_rate = 0.001,
+     .batch = 64,
+     .rows = 2048,
+     .epochs = 2,
+     .has_bfloat16 = true},
     {.key = "lstm-128-of-16-adam",
      .title = "LSTM 128, 32 steps of 16, batch 32, Adam",
      .network = LSTM("16"),

@@ -4,6 +4,7 @@ The loop is what a careful user writes: rows gathered from one tensor, no DataLo
 Of the settings that PyTorch offers for it, those of the given mode are tried on the match itself, and the fastest one plays:
   eager    the optimizer as a loop over tensors, over lists of tensors (foreach), or as one kernel (fused)
   compile  forward and backward pass compiled, with the fused optimizer; or the whole step, optimizer included, as one compiled function
+Convolutions are tried with channels first and last.
 """
 
 import logging
@@ -27,6 +28,8 @@ class Trial:
     def __init__(self, match, way):
         self.match = match
         self.network = self.create_network()
+        if "channels last" in way:
+            self.network = self.network.to(memory_format=torch.channels_last)
         self.parameters = list(self.network.parameters())
         self.start = [parameter.detach().clone() for parameter in self.parameters]
         self.x = torch.from_numpy(match.x)
@@ -54,7 +57,7 @@ class Trial:
         return torch.nn.Sequential(*modules[:-1])
 
     def create_optimizer(self, way):
-        kernels = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}, "step": {"foreach": True}}[way]
+        kernels = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}, "step": {"foreach": True}}[way.split()[0]]
         if self.match.optimizer == "sgd":
             return torch.optim.SGD(self.parameters, lr=self.match.learning_rate, momentum=self.match.momentum, **kernels)
         return torch.optim.Adam(self.parameters, lr=self.match.learning_rate, **kernels)
@@ -71,7 +74,7 @@ class Trial:
 
     def create_step(self, way):
         loss, optimizer, parameters = self.loss, self.optimizer, self.parameters
-        if way == "step":
+        if way.startswith("step"):
             torch._dynamo.config.trace_autograd_ops = True
 
             def whole(x, y):
@@ -126,7 +129,10 @@ class Trial:
 def open_match(match):
     torch._dynamo.reset()
     trials, failure = {}, None
-    for way in {"eager": ["loop", "foreach", "fused"], "compile": ["fused", "step"]}[mode]:
+    ways = {"eager": ["loop", "foreach", "fused"], "compile": ["fused", "step"]}[mode]
+    if match.network and any(layer["type"] == "conv2d" for layer in match.network["layers"]):
+        ways = [way + layout for way in ways for layout in ("", " channels last")]
+    for way in ways:
         try:
             trials[way] = Trial(match, way)
         except Exception as error:  # a setting that this version or machine can't do: another may
@@ -138,7 +144,8 @@ def open_match(match):
             trial.try_out()
     way = min(trials, key=lambda way: trials[way].seconds)
     optimizer = "SGD" if match.optimizer == "sgd" else "Adam"
-    return "whole step compiled" if way == "step" else f"{way} {optimizer}", trials[way].run
+    kernels, *layout = way.split(" ", 1)
+    return " ".join(["whole step compiled" if kernels == "step" else f"{kernels} {optimizer}", *layout]), trials[way].run
 
 
 if precision == "bfloat16" and not torch.backends.mkldnn.is_available():
