@@ -301,13 +301,13 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
   const bool is_full_batch = optimizer_of(&scene.settings.optimizer)->is_full_batch;
   if (is_full_batch) {
     scene.settings.batch_size = ROWS;
-    scene.settings.epochs = 40;
+    scene.settings.epochs = 80;
   }
   scene_set(&scene, &scene.settings.schedule, &schedule_kinds, schedules[_i % 6]);
   scene.settings.early_stopping =
-      (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = is_full_batch ? 20 : 2, .restore_best = true};
-  /* At least so many polls that a sitting gets through a validation, which a stop makes start anew. */
-  check_that_stopping_changes_nothing(&scene, 6 + (uint64_t)_i % 8);
+      (struct early_stopping){.is_enabled = _i % 2 == 0, .patience = is_full_batch ? 80 : 2, .restore_best = true};
+  /* At least so many polls that a sitting gets through a validation, or a line search of 25 points, which a stop makes start anew. */
+  check_that_stopping_changes_nothing(&scene, (is_full_batch ? 30 : 6) + (uint64_t)_i % 8);
   scene_deinit(&scene);
 }
 END_TEST
