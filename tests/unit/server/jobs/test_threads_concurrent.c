@@ -1,5 +1,5 @@
 /* However many jobs run and however many threads each asks for, all training together runs on no more threads than --threads says. What
- * counts is what the kernel says of each thread: which of those that train (they are the nice ones) are on a processor or want to be. */
+ * counts is what the kernel says of each thread: which of those that train (they are nicer than the first) are on a processor or want to be. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static bool is_training(long task) {
   const char *text = fgets(line, sizeof line, file);
   fclose(file);
   const char *state = text == NULL ? NULL : strrchr(line, ')');
-  return state != NULL && state[2] == 'R' && getpriority(PRIO_PROCESS, (id_t)task) > 0;
+  return state != NULL && state[2] == 'R' && getpriority(PRIO_PROCESS, (id_t)task) > getpriority(PRIO_PROCESS, (id_t)getpid());
 }
 
 /* Different threads that were seen training in so many looks. */
