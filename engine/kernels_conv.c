@@ -21,14 +21,18 @@
 #include "engine/reduce.h"
 #include "engine/vector_float.h"
 
-/* Tiles as large as the registers hold. */
+/* Tiles as large as the registers hold, of no more places than a vector has lanes. */
 #if defined(__AVX512F__)
-#define HAS_LARGE_TILES 1
-enum { TILE_ROWS = 8, LANE_PLACES = 14 };
+#define LANE_PLACES 14
+enum { TILE_ROWS = 8 };
+#elif defined(__AVX__)
+#define LANE_PLACES 6
+enum { TILE_ROWS = 4 };
 #else
-#define HAS_LARGE_TILES 0
-enum { TILE_ROWS = 4, LANE_PLACES = 6 };
+#define LANE_PLACES 4
+enum { TILE_ROWS = 4 };
 #endif
+_Static_assert(LANE_PLACES <= (int)VECTOR_FLOATS, "a tile's places are turned to one vector");
 enum {
   TILE_VECTORS = 2,                     /* of places, beside TILE_ROWS filters */
   LONE_VECTORS = 4,                     /* of places, beside one filter */
@@ -370,14 +374,16 @@ struct lane_tile {
 static void compute_lanes(size_t places, size_t vectors, const struct lane_tile *t, vector *tile) {
   switch (places) {
     LANE_CASE(2)
+#if LANE_PLACES > 4
     LANE_CASE(4)
-#if HAS_LARGE_TILES
+#endif
+#if LANE_PLACES > 6
+    LANE_CASE(6)
     LANE_CASE(8)
     LANE_CASE(10)
     LANE_CASE(12)
-    LANE_CASE(14)
 #endif
-  default: LANE_CASE(6)
+  default: LANE_CASE(LANE_PLACES)
   }
 }
 
@@ -794,7 +800,7 @@ static inline __attribute__((always_inline)) void add_outer_products(const struc
 static void compute_outer(const struct plan *plan, size_t rows, size_t vectors, const float *const *values, const float *delta,
                           vector *sums) {
   switch (rows) {
-#if HAS_LARGE_TILES
+#if LANE_PLACES > 6
     OUTER_CASE(5)
     OUTER_CASE(6)
     OUTER_CASE(7)
