@@ -67,6 +67,17 @@ struct seen {
   size_t first, end, at;
 };
 
+/* The taps that see something from a row of places: `count` of them, row after row of `width`, from (y, x) on. */
+struct taps {
+  size_t y, x, width, count;
+};
+
+static struct taps find_taps(const struct kernel_pool *pool, size_t row) {
+  if (pool->x.out == 0) return (struct taps){0};
+  const struct kernel_taps y = kernel_axis_taps(&pool->y, row, row), x = kernel_axis_taps(&pool->x, 0, pool->x.out - 1);
+  return (struct taps){.y = y.first, .x = x.first, .width = x.end - x.first, .count = (y.end - y.first) * (x.end - x.first)};
+}
+
 static struct seen find_seen(const struct kernel_pool *pool, size_t row, size_t tap_y, size_t tap_x) {
   const struct kernel_axis *x = &pool->x;
   const size_t y = kernel_axis_at(&pool->y, row, tap_y), ahead = tap_x * x->dilation, last = x->before + x->in;
@@ -139,8 +150,9 @@ static void max_plane(const struct plane *plane) {
   }
   for (size_t i = 0; i < count_out(pool); i++) z[i] = -INFINITY;
   for (size_t row = 0; row < pool->y.out; row++, z += pool->x.out * pool->inner) {
-    for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-      const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+    const struct taps taps = find_taps(pool, row);
+    for (size_t tap = 0; tap < taps.count; tap++) {
+      const struct seen seen = find_seen(pool, row, taps.y + tap / taps.width, taps.x + tap % taps.width);
       if (seen.end > 0) max_row(pool, &seen, plane->x + seen.at, z + seen.first * pool->inner);
     }
     for (size_t i = 0; i < pool->x.out * pool->inner && pool->lengths != NULL; i++)
@@ -178,12 +190,12 @@ static void max_squares_backward(const struct kernel_pool *pool, const float *pl
 }
 
 /* Value i of `inner` at some places of a row, at most CHUNK. */
-static void max_chunk_backward(const struct plane *plane, size_t row, struct seen places, size_t i) {
+static void max_chunk_backward(const struct plane *plane, size_t row, struct taps taps, struct seen places, size_t i) {
   const struct kernel_pool *pool = &plane->pool;
   const float *z = plane->z + row * pool->x.out * pool->inner + i, *delta = plane->delta + row * pool->x.out * pool->inner + i;
   bool is_given[CHUNK] = {false};
-  for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-    const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+  for (size_t tap = 0; tap < taps.count; tap++) {
+    const struct seen seen = find_seen(pool, row, taps.y + tap / taps.width, taps.x + tap % taps.width);
     const size_t first = seen.first > places.first ? seen.first : places.first, end = smaller(seen.end, places.end);
     for (size_t o = first; o < end; o++) {
       const size_t at = seen.at + (o - seen.first) * pool->x.stride * pool->inner, out = o * pool->inner;
@@ -202,10 +214,12 @@ static void max_backward_plane(const struct plane *plane) {
     max_squares_backward(pool, plane->x, plane->z, plane->delta, plane->out);
     return;
   }
-  for (size_t row = 0; row < pool->y.out; row++)
+  for (size_t row = 0; row < pool->y.out; row++) {
+    const struct taps taps = find_taps(pool, row);
     for (size_t o = 0; o < pool->x.out; o += CHUNK)
       for (size_t i = 0; i < pool->inner; i++)
-        max_chunk_backward(plane, row, (struct seen){.first = o, .end = smaller(o + CHUNK, pool->x.out)}, i);
+        max_chunk_backward(plane, row, taps, (struct seen){.first = o, .end = smaller(o + CHUNK, pool->x.out)}, i);
+  }
 }
 
 static void max_backward_piece(void *argument, size_t piece) { run_planes(argument, piece, false, max_backward_plane); }
@@ -241,8 +255,9 @@ static void mean_plane(const struct plane *plane) {
   float *z = plane->out;
   memset(z, 0, count_out(pool) * sizeof *z);
   for (size_t row = 0; row < pool->y.out; row++, z += pool->x.out * inner) {
-    for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-      const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+    const struct taps taps = find_taps(pool, row);
+    for (size_t tap = 0; tap < taps.count; tap++) {
+      const struct seen seen = find_seen(pool, row, taps.y + tap / taps.width, taps.x + tap % taps.width);
       const float *x = plane->x + seen.at;
       for (size_t o = seen.first; o < seen.end; o++, x += pool->x.stride * inner)
         for (size_t i = 0; i < inner; i++) z[o * inner + i] += x[i];
@@ -268,12 +283,13 @@ static void mean_backward_plane(const struct plane *plane) {
   const float *delta = plane->delta;
   memset(plane->out, 0, count_in(pool) * sizeof *plane->out);
   for (size_t row = 0; row < pool->y.out; row++, delta += pool->x.out * inner) {
+    const struct taps taps = find_taps(pool, row);
     for (size_t first = 0; first < pool->x.out; first += CHUNK) {
       const size_t end = smaller(first + CHUNK, pool->x.out);
       float shares[CHUNK] = {0};
       for (size_t o = first; o < end; o++) shares[o - first] = share_of(plane, row, o);
-      for (size_t tap = 0; tap < pool->y.size * pool->x.size; tap++) {
-        const struct seen seen = find_seen(pool, row, tap / pool->x.size, tap % pool->x.size);
+      for (size_t tap = 0; tap < taps.count; tap++) {
+        const struct seen seen = find_seen(pool, row, taps.y + tap / taps.width, taps.x + tap % taps.width);
         for (size_t o = seen.first > first ? seen.first : first; o < smaller(seen.end, end); o++) {
           float *dx = plane->out + seen.at + (o - seen.first) * pool->x.stride * inner;
           for (size_t i = 0; i < inner; i++) dx[i] += delta[o * inner + i] * shares[o - first];

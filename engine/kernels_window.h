@@ -95,4 +95,17 @@ static inline size_t kernel_axis_at(const struct kernel_axis *axis, size_t place
   return at < axis->before || at - axis->before >= axis->in ? SIZE_MAX : at - axis->before;
 }
 
+/* Taps [first, end) among which are all that see a value from one of the places first_place … last_place; the others see padding alone. Of a
+ * window far larger than what it slides over those are most. */
+struct kernel_taps {
+  size_t first, end;
+};
+static inline struct kernel_taps kernel_axis_taps(const struct kernel_axis *axis, size_t first_place, size_t last_place) {
+  const size_t low = first_place * axis->stride, high = last_place * axis->stride, last = axis->before + axis->in;
+  struct kernel_taps taps = {.first = high >= axis->before ? 0 : (axis->before - high + axis->dilation - 1) / axis->dilation};
+  if (low < last) taps.end = (last - low + axis->dilation - 1) / axis->dilation;
+  if (taps.end > axis->size) taps.end = axis->size;
+  return taps.first < taps.end ? taps : (struct kernel_taps){0};
+}
+
 #endif

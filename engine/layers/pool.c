@@ -65,12 +65,20 @@ static bool find_place(const struct kernel_pool *whole, size_t at, const double 
   return out->x < out->kernel.x.out;
 }
 
-/* What a tap sees there, or NULL. */
-static const double *find_value(const struct place64 *place, size_t tap) {
+/* The sum and the largest of the values that are seen there. */
+static void look64(const struct place64 *place, double *out_sum, double *out_largest) {
   const struct kernel_pool *kernel = &place->kernel;
-  const size_t y = kernel_axis_at(&kernel->y, place->y, tap / kernel->x.size),
-               x = kernel_axis_at(&kernel->x, place->x, tap % kernel->x.size);
-  return y == SIZE_MAX || x == SIZE_MAX ? NULL : place->plane + (y * kernel->x.in + x) * kernel->inner;
+  const struct kernel_taps rows = kernel_axis_taps(&kernel->y, place->y, place->y),
+                           columns = kernel_axis_taps(&kernel->x, place->x, place->x);
+  for (size_t row = rows.first; row < rows.end; row++) {
+    for (size_t column = columns.first; column < columns.end; column++) {
+      const size_t y = kernel_axis_at(&kernel->y, place->y, row), x = kernel_axis_at(&kernel->x, place->x, column);
+      if (y == SIZE_MAX || x == SIZE_MAX) continue;
+      const double value = place->plane[(y * kernel->x.in + x) * kernel->inner];
+      *out_sum += value;
+      *out_largest = fmax(*out_largest, value);
+    }
+  }
 }
 
 static size_t count_values(const struct kernel_pool *kernel) { return kernel->outer * kernel->y.out * kernel->x.out * kernel->inner; }
@@ -93,12 +101,8 @@ void max_pool_forward64(const struct layer *layer, const struct pass64 *pass) {
   window_write_lengths(&kernel.x, kernel.ceil_mode, pass->batch, pass->lengths[0], pass->out_lengths);
   for (size_t at = 0; at < count_values(&kernel); at++) {
     struct place64 place;
-    const bool is_there = find_place(&kernel, at, pass->x[0], &place);
-    double largest = -INFINITY;
-    for (size_t tap = 0; tap < kernel.y.size * kernel.x.size && is_there; tap++) {
-      const double *value = find_value(&place, tap);
-      if (value != NULL) largest = fmax(largest, *value);
-    }
+    double sum = 0, largest = -INFINITY;
+    if (find_place(&kernel, at, pass->x[0], &place)) look64(&place, &sum, &largest);
     pass->z[at] = largest == -INFINITY ? 0 : largest;
   }
 }
@@ -130,13 +134,10 @@ void avg_pool_forward64(const struct layer *layer, const struct pass64 *pass) {
   window_write_lengths(&kernel.x, kernel.ceil_mode, pass->batch, pass->lengths[0], pass->out_lengths);
   for (size_t at = 0; at < count_values(&kernel); at++) {
     struct place64 place;
-    double sum = 0;
+    double sum = 0, largest = -INFINITY;
     pass->z[at] = 0;
     if (!find_place(&kernel, at, pass->x[0], &place)) continue;
-    for (size_t tap = 0; tap < kernel.y.size * kernel.x.size; tap++) {
-      const double *value = find_value(&place, tap);
-      if (value != NULL) sum += *value;
-    }
+    look64(&place, &sum, &largest);
     pass->z[at] = sum / (double)kernel_mean_divisor(&place.kernel, &mean, place.y, place.x);
   }
 }

@@ -300,6 +300,27 @@ START_TEST(pooling_is_what_its_definition_says) {
 }
 END_TEST
 
+/* 4 · 10⁹ taps a window, of which 81 see a value: only those may cost time. */
+START_TEST(a_window_far_larger_than_the_image_sees_all_of_it) {
+  enum { SIDE = 9, PLACES = 10, WINDOW = 65536 };
+  const struct kernel_axis axis = {
+      .in = SIDE, .out = PLACES, .size = WINDOW, .stride = 1, .dilation = 1, .before = WINDOW / 2, .after = WINDOW / 2};
+  const struct kernel_pool pool = {.outer = 1, .inner = 1, .y = axis, .x = axis};
+  const struct kernel_mean mean = {.counts_padding = false};
+  float x[SIDE * SIDE], dx[SIDE * SIDE], z[PLACES * PLACES], delta[PLACES * PLACES];
+  for (size_t i = 0; i < SIDE * SIDE; i++) x[i] = (float)((i * 7) % (SIDE * SIDE));
+  for (size_t i = 0; i < PLACES * PLACES; i++) delta[i] = 0.81f;
+  kernel_mean_pool_forward(NULL, &pool, &mean, x, z);
+  for (size_t i = 0; i < PLACES * PLACES; i++) ck_assert_float_eq_tol(z[i], 40, 1e-4f);
+  kernel_mean_pool_backward(NULL, &pool, &mean, delta, dx);
+  for (size_t i = 0; i < SIDE * SIDE; i++) ck_assert_float_eq_tol(dx[i], 1, 1e-5f);
+  kernel_max_pool_forward(NULL, &pool, x, z);
+  for (size_t i = 0; i < PLACES * PLACES; i++) ck_assert_float_eq(z[i], 80);
+  kernel_max_pool_backward(NULL, &pool, x, z, delta, dx);
+  for (size_t i = 0; i < SIDE * SIDE; i++) ck_assert_float_eq_tol(dx[i], x[i] >= 80 ? 81 : 0, 1e-3f);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "window kernels");
   tcase_add_test(test_case, convolution_is_what_its_definition_says);
@@ -308,6 +329,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, work_that_cannot_be_counted_is_told);
   tcase_add_test(test_case, sums_of_channels_are_right);
   tcase_add_loop_test(test_case, pooling_is_what_its_definition_says, 0, 2);
+  tcase_add_test(test_case, a_window_far_larger_than_the_image_sees_all_of_it);
 }
 
 int main(void) { return suite_main("window kernels", add_cases); }
