@@ -34,7 +34,8 @@ enum {
   LIBRARY_ROWS = 1024,  /* of c in a library's piece */
   LIBRARY_COLUMNS = 1024,
   HALF_PRODUCTS = 1 << 20, /* m · n · k from which on bfloat16 is worth the rounding */
-  SMALL_PRODUCTS = 512,    /* m · n · k up to which nothing beats three loops */
+  SMALL_PRODUCTS = 1024,   /* m · n · k up to which nothing beats plain loops … */
+  SMALL_ROWS = 4,          /* … over so many rows of c at a time */
   PRODUCTS_PER_NS = 32     /* multiply-adds, roughly, to decide how much work is worth a piece */
 };
 
@@ -63,17 +64,37 @@ struct desk {
 static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 static size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/* Three loops, for products too small for anything else. */
-static void multiply_small(const struct product *q) {
-  for (size_t i = 0; i < q->m; i++) {
-    for (size_t j = 0; j < q->n; j++) {
-      float sum = 0;
-      for (size_t p = 0; p < q->k; p++) sum += q->a[i * q->a_row + p * q->a_step] * q->b[p * q->b_step + j * q->b_column];
-      float *c = q->c + i * q->c_row + j;
-      *c = q->accumulate ? *c + sum : sum;
-      if (q->bias != NULL) *c += q->bias[j];
+/* Products too small for copies, tiles and cutting: SMALL_ROWS values of a vector of columns at a time, straight from the operands. Where b's
+ * rows lie along the sum, its columns are first put side by side. Rows that stick out over the last one repeat it. A value has a tile's bits. */
+static void multiply_small_columns(const struct product *q, size_t column, size_t columns) {
+  const float *b = q->b + column * q->b_column;
+  size_t b_step = q->b_step;
+  float copy[SMALL_PRODUCTS];
+  if (q->b_column != 1) {
+    for (size_t p = 0; p < q->k; p++)
+      for (size_t j = 0; j < columns; j++) copy[p * columns + j] = b[p * b_step + j * q->b_column];
+    b = copy, b_step = columns;
+  }
+  const vector none = {0}, bias = q->bias == NULL ? none : vector_load_some(q->bias + column, columns);
+  for (size_t row = 0; row < q->m; row += SMALL_ROWS) {
+    const float *a[SMALL_ROWS], *b_p = b;
+    vector sums[SMALL_ROWS] = {0};
+    for (size_t i = 0; i < SMALL_ROWS; i++) a[i] = q->a + smaller(row + i, q->m - 1) * q->a_row;
+    for (size_t p = 0, at = 0; p < q->k; p++, at += q->a_step, b_p += b_step) {
+      const vector terms = vector_load_some(b_p, columns);
+#pragma GCC unroll 4
+      for (size_t i = 0; i < SMALL_ROWS; i++) sums[i] += a[i][at] * terms;
+    }
+    float *c = q->c + row * q->c_row + column;
+    for (size_t i = 0; i < SMALL_ROWS && row + i < q->m; i++, c += q->c_row) {
+      if (q->accumulate) sums[i] += vector_load_some(c, columns);
+      vector_store_some(c, sums[i] + bias, columns);
     }
   }
+}
+
+static void multiply_small(const struct product *q) {
+  for (size_t column = 0; column < q->n; column += VECTOR_FLOATS) multiply_small_columns(q, column, smaller(q->n - column, VECTOR_FLOATS));
 }
 
 /* Copies */
@@ -364,7 +385,7 @@ static void multiply(const struct parallel *parallel, const struct kernel_block 
     run_library(parallel, whole, &q);
     return;
   }
-  if (whole->is_b_transposed && !q.accumulate && q.m <= SWAP_ROWS && q.m < q.n) swap_operands(&q);
+  if (whole->is_b_transposed && !q.accumulate && q.m <= SWAP_ROWS && q.n > TILE_COLUMNS && q.m < q.n) swap_operands(&q);
   run_plain(parallel, &q);
 }
 

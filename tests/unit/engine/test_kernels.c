@@ -126,6 +126,28 @@ START_TEST(packed_products_agree_with_loops_and_rows_have_the_same_bits_alone) {
 }
 END_TEST
 
+/* Packed products always go through tiles; matrix products don't where they are small. */
+START_TEST(products_of_all_sizes_have_the_bits_of_tiles) {
+  static const size_t sizes[] = {1, 2, 5, 8, 16, 17, 30, 33};
+  enum { COUNT = sizeof sizes / sizeof sizes[0] };
+  for (size_t s = 0; s < COUNT * COUNT * COUNT; s++) {
+    const size_t m = sizes[s % COUNT], n = sizes[s / COUNT % COUNT], k = sizes[s / COUNT / COUNT];
+    float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *c = make_array(m * n, 3), *tiles = make_array(m * n, 4);
+    float *packed = make_array(kernel_packed_count(n, k), 5);
+    kernel_pack_nt(n, k, b, packed);
+    kernel_packed_matmul(m, n, k, a, packed, tiles, false);
+    kernel_matmul_nt(NULL, m, n, k, a, b, c, false);
+    ck_assert_mem_eq(c, tiles, m * n * sizeof *c);
+    kernel_pack_nn(n, k, b, packed);
+    kernel_packed_matmul(m, n, k, a, packed, tiles, false);
+    kernel_matmul_nn(NULL, m, n, k, a, b, c, false);
+    ck_assert_mem_eq(c, tiles, m * n * sizeof *c);
+    float *owned[] = {a, b, c, tiles, packed};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+  }
+}
+END_TEST
+
 START_TEST(parts_of_matrices_are_multiplied_in_their_place) {
   static const size_t sizes[][3] = {{1, 1, 1}, {3, 2, 5}, {64, 64, 32}, {64, 32, 64}, {9, 33, 17}, {65, 1, 40}, {1, 70, 3}, {20, 50, 300}};
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
@@ -363,6 +385,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "kernels");
   tcase_add_test(test_case, packed_products_agree_with_loops_and_rows_have_the_same_bits_alone);
+  tcase_add_test(test_case, products_of_all_sizes_have_the_bits_of_tiles);
   tcase_add_test(test_case, parts_of_matrices_are_multiplied_in_their_place);
   tcase_add_loop_test(test_case, products_agree_with_three_loops_in_float64, 0, 3);
   tcase_add_loop_test(test_case, large_products_agree_too, 0, 3);
