@@ -49,31 +49,30 @@ static const uint32_t *get_lengths(const struct workspace *workspace, size_t at)
   return at == NO_LENGTHS ? NULL : workspace->nodes[at].lengths;
 }
 
-static struct pass make_pass(const struct workspace *workspace, const struct pass_options *options, const float *x, const float *parameters,
-                             size_t index) {
+/* What a kind sees of inputs that a layer doesn't have is left as it is: clearing it would take longer than a small layer. */
+static void prepare_pass(const struct workspace *workspace, const struct pass_options *options, const float *x, size_t index,
+                         struct pass *out_pass) {
   const struct node *node = &workspace->network->nodes[index];
   const struct node_memory *memory = &workspace->nodes[index];
-  struct pass pass = {.batch = options->batch,
-                      .training = options->training,
-                      .row_by_row = options->row_by_row,
-                      .seed = options->seed,
-                      .epoch = options->epoch,
-                      .step = options->step,
-                      .z = memory->z,
-                      .parameters = parameters,
-                      .saved = memory->saved,
-                      .work = workspace->work,
-                      .delta = memory->delta,
-                      .skips_gradients = options->skips_frozen && node->layer.is_frozen,
-                      .parallel = options->parallel,
-                      .half = options->half};
+  out_pass->batch = options->batch;
+  out_pass->training = options->training;
+  out_pass->row_by_row = options->row_by_row;
+  out_pass->seed = options->seed;
+  out_pass->epoch = options->epoch;
+  out_pass->step = options->step;
+  out_pass->z = memory->z;
+  out_pass->saved = memory->saved;
+  out_pass->work = workspace->work;
+  out_pass->delta = memory->delta;
+  out_pass->skips_gradients = options->skips_frozen && node->layer.is_frozen;
+  out_pass->parallel = options->parallel;
+  out_pass->half = options->half;
+  out_pass->out_lengths = node->layer.lengths == LAYER_LENGTHS_OWN ? memory->lengths : NULL;
   for (size_t input = 0; input < node->layer.input_count; input++) {
     size_t source = node->sources[input];
-    pass.x[input] = source == SOURCE_INPUT ? x : workspace->nodes[source].a;
-    pass.lengths[input] = get_lengths(workspace, source_lengths_at(workspace->network, source));
+    out_pass->x[input] = source == SOURCE_INPUT ? x : workspace->nodes[source].a;
+    out_pass->lengths[input] = get_lengths(workspace, source_lengths_at(workspace->network, source));
   }
-  if (node->layer.lengths == LAYER_LENGTHS_OWN) pass.out_lengths = memory->lengths;
-  return pass;
 }
 
 void lengths_take_shorter(const struct layer *layer, const uint32_t *const *lengths, size_t batch, uint32_t *out_lengths) {
@@ -100,10 +99,13 @@ static void clear_padding(const struct workspace *workspace, size_t index, size_
 void network_forward(const struct network *network, struct workspace *workspace, const struct pass_options *options, const float *x,
                      const float *parameters, float *buffers) {
   assert(workspace->network == network && options->batch <= workspace->batch && (workspace->training || !options->training));
+  struct pass pass;
+  pass.parameters = parameters;
+  pass.buffers = buffers;
+  pass.gradients = NULL;
   for (size_t i = 0; i < network->node_count; i++) {
     const struct node *node = &network->nodes[i];
-    struct pass pass = make_pass(workspace, options, x, parameters, i);
-    pass.buffers = buffers;
+    prepare_pass(workspace, options, x, i, &pass);
     node->layer.kind->forward(&node->layer, &pass);
     if (node->lengths_at == i && node->layer.lengths == LAYER_LENGTHS_KEEP)
       lengths_take_shorter(&node->layer, pass.lengths, options->batch, workspace->nodes[i].lengths);
@@ -167,6 +169,10 @@ void network_backward(const struct network *network, struct workspace *workspace
   assert(workspace->network == network && options->batch <= workspace->batch && workspace->training && options->training);
   run_loss(network, workspace, options, loss, class_weights, target);
   const bool is_fused = network_is_fused(network, loss);
+  struct pass pass;
+  pass.parameters = parameters;
+  pass.buffers = NULL;
+  pass.gradients = gradients;
   for (size_t i = network->node_count; i-- > 0;) {
     const struct node *node = &network->nodes[i];
     const bool is_delta = is_fused && i + 1 == network->node_count;
@@ -174,8 +180,7 @@ void network_backward(const struct network *network, struct workspace *workspace
     clear_padding(workspace, i, options->batch, workspace->nodes[i].delta);
     if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, workspace->nodes[i].delta);
     if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
-    struct pass pass = make_pass(workspace, options, x, parameters, i);
-    pass.gradients = gradients;
+    prepare_pass(workspace, options, x, i, &pass);
     backward_layer(workspace, options, &pass, i, input_gradient);
   }
 }
