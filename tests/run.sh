@@ -31,6 +31,7 @@ step "install" sh tests/tools/install-deps.sh build test browser
 step "build" make -s -j "$(nproc)" BUILD="$build" all
 step "unit, integration and torture tests" make -s -j "$(nproc)" BUILD="$build" unit
 step "golden: PyTorch's numbers" make -s BUILD="$build" golden
+step "golden: PyTorch's numbers for random networks" make -s BUILD="$build" GOLDEN=tests/golden/random golden
 step "golden: PyTorch's numbers, in bfloat16" make -s BUILD="$build" GOLDEN_OPTIONS=--bfloat16 golden
 step "examples in small: what each claims" sh tests/tools/examples.sh "$build"
 step "OpenAPI: validator" sh tests/integration/openapi.sh "$build"

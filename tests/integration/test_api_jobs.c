@@ -431,7 +431,7 @@ START_TEST(a_submitted_jobs_place_in_the_queue_is_told_with_a_key_too) {
   static const char job[] = "{\"network\":" NETWORK ",\"dataset\":\"flowers\",\"target\":\"kind\",\"epochs\":1}";
   for (int i = 0; i < 20; i++) {
     struct client_answer answer;
-    char key[16];
+    char key[32];
     snprintf(key, sizeof key, "place-%d", i);
     if (i % 2 == 0)
       send_with_key("/v1/jobs", "application/json", job, key, &answer);
