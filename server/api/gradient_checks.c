@@ -206,18 +206,26 @@ static struct gradient_check_options make_options(struct check_request *check, s
                                          .context = check};
 }
 
-static enum error_code create_check(struct check_request *check, size_t row_count, struct error *error) {
+/* Before any of it is allocated: its own weights and those of the check. */
+static enum error_code admit(struct check_request *check, size_t row_count, struct error *error) {
   const struct network *network = check->subject.network;
   const struct gradient_check_options options = make_options(check, row_count);
   const size_t own_bytes = (network_parameter_count(network) + network_buffer_count(network)) * sizeof(float);
   size_t bytes = 0;
   enum error_code code = gradient_check_measure(network, &options, &bytes, error);
-  if (code == ERROR_NONE) code = jobs_admit(check->api->jobs, (uint64_t)bytes + own_bytes, error);
-  return code == ERROR_NONE ? gradient_check_create(network, &options, &check->check, error) : code;
+  return code == ERROR_NONE ? jobs_admit(check->api->jobs, (uint64_t)bytes + own_bytes, error) : code;
+}
+
+static enum error_code create_check(struct check_request *check, size_t row_count, struct error *error) {
+  const struct gradient_check_options options = make_options(check, row_count);
+  enum error_code code = admit(check, row_count, error);
+  return code == ERROR_NONE ? gradient_check_create(check->subject.network, &options, &check->check, error) : code;
 }
 
 static enum error_code make_weights(struct check_request *check, struct error *error) {
   const struct network *network = check->subject.network;
+  enum error_code code = admit(check, 1, error); /* of one row at least; of a network that is too large none is allocated */
+  if (code != ERROR_NONE) return code;
   check->parameters = calloc(network_parameter_count(network) + 1, sizeof(float));
   check->buffers = calloc(network_buffer_count(network) + 1, sizeof(float));
   if (check->parameters == NULL || check->buffers == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");

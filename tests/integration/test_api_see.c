@@ -425,6 +425,16 @@ START_TEST(too_many_weights_are_refused_with_the_time_they_would_take) {
 }
 END_TEST
 
+START_TEST(a_check_above_the_memory_budget_is_refused_before_its_weights_are_made) {
+  json_t *problem = post("/v1/gradient-checks",
+                         "{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":1048576},{\"type\":\"dense\",\"units\":1048576},"
+                         "{\"type\":\"dense\",\"units\":\"auto\"}]},\"dataset\":\"table\",\"target\":\"price\"}",
+                         422);
+  ck_assert_str_eq(json_text_at(problem, "/code"), "over_budget");
+  json_decref(problem);
+}
+END_TEST
+
 START_TEST(what_is_wrong_with_a_gradient_check_is_refused_with_a_pointer) {
   static const struct {
     const char *body, *pointers;
@@ -474,6 +484,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, kinks_are_told_and_pass);
   tcase_add_test(test_case, numbers_that_overflow_fail_and_are_null);
   tcase_add_test(test_case, too_many_weights_are_refused_with_the_time_they_would_take);
+  tcase_add_test(test_case, a_check_above_the_memory_budget_is_refused_before_its_weights_are_made);
   tcase_add_test(test_case, what_is_wrong_with_a_gradient_check_is_refused_with_a_pointer);
 }
 
