@@ -59,7 +59,7 @@ static bool take_row(struct cursor *cursor, const struct preprocessor *preproces
     double number;
     if (feature->kind != COLUMN_NUMERIC || (i > 0 && !take(cursor, ','))) return false;
     skip_space(cursor);
-    if (!take_number(cursor, &number)) return false;
+    if (!take_number(cursor, &number) || !feature_takes_number(feature, number)) return false;
     encode_number(feature, number, x);
   }
   return take(cursor, ']');

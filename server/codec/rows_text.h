@@ -6,8 +6,8 @@
 
 #include "server/data/preprocessor.h"
 
-/* The body's rows into x[row_max, input_width]. False if it isn't of that form, a feature takes no numbers, there are no rows, or more than
- * row_max; then x may have been written to. body[bytes] is a NUL. Any thread. */
+/* The body's rows into x[row_max, input_width]. False if it isn't of that form, a feature takes no numbers or not that one, there are no rows,
+ * or more than row_max; then x may have been written to. body[bytes] is a NUL. Any thread. */
 bool rows_read(const struct preprocessor *preprocessor, const char *body, size_t bytes, size_t row_max, float *x, size_t *out_rows);
 
 #endif

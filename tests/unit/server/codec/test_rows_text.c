@@ -114,6 +114,20 @@ START_TEST(all_else_is_left_to_the_general_way) {
 }
 END_TEST
 
+START_TEST(numbers_that_are_no_tokens_are_left_to_the_general_way) {
+  struct preprocessor preprocessor = make(numbers_text);
+  preprocessor.features[1].token_count = 5;
+  static const char *const refused[] = {"5", "-1", "0.5", "99", "1e300"};
+  ck_assert(check(&preprocessor, "{\"rows\":[[1,4,3]]}"));
+  for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+    char body[64];
+    snprintf(body, sizeof body, "{\"rows\":[[1,%s,3]]}", refused[i]);
+    ck_assert_msg(!check(&preprocessor, body), "%s was taken", body);
+  }
+  preprocessor_deinit(&preprocessor);
+}
+END_TEST
+
 /* Every body that differs from a good one in one byte, or ends early. */
 START_TEST(no_damaged_body_is_taken_otherwise_than_generally) {
   struct preprocessor preprocessor = make(numbers_text);
@@ -136,6 +150,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "rows");
   tcase_add_test(test_case, rows_of_numbers_are_taken_with_the_same_bits);
   tcase_add_test(test_case, all_else_is_left_to_the_general_way);
+  tcase_add_test(test_case, numbers_that_are_no_tokens_are_left_to_the_general_way);
   tcase_add_test(test_case, no_damaged_body_is_taken_otherwise_than_generally);
 }
 
