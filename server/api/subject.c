@@ -199,6 +199,19 @@ static void read_classes(const json_t *json, const struct network *network, cons
   }
 }
 
+static void check_tokens(const struct subject *subject, const float *x, const char *pointer, struct error *error) {
+  size_t count;
+  int64_t padding;
+  if (!network_spec_get_tokens(&subject->spec, &count, &padding)) return;
+  for (size_t i = 0; i < subject->input_width; i++) {
+    const double token = (double)x[i];
+    if (token >= 0 && token < (double)count && token == floor(token)) continue;
+    error_add(error, pointer, "has %.9g, but the network begins with an embedding of %zu tokens: whole numbers from 0 to %zu", token, count,
+              count - 1);
+    return;
+  }
+}
+
 static void read_plain_row(struct subject *subject, const json_t *row, const json_t *target, bool is_class, size_t index,
                            struct error *error) {
   const struct shape *output = network_get_output_shape(subject->network);
@@ -206,6 +219,7 @@ static void read_plain_row(struct subject *subject, const json_t *row, const jso
   error_pointer(pointer, "/rows", "%zu", index);
   enum error_code code =
       floats_from_json(row, network_get_input_shape(subject->network), pointer, subject->x + index * subject->input_width, error);
+  if (code == ERROR_NONE) check_tokens(subject, subject->x + index * subject->input_width, pointer, error);
   error_pointer(pointer, "/targets", "%zu", index);
   float *to = subject->targets + index * subject->target_width;
   if (is_class)

@@ -245,6 +245,9 @@ START_TEST(a_class_for_each_step_of_a_sequence_is_a_target_too) {
   ck_assert(json_is_true(json_at(check, "/passes")));
   json_decref(check);
   check_refusal("networks/tagger/trace", "{\"rows\":[[1,4,2,0]],\"targets\":[1]}", "/targets/0", 422);
+  check_refusal("networks/tagger/trace", "{\"rows\":[[1,5,2,0]],\"targets\":[[1,0,-100,1]]}", "/rows/0", 422);
+  check_refusal("networks/tagger/trace", "{\"rows\":[[1,-1,2,0]],\"targets\":[[1,0,-100,1]]}", "/rows/0", 422);
+  check_refusal("gradient-checks", "{\"network\":\"tagger\",\"rows\":[[1,0.5,2,0]],\"targets\":[[1,0,-100,1]]}", "/rows/0", 422);
   check_refusal("networks/tagger/trace", "{\"rows\":[[1,4,2,0]],\"targets\":[[0,1,2,0]]}", "/targets/0", 422);
 }
 END_TEST
