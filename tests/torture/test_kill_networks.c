@@ -95,7 +95,7 @@ START_TEST(learns_by_heart_through_kill_9) {
   submit((size_t)_i, 1, path);
   finish(path, uninterrupted);
   submit((size_t)_i, 2, path);
-  double step = 0;
+  double step = -1; /* the first time it dies as soon as it is there */
   int kills = 0;
   for (; kills < KILLS && wait_for_progress(path, &step); kills++) {
     usleep((useconds_t)kills * 17000);
