@@ -1,6 +1,6 @@
-/* The plan in the order in which it is made: split column, targets, task, features, parts, test dataset. Each step adds its field errors;
+/* The plan in the order in which it is made: split column, targets, task, features (plan_features.c), parts, test dataset. Each step adds its field errors;
  * the first step with any ends it. */
-#include "server/data/plan.h"
+#include "server/data/plan_private.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -15,18 +15,7 @@
 #include "server/data/row_cache.h"
 #include "server/data/split.h"
 
-enum { AUTO_CLASSES_MAX = 20, AUTO_REPEATS_MIN = 5, POINTER_BYTES = 32 };
-
-/* What the steps share. */
-struct planner {
-  const struct dataset_row *dataset, *test_dataset;
-  struct data_settings *settings;
-  struct data_plan *plan;
-  size_t *targets;     /* columns, [settings->target.count] */
-  bool *is_feature;    /* [column_count] */
-  size_t split_column; /* or column_count: none */
-  size_t items_before; /* field errors that the caller had already */
-};
+enum { AUTO_CLASSES_MAX = 20, AUTO_REPEATS_MIN = 5 };
 
 static size_t count_items(const struct error *error) { return error->item_count + error->items_dropped; }
 
@@ -34,8 +23,7 @@ static bool has_errors(const struct planner *planner, const struct error *error)
 
 static const char *get_column_name(const void *context, size_t index) { return ((const struct dataset_row *)context)->columns[index].name; }
 
-/* The column's index, or column_count and a field error. */
-static size_t find_column(const struct dataset_row *dataset, const char *name, const char *pointer, struct error *error) {
+size_t plan_find_column(const struct dataset_row *dataset, const char *name, const char *pointer, struct error *error) {
   for (size_t i = 0; i < dataset->column_count; i++) {
     if (strcmp(dataset->columns[i].name, name) == 0) return i;
   }
@@ -51,8 +39,7 @@ static size_t find_column(const struct dataset_row *dataset, const char *name, c
   return dataset->column_count;
 }
 
-/* "/target/1", or "/target" where there is one only (it may have been given as a string). */
-static const char *point_at(const char *field, size_t index, size_t count, char pointer[POINTER_BYTES]) {
+const char *plan_point_at(const char *field, size_t index, size_t count, char pointer[POINTER_BYTES]) {
   if (count == 1) {
     snprintf(pointer, POINTER_BYTES, "/%s", field);
   } else {
@@ -72,7 +59,7 @@ static void find_split_column(struct planner *planner, struct error *error) {
   const struct data_split *split = &planner->settings->split;
   planner->split_column = dataset->column_count;
   if (split->column[0] == '\0') return;
-  planner->split_column = find_column(dataset, split->column, "/split/column", error);
+  planner->split_column = plan_find_column(dataset, split->column, "/split/column", error);
   if (planner->split_column == dataset->column_count) return;
   const struct dataset_column *column = &dataset->columns[planner->split_column];
   static const char wanted[] = "each of its rows must say train, validation or test";
@@ -94,8 +81,8 @@ static void find_targets(struct planner *planner, struct error *error) {
   if (names->count == 0) (void)error_add(error, "/target", "name the column to predict");
   for (size_t i = 0; i < names->count && error_has_room(error); i++) {
     char pointer[POINTER_BYTES];
-    point_at("target", i, names->count, pointer);
-    size_t column = find_column(planner->dataset, names->items[i], pointer, error);
+    plan_point_at("target", i, names->count, pointer);
+    size_t column = plan_find_column(planner->dataset, names->items[i], pointer, error);
     planner->targets[i] = column;
     if (column == planner->dataset->column_count) continue;
     if (column == planner->split_column) (void)error_add(error, pointer, "\"%.80s\" is the split column; predict another", names->items[i]);
@@ -187,7 +174,7 @@ static void check_targets(const struct planner *planner, struct error *error) {
     const struct dataset_column *column = get_target(planner, i);
     const char *labels[2];
     char pointer[POINTER_BYTES];
-    point_at("target", i, count, pointer);
+    plan_point_at("target", i, count, pointer);
     if (column->missing >= planner->dataset->rows) {
       (void)error_add(error, pointer, "\"%.80s\" is missing in every row", column->name);
     } else if (planner->settings->task == TASK_CHOICE_REGRESSION) {
@@ -200,118 +187,6 @@ static void check_targets(const struct planner *planner, struct error *error) {
       }
     }
   }
-}
-
-/* ---- features ---- */
-
-static bool is_reconstruction(const struct planner *planner) { return planner->settings->task == TASK_CHOICE_RECONSTRUCTION; }
-
-/* Of a reconstruction, targets are features and no obstacle to each other. */
-static bool is_only_target(const struct planner *planner, size_t index) {
-  for (size_t i = 0; i < planner->settings->target.count && !is_reconstruction(planner); i++)
-    if (planner->targets[i] == index) return true;
-  return false;
-}
-
-/* Why a column can't be a feature, or NULL. */
-static const char *find_obstacle(const struct planner *planner, size_t index) {
-  const struct dataset_column *column = &planner->dataset->columns[index];
-  if (is_only_target(planner, index)) return "is the target; a feature must be another column";
-  if (is_reconstruction(planner) && column->kind != COLUMN_NUMERIC) return "is not numeric; a reconstruction is of numbers";
-  if (index == planner->split_column) return "is the split column; a feature must be another column";
-  if (column->missing >= planner->dataset->rows) return "is missing in every row";
-  if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
-  if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
-  if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
-  if (column->kind == COLUMN_NUMERIC && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
-    return "has numbers beyond ±3.4e38, the range of float32; leave it out";
-  }
-  return NULL;
-}
-
-/* None was named and none is possible: says so, and of each column why. */
-static void explain_no_feature(const struct planner *planner, struct error *error) {
-  const struct dataset_row *dataset = planner->dataset;
-  (void)error_add(error, "/features", "dataset \"%s\" has no column besides the target to predict from", dataset->name);
-  for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
-    if (!is_only_target(planner, i))
-      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
-  }
-}
-
-/* A sequence of tokens is a network's whole input: the only text column, where none was named. Columns of whole numbers may be tokens already. */
-static void choose_sequence(struct planner *planner, struct error *error) {
-  const struct dataset_row *dataset = planner->dataset;
-  const bool are_named = planner->settings->features.count > 0;
-  size_t text_count = 0, feature_count = 0;
-  for (size_t i = 0; i < dataset->column_count; i++) {
-    feature_count += planner->is_feature[i];
-    text_count += planner->is_feature[i] && dataset->columns[i].kind == COLUMN_TEXT;
-  }
-  if (text_count == 0 || feature_count == 1) return;
-  if (text_count > 1 || are_named) {
-    (void)error_add(error, "/features",
-                    "%zu columns, %zu of them text: a network that begins with an embedding takes the tokens of one text and nothing else; "
-                    "name that column, or set text.encoding to tf_idf and begin with another layer",
-                    feature_count, text_count);
-    return;
-  }
-  for (size_t i = 0; i < dataset->column_count; i++) planner->is_feature[i] &= dataset->columns[i].kind == COLUMN_TEXT;
-}
-
-static void check_bag(const struct planner *planner, struct error *error) {
-  const struct text_settings *text = &planner->settings->text;
-  if (text->encoding == TEXT_ENCODING_TOKENS || text->tokens != TOKEN_BYTES) return;
-  for (size_t i = 0; i < planner->dataset->column_count; i++) {
-    if (!planner->is_feature[i] || planner->dataset->columns[i].kind != COLUMN_TEXT) continue;
-    (void)error_add(error, "/text/tokens",
-                    "bytes make a sequence of tokens, for a network that begins with an embedding; for tf_idf take "
-                    "words or characters");
-    return;
-  }
-}
-
-static void choose_features(struct planner *planner, struct error *error) {
-  const struct dataset_row *dataset = planner->dataset;
-  const struct names *names = &planner->settings->features;
-  for (size_t i = 0; i < names->count && error_has_room(error); i++) {
-    char pointer[POINTER_BYTES];
-    point_at("features", i, names->count, pointer);
-    size_t column = find_column(dataset, names->items[i], pointer, error);
-    if (column == dataset->column_count) continue;
-    const char *obstacle = planner->is_feature[column] ? "is named twice" : find_obstacle(planner, column);
-    if (obstacle != NULL) (void)error_add(error, pointer, "\"%.80s\" %s", names->items[i], obstacle);
-    planner->is_feature[column] = true;
-  }
-  bool has_feature = false;
-  for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
-    has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
-  if (!has_feature && names->count == 0) explain_no_feature(planner, error);
-  if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS) choose_sequence(planner, error);
-  check_bag(planner, error);
-}
-
-/* What a reconstruction predicts: its features. A spec that was resolved before names them. */
-static enum error_code target_features(struct planner *planner, struct error *error) {
-  struct names *names = &planner->settings->target;
-  const struct dataset_row *dataset = planner->dataset;
-  size_t count = 0;
-  bool are_same = true;
-  for (size_t i = 0; i < dataset->column_count; i++) {
-    if (!planner->is_feature[i]) continue;
-    are_same = are_same && count < names->count && strcmp(names->items[count], dataset->columns[i].name) == 0;
-    planner->targets[count++] = i;
-  }
-  if (names->count > 0 && are_same && names->count == count) return ERROR_NONE;
-  if (names->count > 0)
-    return error_add(error, "/target", "must be left out: a reconstruction's target are its features, %zu columns", count);
-  names->items = calloc(count + 1, sizeof *names->items);
-  if (names->items == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu targets", count);
-  for (; names->count < count; names->count++) {
-    names->items[names->count] = strdup(dataset->columns[planner->targets[names->count]].name);
-    if (names->items[names->count] == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu targets", count);
-  }
-  return ERROR_NONE;
 }
 
 /* ---- layout ---- */
@@ -393,7 +268,7 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
   struct preprocessor *layout = &planner->plan->layout;
   size_t target_count = planner->settings->target.count;
   layout->task = tasks[planner->settings->task];
-  layout->is_reconstruction = is_reconstruction(planner);
+  layout->is_reconstruction = plan_is_reconstruction(planner);
   layout->features = calloc(dataset->column_count, sizeof *layout->features);
   layout->targets = calloc(target_count, sizeof *layout->targets);
   bool is_whole = layout->features != NULL && layout->targets != NULL;
@@ -533,16 +408,16 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
 
 static enum error_code run_steps(struct planner *planner, struct error *error) {
   find_split_column(planner, error);
-  if (is_reconstruction(planner))
-    choose_features(planner, error);
+  if (plan_is_reconstruction(planner))
+    plan_choose_features(planner, error);
   else
     find_targets(planner, error);
   if (has_errors(planner, error)) return ERROR_INVALID;
-  if (is_reconstruction(planner) && target_features(planner, error) != ERROR_NONE) return error->code;
+  if (plan_is_reconstruction(planner) && plan_target_features(planner, error) != ERROR_NONE) return error->code;
   planner->settings->task = decide_task(planner);
   planner->plan->settings = *planner->settings;
   check_targets(planner, error);
-  if (!is_reconstruction(planner)) choose_features(planner, error);
+  if (!plan_is_reconstruction(planner)) plan_choose_features(planner, error);
   measure_parts(planner, error);
   if (has_errors(planner, error)) return ERROR_INVALID;
   enum error_code code = lay_out(planner, error);

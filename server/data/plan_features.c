@@ -1,0 +1,117 @@
+/* Which columns of a dataset a job learns from: those that are named, or all that can be used; why a column can't be. */
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/data/plan_private.h"
+
+bool plan_is_reconstruction(const struct planner *planner) { return planner->settings->task == TASK_CHOICE_RECONSTRUCTION; }
+
+/* Of a reconstruction, targets are features and no obstacle to each other. */
+static bool is_only_target(const struct planner *planner, size_t index) {
+  for (size_t i = 0; i < planner->settings->target.count && !plan_is_reconstruction(planner); i++)
+    if (planner->targets[i] == index) return true;
+  return false;
+}
+
+/* Why a column can't be a feature, or NULL. */
+static const char *find_obstacle(const struct planner *planner, size_t index) {
+  const struct dataset_column *column = &planner->dataset->columns[index];
+  if (is_only_target(planner, index)) return "is the target; a feature must be another column";
+  if (plan_is_reconstruction(planner) && column->kind != COLUMN_NUMERIC) return "is not numeric; a reconstruction is of numbers";
+  if (index == planner->split_column) return "is the split column; a feature must be another column";
+  if (column->missing >= planner->dataset->rows) return "is missing in every row";
+  if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
+  if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
+  if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
+  if (column->kind == COLUMN_NUMERIC && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
+    return "has numbers beyond ±3.4e38, the range of float32; leave it out";
+  }
+  return NULL;
+}
+
+/* None was named and none is possible: says so, and of each column why. */
+static void explain_no_feature(const struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  (void)error_add(error, "/features", "dataset \"%s\" has no column besides the target to predict from", dataset->name);
+  for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
+    if (!is_only_target(planner, i))
+      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
+  }
+}
+
+/* A sequence of tokens is a network's whole input: the only text column, where none was named. Columns of whole numbers may be tokens already. */
+static void choose_sequence(struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  const bool are_named = planner->settings->features.count > 0;
+  size_t text_count = 0, feature_count = 0;
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    feature_count += planner->is_feature[i];
+    text_count += planner->is_feature[i] && dataset->columns[i].kind == COLUMN_TEXT;
+  }
+  if (text_count == 0 || feature_count == 1) return;
+  if (text_count > 1 || are_named) {
+    (void)error_add(error, "/features",
+                    "%zu columns, %zu of them text: a network that begins with an embedding takes the tokens of one text and nothing else; "
+                    "name that column, or set text.encoding to tf_idf and begin with another layer",
+                    feature_count, text_count);
+    return;
+  }
+  for (size_t i = 0; i < dataset->column_count; i++) planner->is_feature[i] &= dataset->columns[i].kind == COLUMN_TEXT;
+}
+
+static void check_bag(const struct planner *planner, struct error *error) {
+  const struct text_settings *text = &planner->settings->text;
+  if (text->encoding == TEXT_ENCODING_TOKENS || text->tokens != TOKEN_BYTES) return;
+  for (size_t i = 0; i < planner->dataset->column_count; i++) {
+    if (!planner->is_feature[i] || planner->dataset->columns[i].kind != COLUMN_TEXT) continue;
+    (void)error_add(error, "/text/tokens",
+                    "bytes make a sequence of tokens, for a network that begins with an embedding; for tf_idf take "
+                    "words or characters");
+    return;
+  }
+}
+
+void plan_choose_features(struct planner *planner, struct error *error) {
+  const struct dataset_row *dataset = planner->dataset;
+  const struct names *names = &planner->settings->features;
+  for (size_t i = 0; i < names->count && error_has_room(error); i++) {
+    char pointer[POINTER_BYTES];
+    plan_point_at("features", i, names->count, pointer);
+    size_t column = plan_find_column(dataset, names->items[i], pointer, error);
+    if (column == dataset->column_count) continue;
+    const char *obstacle = planner->is_feature[column] ? "is named twice" : find_obstacle(planner, column);
+    if (obstacle != NULL) (void)error_add(error, pointer, "\"%.80s\" %s", names->items[i], obstacle);
+    planner->is_feature[column] = true;
+  }
+  bool has_feature = false;
+  for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
+    has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
+  if (!has_feature && names->count == 0) explain_no_feature(planner, error);
+  if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS) choose_sequence(planner, error);
+  check_bag(planner, error);
+}
+
+/* What a reconstruction predicts: its features. A spec that was resolved before names them. */
+enum error_code plan_target_features(struct planner *planner, struct error *error) {
+  struct names *names = &planner->settings->target;
+  const struct dataset_row *dataset = planner->dataset;
+  size_t count = 0;
+  bool are_same = true;
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    if (!planner->is_feature[i]) continue;
+    are_same = are_same && count < names->count && strcmp(names->items[count], dataset->columns[i].name) == 0;
+    planner->targets[count++] = i;
+  }
+  if (names->count > 0 && are_same && names->count == count) return ERROR_NONE;
+  if (names->count > 0)
+    return error_add(error, "/target", "must be left out: a reconstruction's target are its features, %zu columns", count);
+  names->items = calloc(count + 1, sizeof *names->items);
+  if (names->items == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu targets", count);
+  for (; names->count < count; names->count++) {
+    names->items[names->count] = strdup(dataset->columns[planner->targets[names->count]].name);
+    if (names->items[names->count] == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu targets", count);
+  }
+  return ERROR_NONE;
+}

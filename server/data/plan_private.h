@@ -1,0 +1,32 @@
+/* What the steps of a plan share: plan.c and plan_features.c. Nobody else includes this. */
+#ifndef SERVER_DATA_PLAN_PRIVATE_H
+#define SERVER_DATA_PLAN_PRIVATE_H
+
+#include "server/data/plan.h"
+
+enum { POINTER_BYTES = 32 };
+
+struct planner {
+  const struct dataset_row *dataset, *test_dataset;
+  struct data_settings *settings;
+  struct data_plan *plan;
+  size_t *targets;     /* columns, [settings->target.count] */
+  bool *is_feature;    /* [column_count] */
+  size_t split_column; /* or column_count: none */
+  size_t items_before; /* field errors that the caller had already */
+};
+
+/* The column's index, or column_count and a field error. */
+size_t plan_find_column(const struct dataset_row *dataset, const char *name, const char *pointer, struct error *error);
+
+/* "/target/1", or "/target" where there is one only (it may have been given as a string). */
+const char *plan_point_at(const char *field, size_t index, size_t count, char pointer[POINTER_BYTES]);
+
+/* Fills planner->is_feature; after targets and split column are found. */
+void plan_choose_features(struct planner *planner, struct error *error);
+
+/* A reconstruction's targets are its features. */
+bool plan_is_reconstruction(const struct planner *planner);
+__attribute__((warn_unused_result)) enum error_code plan_target_features(struct planner *planner, struct error *error);
+
+#endif
