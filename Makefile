@@ -10,7 +10,7 @@ KERNELS  ?= onednn
 SANITIZE ?=
 CC       ?= cc
 VERSION  := $(shell cat VERSION)
-LIBS     := libmicrohttpd jansson sqlite3 nettle
+LIBS     := libmicrohttpd jansson sqlite3 nettle libzip libpng libjpeg
 TEST_LIBS := check libcurl
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes -Werror

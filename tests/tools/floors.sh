@@ -35,6 +35,7 @@ door() {
 door 'microhttpd' server/http
 door 'jansson' server/api server/codec
 door 'sqlite3' server/store
+door '(zip|png|jpeglib)\.h' server/data
 door 'pthread|<threads' server/http server/jobs server/store server/api
 door '(dnnl|oneapi)' engine
 

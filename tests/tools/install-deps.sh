@@ -7,7 +7,7 @@ packages=""
 add() { packages="$packages $*"; }
 for set in "$@"; do
   case $set in
-  build) add build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev nettle-dev libunistring-dev zlib1g-dev libdnnl-dev curl jq ;;
+  build) add build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev nettle-dev libunistring-dev zlib1g-dev libzip-dev libpng-dev libjpeg-dev libdnnl-dev curl jq ;;
   test) add check libsubunit-dev libcurl4-openssl-dev sqlite3 procps ;;
   browser)
     add chromium
