@@ -139,7 +139,7 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
          add_product(&bytes, trainer->array_floats, (size_t)(accumulates(trainer) ? 3 : 2) * sizeof(float)) &&
          add_product(&bytes, trainer->array_floats, trainer->scratch_count * sizeof(float)) &&
          add_product(&bytes, trainer->buffer_count, 2 * sizeof(float)) &&
-         add_product(&bytes, trainer->batch_size, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
+         add_product(&bytes, trainer->batch_size + 1, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
          add_product(&bytes, padded(trainer->half_count / 2 + 1), sizeof(float)) &&
          add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
          add_product(&bytes, trainer->data.train.count, sizeof(uint32_t)) &&
@@ -247,7 +247,7 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->trial_buffers = allocate_floats(2 * trainer->buffer_count);
   trainer->scratch = allocate_floats(trainer->scratch_count * trainer->array_floats);
   if (accumulates(trainer)) trainer->batch_gradients = allocate_floats(trainer->parameter_count);
-  trainer->batch_x = allocate_floats(trainer->batch_size * trainer->input_size);
+  trainer->batch_x = allocate_floats((trainer->batch_size + 1) * trainer->input_size);
   trainer->batch_y = allocate_floats(trainer->batch_size * trainer->target_width);
   trainer->order = calloc(trainer->data.train.count + 1, sizeof(uint32_t));
   trainer->diagnosed = calloc(trainer->layer_count, sizeof(struct diagnosis_layer));
@@ -313,6 +313,8 @@ enum error_code trainer_create(const struct network *network, const struct train
   trainer->settings = settings;
   trainer->data = *data;
   trainer->parallel = parallel;
+  row_reader_init(&trainer->train_x, &data->train, network_get_input_shape(network));
+  row_reader_init(&trainer->validation_x, &data->validation, network_get_input_shape(network));
   measure(trainer);
   code = check_rows(trainer, error);
   if (code == ERROR_NONE) code = resolve_loss(trainer, error);

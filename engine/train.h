@@ -21,6 +21,7 @@
 #include "engine/network.h"
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
+#include "engine/train_rows.h"
 
 struct early_stopping {
   bool is_enabled;  /* set where the object was given */
@@ -51,13 +52,6 @@ uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
 const char *train_get_precision(const struct train_settings *settings);
-
-/* Prepared rows: x [count, input …]; y [count] class indices, [count, target_steps] class indices, or [count, width] values. Borrowed. */
-struct train_rows {
-  size_t count;
-  const float *x;
-  const float *y;
-};
 
 struct train_data {
   enum task task;

@@ -142,7 +142,7 @@ static void describe_targets(struct trainer *trainer) {
 
 /* ---- inputs ---- */
 
-/* Sums of squares are collected in the batch, which nobody needs yet. */
+/* Sums of squares are collected in the batch, which nobody needs yet, and rows fetched behind them. */
 static void describe_inputs(struct trainer *trainer) {
   struct diagnosis_facts *facts = &trainer->facts;
   const struct train_rows *rows = &trainer->data.train;
@@ -150,7 +150,7 @@ static void describe_inputs(struct trainer *trainer) {
   float *squares = trainer->batch_x;
   memset(squares, 0, size * sizeof *squares);
   for (size_t i = 0; i < count; i++) {
-    const float *x = rows->x + i * rows->count / count * size;
+    const float *x = row_reader_get(&trainer->train_x, i * rows->count / count, 1, squares + size);
     for (size_t j = 0; j < size; j++) squares[j] += x[j] * x[j];
   }
   facts->widest_rms = 0;

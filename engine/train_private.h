@@ -10,6 +10,7 @@ struct trainer {
   const struct network *network;
   const struct train_settings *settings;
   struct train_data data; /* the rows and the scale are borrowed */
+  struct row_reader train_x, validation_x;
   const struct parallel *parallel;
   struct spec loss;      /* resolved; owned */
   double *class_weights; /* [width] or NULL; owned */
@@ -45,15 +46,15 @@ struct trainer {
 
   /* Not saved: recomputed by every step. Owned. */
   float *gradients;
-  float *batch_gradients; /* of one of several batches of a step; NULL: a step has one */
-  float *trial_buffers;   /* running statistics as they become if the step is taken … */
-  float *search_buffers;  /* … and as they would in passes that only look at a cost. Both in one allocation */
-  float *scratch;         /* [scratch_count, array_floats] */
-  size_t gathered;        /* which of the step's batches stands in batch_x, batch_y; SIZE_MAX: none yet */
-  size_t gathered_rows;   /* of it */
-  float *batch_x, *batch_y;
-  uint16_t *half;  /* operands rounded to bfloat16; NULL: in float32 */
-  uint32_t *order; /* of the training rows in epoch `order_epoch` */
+  float *batch_gradients;   /* of one of several batches of a step; NULL: a step has one */
+  float *trial_buffers;     /* running statistics as they become if the step is taken … */
+  float *search_buffers;    /* … and as they would in passes that only look at a cost. Both in one allocation */
+  float *scratch;           /* [scratch_count, array_floats] */
+  size_t gathered;          /* which of the step's batches stands in batch_x, batch_y; SIZE_MAX: none yet */
+  size_t gathered_rows;     /* of it */
+  float *batch_x, *batch_y; /* batch_x with room for one row more; of a validation batch too */
+  uint16_t *half;           /* operands rounded to bfloat16; NULL: in float32 */
+  uint32_t *order;          /* of the training rows in epoch `order_epoch` */
   uint64_t order_epoch;
   struct workspace *workspace; /* training */
   struct workspace *inference; /* for validation; NULL if there is none */

@@ -13,9 +13,8 @@
 #include "engine/random.h"
 
 enum {
-  CACHE_LINE_BYTES = 64,
   ROWS_AHEAD = 2,        /* fetched while others are copied */
-  SHORT_ROW_FLOATS = 256 /* of rows up to this length a whole batch is fetched ahead */
+  SHORT_ROW_BYTES = 1024 /* of rows up to this length a whole batch is fetched ahead */
 };
 
 /* One call of trainer_run. */
@@ -80,14 +79,6 @@ void trainer_copy_target(const struct trainer *trainer, const float *row, float 
     for (size_t j = 0; j < trainer->step_width; j++) target[step * trainer->step_width + j] = (float)j == row[step] ? 1 : 0;
 }
 
-/* Rows are far apart, so that the processor can't guess which one comes next. */
-static void fetch_row(const struct trainer *trainer, size_t index) {
-  if (index >= trainer->data.train.count) return;
-  const char *row = (const char *)(trainer->data.train.x + trainer->order[index] * trainer->input_size);
-  const size_t bytes = trainer->input_size * sizeof(float);
-  for (size_t at = 0; at < bytes; at += CACHE_LINE_BYTES) __builtin_prefetch(row + at, 0, 2);
-}
-
 /* The epoch's order of the rows. Where one batch takes them all, they stay as they stand: sums then are the same to the bit as long as their
  * terms are, and L-BFGS, which lives on differences of gradients, sees none where there is none. */
 static void shuffle(struct trainer *trainer) {
@@ -104,13 +95,14 @@ static void shuffle(struct trainer *trainer) {
 size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
   const struct train_rows *rows = &trainer->data.train;
   if (trainer->order_epoch != trainer->position.epoch) shuffle(trainer);
+  const struct row_reader *reader = &trainer->train_x;
   const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->step_rows + index * trainer->batch_size;
   const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
-  const size_t ahead = trainer->input_size <= SHORT_ROW_FLOATS ? trainer->batch_size : ROWS_AHEAD;
+  const size_t ahead = reader->bytes <= SHORT_ROW_BYTES ? trainer->batch_size : ROWS_AHEAD;
   for (size_t i = 0; i < count; i++) {
     const size_t row = trainer->order[first + i];
-    fetch_row(trainer, first + i + ahead);
-    memcpy(trainer->batch_x + i * trainer->input_size, rows->x + row * trainer->input_size, trainer->input_size * sizeof(float));
+    if (first + i + ahead < rows->count) row_reader_prefetch(reader, trainer->order[first + i + ahead]);
+    row_reader_copy(reader, row, trainer->batch_x + i * trainer->input_size);
     trainer_copy_target(trainer, rows->y + row * trainer->row_width, trainer->batch_y + i * trainer->target_width);
   }
   return count;
@@ -264,8 +256,8 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
     const struct pass_options options = {.batch = batch, .parallel = trainer->parallel};
     const float *targets = validation_targets(trainer, first, batch);
-    network_forward(trainer->network, trainer->inference, &options, rows->x + first * trainer->input_size, trainer_get_served(trainer),
-                    trainer->buffers);
+    const float *x = row_reader_get(&trainer->validation_x, first, batch, trainer->batch_x);
+    network_forward(trainer->network, trainer->inference, &options, x, trainer_get_served(trainer), trainer->buffers);
     trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
     report_count_hits(trainer, trainer->inference, batch, targets, &hits, &count);
     enum error_code code = poll(run, out_stop);

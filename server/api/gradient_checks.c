@@ -17,6 +17,8 @@
 #include "server/data/plan.h"
 #include "server/data/prepared.h"
 
+enum { PORTION = 256 }; /* rows of a dataset at a time */
+
 struct check_request {
   struct api *api;
   const struct request *request;
@@ -147,10 +149,24 @@ static enum error_code take_rows(void *context, const float *x, const float *y, 
   return ERROR_NONE;
 }
 
+static enum error_code take_train_rows(struct check_request *check, const struct train_rows *rows, struct error *error) {
+  struct row_reader reader;
+  row_reader_init(&reader, rows, network_get_input_shape(check->subject.network));
+  float *buffer = malloc(PORTION * reader.size * sizeof *buffer);
+  enum error_code code = buffer != NULL ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %d rows", PORTION);
+  for (size_t first = 0; code == ERROR_NONE && first < rows->count; first += PORTION) {
+    const size_t count = rows->count - first < PORTION ? rows->count - first : PORTION;
+    const float *x = row_reader_get(&reader, first, count, buffer);
+    code = take_rows(check, x, rows->y + first * check->subject.target_width, count, error);
+  }
+  free(buffer);
+  return code;
+}
+
 static enum error_code read_fitted_rows(struct check_request *check, struct error *error) {
   size_t bytes = 0;
   enum error_code code = data_plan_measure(&check->plan, check->subject.as_values, &bytes, error);
-  if (code == ERROR_NONE) code = jobs_admit(check->api->jobs, bytes, error);
+  if (code == ERROR_NONE) code = jobs_admit(check->api->jobs, bytes + PORTION * check->subject.input_width * sizeof(float), error);
   if (code == ERROR_NONE)
     code = prepared_create(store_get_data_dir(check->api->store), &check->dataset, NULL, &check->plan, check->subject.as_values,
                            is_abandoned, check, &check->prepared, error);
@@ -162,12 +178,11 @@ static enum error_code read_fitted_rows(struct check_request *check, struct erro
       preprocessor_get_target_width(preprocessor, check->subject.as_values) != check->subject.target_width)
     return error_add(error, "/network", "doesn't fit the dataset's rows");
   check->total = rows->count;
-  return take_rows(check, rows->x, rows->y, rows->count, error);
+  return take_train_rows(check, rows, error);
 }
 
 static enum error_code read_dataset(struct check_request *check, struct error *error) {
   struct subject *subject = &check->subject;
-  enum { PORTION = 256 };
   enum error_code code = subject_resolve_loss(subject, &check->settings.train, error);
   if (code == ERROR_NONE) code = subject_make_room(subject, (size_t)check->settings.row_count, error);
   if (code != ERROR_NONE) return code;

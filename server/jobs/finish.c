@@ -43,6 +43,8 @@ struct evaluation {
   size_t width, target_width; /* of the network's output; of one row of y */
   float *outputs;             /* [test rows, width] */
   float *one_hot;             /* [EVALUATION_BATCH, width]; NULL unless the loss wants a class as a 1 among 0s */
+  struct row_reader reader;   /* of the test rows … */
+  float *x;                   /* … [EVALUATION_BATCH, input …], where they don't stand so */
   double loss_sum, loss_weight;
 };
 
@@ -67,10 +69,9 @@ static const float *get_loss_target(struct evaluation *evaluation, size_t first,
 
 static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t count) {
   struct run *run = evaluation->run;
-  const struct train_rows *test = &run->prepared.test;
   const struct spec *loss = &run->spec.train.loss;
   struct pass_options pass = {.batch = count, .parallel = run->team == NULL ? NULL : team_get_parallel(run->team)};
-  const float *x = test->x + first * run->prepared.preprocessor.input_width;
+  const float *x = row_reader_get(&evaluation->reader, first, count, evaluation->x);
   /* Buffers are only written in training. */
   float *buffers = (float *)(uintptr_t)trainer_get_buffers(run->trainer);
   network_forward(run->network, evaluation->workspace, &pass, x, trainer_get_parameters(run->trainer), buffers);
@@ -109,17 +110,20 @@ static enum error_code evaluate_test_part(struct run *run, int64_t deadline_ms, 
   size_t row_count = run->prepared.test.count;
   if (row_count == 0) return ERROR_NONE;
   evaluation.target_width = run->prepared.preprocessor.target_width;
+  row_reader_init(&evaluation.reader, &run->prepared.test, network_get_input_shape(run->network));
   enum error_code code = workspace_create(run->network, EVALUATION_BATCH, false, &evaluation.workspace, error);
   if (code == ERROR_NONE) {
     evaluation.outputs = malloc(row_count * evaluation.width * sizeof(float));
+    evaluation.x = malloc(EVALUATION_BATCH * evaluation.reader.size * sizeof(float));
     bool has_one_hot = wants_one_hot(&evaluation);
     if (has_one_hot) evaluation.one_hot = malloc(EVALUATION_BATCH * evaluation.width * sizeof(float));
-    if (evaluation.outputs == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
+    if (evaluation.outputs == NULL || evaluation.x == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
       code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to evaluate %zu test rows", row_count);
     } else {
       code = evaluate_rows(&evaluation, out_json, error);
     }
   }
+  free(evaluation.x);
   free(evaluation.one_hot);
   free(evaluation.outputs);
   workspace_destroy(evaluation.workspace);

@@ -23,7 +23,7 @@ static uint64_t count_weights(const struct network *network) {
   return (uint64_t)network_parameter_count(network) + network_buffer_count(network);
 }
 
-/* Passes over the test part: outputs, targets as the loss wants them, the sorting that ROC AUC does, the confusion matrix and its JSON. */
+/* Passes over the test part: inputs, outputs, targets as the loss wants them, the sorting that ROC AUC does, the confusion matrix and its JSON. */
 static enum error_code measure_evaluation(const struct job_spec *spec, const struct network *network, const struct data_plan *plan,
                                           uint64_t *out_bytes, struct error *error) {
   /* A score and what it is of, and as much again that qsort takes; a count, as JSON too. */
@@ -33,12 +33,12 @@ static enum error_code measure_evaluation(const struct job_spec *spec, const str
   size_t workspace_bytes = 0;
   enum error_code code = workspace_measure(network, EVALUATION_BATCH, false, &workspace_bytes, error);
   if (code != ERROR_NONE) return code;
-  uint64_t width = shape_size(network_get_output_shape(network));
+  uint64_t width = shape_size(network_get_output_shape(network)), input_size = shape_size(network_get_input_shape(network));
   bool has_classes = plan->layout.task == TASK_CLASSIFICATION;
   bool has_loss = spec->train.loss.kind != NULL;
   bool has_one_hot = has_classes && width > 1 && has_loss && loss_of(&spec->train.loss)->target_form == TARGET_VALUES;
   uint64_t class_count = has_classes ? plan->layout.targets[0].class_count : 0;
-  *out_bytes = workspace_bytes + (has_one_hot ? EVALUATION_BATCH * width * sizeof(float) : 0);
+  *out_bytes = workspace_bytes + EVALUATION_BATCH * (input_size + (has_one_hot ? width : 0)) * sizeof(float);
   if (add_bytes(out_bytes, plan->test_rows_max, width * sizeof(float) + (plan->layout.task == TASK_REGRESSION ? 0 : SORTED_ROW_BYTES)) &&
       add_bytes(out_bytes, class_count, class_count * CONFUSION_BYTES))
     return ERROR_NONE;
