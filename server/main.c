@@ -49,6 +49,7 @@ static void block_signals(sigset_t *out_stops) {
   sigaddset(out_stops, SIGINT);
   pthread_sigmask(SIG_BLOCK, out_stops, NULL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is told by errno, as a full disk is */
 }
 
 /* A step of a very large job may take longer than a stop may. Every answered write is on disk already, so leave as after kill -9. */

@@ -28,6 +28,7 @@ struct submission {
   struct network *source;          /* … NULL: from none */
   struct data_plan plan;
   uint64_t memory_bytes;
+  size_t disk_bytes; /* of prepared rows that stand in a file */
 };
 
 static void submission_deinit(struct submission *submission) {
@@ -195,7 +196,9 @@ static enum error_code check_training(struct submission *submission, struct erro
   if (error->code != ERROR_NONE) return error->code;
   code = network_check_loss(submission->network, &train->loss, "/loss", error);
   if (code == ERROR_NONE) code = jobs_measure(&submission->spec, submission->network, &submission->plan, &submission->memory_bytes, error);
-  return code == ERROR_NONE ? jobs_admit(submission->api->jobs, submission->memory_bytes, error) : code;
+  if (code == ERROR_NONE) code = jobs_admit(submission->api->jobs, submission->memory_bytes, error);
+  if (code == ERROR_NONE) code = data_plan_measure_disk(&submission->plan, false, &submission->disk_bytes, error);
+  return code == ERROR_NONE ? row_storage_check_disk(store_get_data_dir(submission->api->store), submission->disk_bytes, error) : code;
 }
 
 static enum error_code check_queue(struct api *api, struct error *error) {
@@ -308,10 +311,10 @@ static enum error_code respond_dry_run(const struct submission *submission, stru
                            "validation", (json_int_t)plan->validation_rows_max, "test", (json_int_t)plan->test_rows_max);
   size_t training_bytes = 0;
   enum error_code code = network_measure_training(submission->network, &training_bytes, error);
-  json_t *json =
-      json_pack("{s:o, s:o, s:o, s:o, s:I, s:I}", "spec", resolved_spec_to_json(submission), "network_spec",
-                network_spec_to_json(&submission->network_spec), "summary", network_summary(submission->network, training_bytes), "rows",
-                rows, "steps", (json_int_t)count_steps(submission), "memory_bytes", (json_int_t)submission->memory_bytes);
+  json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "spec", resolved_spec_to_json(submission), "network_spec",
+                           network_spec_to_json(&submission->network_spec), "summary", network_summary(submission->network, training_bytes),
+                           "rows", rows, "steps", (json_int_t)count_steps(submission), "memory_bytes", (json_int_t)submission->memory_bytes,
+                           "disk_bytes", (json_int_t)submission->disk_bytes);
   json_put(&json, "init_from", transfer_to_json(submission));
   if (code == ERROR_NONE) return respond_json(response, 200, json, error);
   json_decref(json);

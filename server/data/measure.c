@@ -4,11 +4,11 @@
 #include "server/data/column_stats.h"
 #include "server/data/encode.h"
 #include "server/data/plan.h"
+#include "server/data/row_storage.h"
 
 enum {
   READING_BYTES = 512 << 10, /* file buffer, parser, one row */
-  ALLOCATION_BYTES = 32,     /* what malloc adds to a small block, at most */
-  ALIGNMENT_BYTES = 64
+  ALLOCATION_BYTES = 32      /* what malloc adds to a small block, at most */
 };
 
 /* A sum that remembers whether it overflowed. */
@@ -54,15 +54,24 @@ static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
   }
 }
 
-static void add_matrices(struct sum *sum, const struct data_plan *plan, bool as_values) {
+static struct sum sum_matrices(const struct data_plan *plan, bool as_values) {
+  struct sum sum = {0};
   const uint64_t parts[] = {plan->train_rows_max, plan->validation_rows_max, plan->test_rows_max};
   uint64_t row_floats = (uint64_t)plan->layout.input_width + preprocessor_get_target_width(&plan->layout, as_values);
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     uint64_t row_bytes;
-    if (__builtin_mul_overflow(row_floats, sizeof(float), &row_bytes)) sum->is_over = true;
-    add(sum, parts[i], row_bytes);
-    add(sum, 2, ALIGNMENT_BYTES);
+    if (__builtin_mul_overflow(row_floats, sizeof(float), &row_bytes)) sum.is_over = true;
+    add(&sum, parts[i], row_bytes);
+    add(&sum, 2, ROW_STORAGE_ALIGNMENT_BYTES);
   }
+  return sum;
+}
+
+/* Where they stand in a file, they take no memory but the system's own. */
+static void add_matrices(struct sum *sum, const struct data_plan *plan, bool as_values) {
+  const struct sum matrices = sum_matrices(plan, as_values);
+  if (matrices.is_over) sum->is_over = true;
+  if (!row_storage_is_file(matrices.bytes)) add(sum, 1, matrices.bytes);
 }
 
 static enum error_code report_sum(const struct data_plan *plan, const struct sum *sum, size_t *out_bytes, struct error *error) {
@@ -95,4 +104,10 @@ enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, 
   add(&both, 1, splitting.bytes > filling.bytes ? splitting.bytes : filling.bytes);
   both.is_over = both.is_over || splitting.is_over || filling.is_over;
   return report_sum(plan, &both, out_bytes, error);
+}
+
+enum error_code data_plan_measure_disk(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error) {
+  struct sum matrices = sum_matrices(plan, as_values);
+  if (!row_storage_is_file(matrices.bytes)) matrices.bytes = 0;
+  return report_sum(plan, &matrices, out_bytes, error);
 }

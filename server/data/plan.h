@@ -49,8 +49,11 @@ __attribute__((warn_unused_result)) enum error_code data_plan_split(const struct
  * as_values: class targets one-hot (for losses of TARGET_VALUES). */
 __attribute__((warn_unused_result)) enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes,
                                                                       struct error *error);
-/* What of it stays once they are prepared: the matrices, and the preprocessor that was fitted. */
+/* What of it stays once they are prepared: the matrices, unless they are so large that they stand in a file (row_storage.h), and the preprocessor that was fitted. */
 __attribute__((warn_unused_result)) enum error_code data_plan_measure_kept(const struct data_plan *plan, bool as_values, size_t *out_bytes,
+                                                                           struct error *error);
+/* Bytes of that file; 0: there is none. */
+__attribute__((warn_unused_result)) enum error_code data_plan_measure_disk(const struct data_plan *plan, bool as_values, size_t *out_bytes,
                                                                            struct error *error);
 
 #endif

@@ -1,4 +1,5 @@
-/* Three walks over the file, so that no more than the matrices and a byte per row is ever held of a large one (a small one is read once):
+/* Three walks over the file, so that no more than the matrices (of a large one in a mapped file) and a byte per row is ever held (a
+ * small one is read once):
  *
  *   survey   which rows have a target, and of which class they are → part of each row (skipped if neither matters)
  *   fit      means, deviations, ranges and seen categories of the training rows → the preprocessor
@@ -16,7 +17,7 @@
 #include "server/data/import.h"
 #include "server/data/row_cache.h"
 
-enum { POLL_ROWS = 1024, ALIGNMENT_FLOATS = 16 };
+enum { POLL_ROWS = 1024, ALIGNMENT_FLOATS = ROW_STORAGE_ALIGNMENT_BYTES / sizeof(float) };
 
 struct builder {
   const char *data_dir;
@@ -36,7 +37,8 @@ struct builder {
   struct moments *features, *targets;
   struct text_fit *texts; /* of text features */
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];
-  float *memory, *x[PART_COUNT], *y[PART_COUNT];
+  struct row_storage storage;
+  float *x[PART_COUNT], *y[PART_COUNT]; /* in it */
 };
 
 static enum error_code check_poll(const struct builder *builder, uint64_t row, struct error *error) {
@@ -230,19 +232,19 @@ static enum error_code fit(struct builder *builder, struct error *error) {
 
 static size_t align(size_t floats) { return (floats + ALIGNMENT_FLOATS - 1) / ALIGNMENT_FLOATS * ALIGNMENT_FLOATS; }
 
-/* One block for all matrices, each aligned. data_plan_measure has added up the same sizes, so that they can't overflow here. */
+/* One block for all matrices, each aligned. The plan's measure adds up the same sizes, so that they can't overflow here. */
 static enum error_code allocate(struct builder *builder, struct error *error) {
-  size_t bytes;
-  enum error_code code = data_plan_measure(builder->plan, builder->as_values, &bytes, error);
+  size_t disk_bytes; /* by the plan: what was not counted as memory is in a file */
+  enum error_code code = data_plan_measure_disk(builder->plan, builder->as_values, &disk_bytes, error);
   if (code != ERROR_NONE) return code;
   if (builder->test_dataset != NULL) builder->sizes[PART_TEST] = builder->plan->test_rows_max;
   size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
   size_t floats = 0;
   for (int part = 0; part < PART_COUNT; part++)
     floats += align((size_t)builder->sizes[part] * x_width) + align((size_t)builder->sizes[part] * y_width);
-  builder->memory = aligned_alloc(ALIGNMENT_FLOATS * sizeof(float), floats * sizeof(float));
-  if (builder->memory == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu bytes of rows", floats * sizeof(float));
-  float *next = builder->memory;
+  code = row_storage_open(builder->data_dir, floats * sizeof(float), disk_bytes > 0, &builder->storage, error);
+  if (code != ERROR_NONE) return code;
+  float *next = builder->storage.floats;
   for (int part = 0; part < PART_COUNT; part++) {
     builder->x[part] = next;
     builder->y[part] = next + align((size_t)builder->sizes[part] * x_width);
@@ -297,8 +299,17 @@ static struct train_rows get_rows(const struct builder *builder, enum split_part
   return (struct train_rows){.count = (size_t)builder->filled[part], .x = builder->x[part], .y = builder->y[part]};
 }
 
+/* Training rows are gathered in any order, the others one after the other. */
+static void advise_order(const struct builder *builder) {
+  const size_t row_bytes = builder->preprocessor.input_width * sizeof(float);
+  row_storage_expect_any_order(&builder->storage, builder->x[PART_TRAIN], (size_t)builder->filled[PART_TRAIN] * row_bytes);
+  row_storage_expect_order(&builder->storage, builder->x[PART_VALIDATION], (size_t)builder->filled[PART_VALIDATION] * row_bytes);
+  row_storage_expect_order(&builder->storage, builder->x[PART_TEST], (size_t)builder->filled[PART_TEST] * row_bytes);
+}
+
 static void hand_over(struct builder *builder, struct prepared *out_prepared) {
   const struct preprocessor *preprocessor = &builder->preprocessor;
+  advise_order(builder);
   *out_prepared = (struct prepared){
       .data = {.task = preprocessor->task,
                .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
@@ -306,11 +317,11 @@ static void hand_over(struct builder *builder, struct prepared *out_prepared) {
                .validation = get_rows(builder, PART_VALIDATION)},
       .test = get_rows(builder, PART_TEST),
       .left_out = builder->left_out,
-      .memory = builder->memory,
+      .storage = builder->storage,
   };
   out_prepared->preprocessor = builder->preprocessor;
   builder->preprocessor = (struct preprocessor){0};
-  builder->memory = NULL;
+  builder->storage = (struct row_storage){0};
 }
 
 enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset, const struct dataset_row *test_dataset,
@@ -338,12 +349,12 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
   free(builder.parts);
   free(builder.features);
   free(builder.targets);
-  free(builder.memory);
+  row_storage_close(&builder.storage);
   return code;
 }
 
 void prepared_deinit(struct prepared *prepared) {
   preprocessor_deinit(&prepared->preprocessor);
-  free(prepared->memory);
+  row_storage_close(&prepared->storage);
   *prepared = (struct prepared){0};
 }

@@ -5,13 +5,14 @@
 
 #include "engine/train.h"
 #include "server/data/plan.h"
+#include "server/data/row_storage.h"
 
 struct prepared {
   struct preprocessor preprocessor; /* fitted */
   struct train_data data;           /* train and validation; targets scaled */
   struct train_rows test;           /* count 0 if there is no test part */
   uint64_t left_out;                /* rows without a target */
-  void *memory;                     /* owned: the matrices */
+  struct row_storage storage;       /* owned: the matrices */
 };
 
 /* poll may be NULL; asked now and then, true → gives up with ERROR_CONFLICT (cancelled). */

@@ -106,12 +106,12 @@ export async function newJobView({ root, query, signal, setTitle, navigate }) {
   await trial.run();
 }
 
-function describePlan({ spec, network_spec: network, summary, rows, steps, memory_bytes: memory }) {
+function describePlan({ spec, network_spec: network, summary, rows, steps, memory_bytes: memory, disk_bytes: disk }) {
   return [h("h2", null, "Ready to start"),
     definitionList([
       ["Task", spec.task], ["Loss", spec.loss?.type ?? spec.loss], ["Training rows", formatInteger(rows.training)],
       ["Validation rows", formatInteger(rows.validation)], ["Test rows", formatInteger(rows.test)], ["Steps", formatInteger(steps)],
-      ["Memory", formatBytes(memory)], ["Parameters", formatInteger(summary.parameters)],
+      ["Memory", formatBytes(memory)], ...(disk > 0 ? [["Disk, while it runs", formatBytes(disk)]] : []), ["Parameters", formatInteger(summary.parameters)],
     ]),
     layerStack(network, summary)];
 }
