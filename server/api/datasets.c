@@ -219,6 +219,8 @@ static const char *find_obstacle(const struct dataset_column *column, enum colum
   if (kind == COLUMN_NUMERIC && !column->can_be_numeric)
     return "can't be numeric: it has values that are not numbers; categorical or text would do";
   if (kind == COLUMN_CATEGORICAL && !column->has_categories) return "can't be categorical: it has too many distinct values; text would do";
+  if (kind == COLUMN_DATETIME && column->datetime_form == 0)
+    return "can't be datetime: not all of its values are dates (2024-03-01, 2024-03-01T13:45:10Z), or nothing tells day from month";
   if (kind == COLUMN_IMAGE) return "can't be an image: the file is a table";
   return NULL;
 }
@@ -237,9 +239,9 @@ static void add_change(struct change *change, const char *column_name, const jso
   size_t kind = 0;
   while (kind_name != NULL && column_kind_names[kind] != NULL && strcmp(column_kind_names[kind], kind_name) != 0) kind++;
   if (kind_name == NULL || column_kind_names[kind] == NULL) {
-    const char *nearest = kind_name == NULL ? NULL : param_suggest(kind_name, COLUMN_IMAGE + 1, get_kind_name, NULL);
-    error_add(error, pointer, "must be \"numeric\", \"categorical\" or \"text\"%s%s%s", nearest == NULL ? "" : ", did you mean \"",
-              nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
+    const char *nearest = kind_name == NULL ? NULL : param_suggest(kind_name, COLUMN_DATETIME + 1, get_kind_name, NULL);
+    error_add(error, pointer, "must be \"numeric\", \"categorical\", \"text\" or \"datetime\"%s%s%s",
+              nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return;
   }
   const char *obstacle = find_obstacle(&row->columns[column], (enum column_kind)kind);

@@ -59,9 +59,11 @@ static const struct {
      "\"bytes\":{\"type\":\"integer\"},\"sha256\":{\"type\":\"string\"},\"delimiter\":{\"type\":\"string\"},\"header\":{\"type\":"
      "\"boolean\"},"
      "\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"image\"]},\"missing\":{\"type\":\"integer\"},"
-     "\"min\":{\"type\":[\"number\",\"null\"]},\"max\":{\"type\":[\"number\",\"null\"]},\"mean\":{\"type\":[\"number\",\"null\"]},"
-     "\"std\":{\"type\":[\"number\",\"null\"]},\"categories\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
+     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"image\",\"datetime\"]},\"missing\":{\"type\":\"integer\"},"
+     "\"min\":{\"type\":[\"number\",\"string\",\"null\"],\"description\":\"of dates a time in RFC 3339\"},"
+     "\"max\":{\"type\":[\"number\",\"string\",\"null\"]},\"mean\":{\"type\":[\"number\",\"string\",\"null\"]},"
+     "\"std\":{\"type\":[\"number\",\"null\"],\"description\":\"of dates in "
+     "seconds\"},\"categories\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
      "\"category_counts\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\"}}}}},"
      "\"bad_row_count\":{\"type\":\"integer\",\"description\":\"in lists, in place of bad_rows\"},"
      "\"bad_rows\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"first\":{\"type\":\"array\",\"items\":{"
@@ -69,9 +71,9 @@ static const struct {
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
     {"DatasetChange",
      "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":\"string\"},\"columns\":{\"anyOf\":["
-     "{\"type\":\"object\",\"additionalProperties\":{\"enum\":[\"numeric\",\"categorical\",\"text\"]}},"
+     "{\"type\":\"object\",\"additionalProperties\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\"]}},"
      "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"name\",\"kind\"],\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\"]}}}}]}}}"},
+     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\"]}}}}]}}}"},
     {"DatasetRows",
      "{\"type\":\"object\",\"properties\":{\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"rows\":{\"type\":\"array\","
      "\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"string\",\"null\"]}}},\"offset\":{\"type\":\"integer\"},"

@@ -3,6 +3,7 @@
 #include "server/codec/json_text.h"
 #include "server/codec/settings_json.h"
 #include "server/data/csv.h"
+#include "server/data/datetime.h"
 
 static json_t *categories_to_json(const struct dataset_column *column, json_t **out_counts) {
   json_t *values = json_array(), *counts = json_array();
@@ -14,10 +15,17 @@ static json_t *categories_to_json(const struct dataset_column *column, json_t **
   return values;
 }
 
+/* Of a column of dates, in seconds since 1970. */
+static json_t *instant_to_json(double instant) {
+  char text[DATETIME_TEXT_BYTES];
+  return json_string(datetime_format(instant, text));
+}
+
 static json_t *column_to_json(const struct dataset_column *column, bool is_whole) {
+  json_t *(*to_json)(double number) = column->datetime_form != 0 ? instant_to_json : json_number;
   json_t *json = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", column->name, "kind", column_kind_names[column->kind], "missing",
-                           (json_int_t)column->missing, "min", json_number(column->min), "max", json_number(column->max), "mean",
-                           json_number(column->mean), "std", json_number(column->std));
+                           (json_int_t)column->missing, "min", to_json(column->min), "max", to_json(column->max), "mean",
+                           to_json(column->mean), "std", json_number(column->std));
   if (!is_whole) return json;
   bool shows_categories = column->kind == COLUMN_CATEGORICAL && column->has_categories;
   json_t *counts = json_null();

@@ -9,7 +9,8 @@
 /* Both directions of one form:
  * {"task", "reconstruction": true for one, "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen",
- *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"}}],
+ *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
+ *                "datetime": {"order", "has_times", "parts": [those that are used]}}],
  *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
 
 static json_t *texts_to_json(char *const *texts, size_t count) {
@@ -32,11 +33,21 @@ static json_t *text_encoding_to_json(const struct text_encoding *encoding) {
                    "weights", weights);
 }
 
+static json_t *dates_to_json(const struct datetime_encoding *encoding) {
+  json_t *parts = json_array();
+  for (int i = 0; i < DATETIME_PARTS; i++) {
+    if (encoding->is_used[i] && (i != DATETIME_DAY || encoding->form.has_times)) json_append(&parts, json_string(datetime_part_names[i]));
+  }
+  return json_pack("{s:s, s:b, s:o}", "order", datetime_order_names[encoding->form.order], "has_times", (int)encoding->form.has_times,
+                   "parts", parts);
+}
+
 static json_t *feature_to_json(const struct feature *feature) {
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "name", feature->name, "kind", column_kind_names[feature->kind], "column",
                            (json_int_t)feature->column, "offset", (json_int_t)feature->offset, "width", (json_int_t)feature->width,
                            "has_indicator", (int)feature->has_indicator);
-  if (feature->kind == COLUMN_NUMERIC) {
+  if (feature->kind == COLUMN_DATETIME) json_put(&json, "datetime", dates_to_json(&feature->dates));
+  if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME) {
     json_put(&json, "center", json_number(feature->center));
     json_put(&json, "scale", json_number(feature->scale));
     json_put(&json, "fill", json_number(feature->fill));
@@ -161,6 +172,21 @@ static void read_text_encoding(struct reader *reader, const json_t *json, struct
   if (!reader->is_bad) read_vocabulary(reader, json, encoding);
 }
 
+static void read_dates(struct reader *reader, const json_t *json, struct datetime_encoding *encoding) {
+  const json_t *parts = json_object_get(json, "parts");
+  const int order = find_name(datetime_order_names, json_object_get(json, "order"));
+  reader->is_bad |= order < 0 || !json_is_array(parts);
+  encoding->form.order = order < 0 ? DATETIME_YEAR_FIRST : (enum datetime_order)order;
+  encoding->form.has_times = json_is_true(json_object_get(json, "has_times"));
+  for (size_t i = 0; i < json_array_size(parts); i++) {
+    const int part = find_name(datetime_part_names, json_array_get(parts, i));
+    if (part < 0)
+      reader->is_bad = true;
+    else
+      encoding->is_used[part] = true;
+  }
+}
+
 static void read_feature(struct reader *reader, const json_t *json, struct feature *feature) {
   int kind = find_name(column_kind_names, json_object_get(json, "kind"));
   if (kind < 0) reader->is_bad = true;
@@ -170,7 +196,8 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
   feature->offset = read_size(reader, json, "offset");
   feature->width = read_size(reader, json, "width");
   feature->has_indicator = json_is_true(json_object_get(json, "has_indicator"));
-  if (feature->kind == COLUMN_NUMERIC) {
+  if (feature->kind == COLUMN_DATETIME) read_dates(reader, json_object_get(json, "datetime"), &feature->dates);
+  if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME) {
     feature->center = read_number(reader, json, "center");
     feature->scale = read_number(reader, json, "scale");
     feature->fill = read_number(reader, json, "fill");
@@ -219,15 +246,23 @@ static void read_target(struct reader *reader, const json_t *json, struct target
   }
 }
 
+static size_t count_values(const struct feature *feature) {
+  switch (feature->kind) {
+  case COLUMN_TEXT: return text_encoding_get_width(&feature->text);
+  case COLUMN_CATEGORICAL: return feature->category_count;
+  case COLUMN_DATETIME: return datetime_get_width(&feature->dates);
+  case COLUMN_NUMERIC:
+  case COLUMN_IMAGE: break;
+  }
+  return 1;
+}
+
 /* Features lie one behind the other in x and end at input_width: what everything that writes x relies on. */
 static bool is_consistent(const struct preprocessor *preprocessor) {
   size_t offset = 0;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     const struct feature *feature = &preprocessor->features[i];
-    size_t values = feature->kind == COLUMN_NUMERIC ? 1
-                    : feature->kind == COLUMN_TEXT  ? text_encoding_get_width(&feature->text)
-                                                    : feature->category_count;
-    if (feature->offset != offset || feature->width != values + feature->has_indicator) return false;
+    if (feature->offset != offset || feature->width != count_values(feature) + feature->has_indicator) return false;
     offset += feature->width;
   }
   if (preprocessor->is_reconstruction && preprocessor->target_count != preprocessor->feature_count) return false;

@@ -27,6 +27,15 @@ static uint64_t count_words(const char *text, size_t bytes) {
   return words;
 }
 
+/* A column that began with numbers has none. */
+static void add_date(struct column_stats *stats, const char *text) {
+  struct datetime datetimes[2];
+  if (stats->moments.count > 0) stats->dates.is_refuted = true;
+  if (stats->dates.is_refuted || !datetime_evidence_add(&stats->dates, text, datetimes)) return;
+  struct reciprocal reciprocal = {0};
+  for (int i = 0; i < 2; i++) moments_add(&stats->date_moments[i], &reciprocal, datetimes[i].instant);
+}
+
 enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget,
                                  const struct csv_cell *cell, struct error *error) {
   const char *text = cell->text;
@@ -41,6 +50,7 @@ enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *
     if (number != floor(number) || fabs(number) > largest_whole) stats->has_fractions = true;
   } else {
     stats->has_words = true;
+    add_date(stats, text);
   }
   bool is_counted = stats->has_words && stats->words_cells < WORDS_SAMPLE;
   if (stats->distinct.is_dropped && !is_counted) return ERROR_NONE;
@@ -118,6 +128,7 @@ cleanup:
 
 static enum column_kind infer_kind(const struct column_stats *stats, const struct dataset_column *column) {
   if (column->can_be_numeric) return COLUMN_NUMERIC;
+  if (column->datetime_form != 0) return COLUMN_DATETIME;
   if (!column->has_categories) return COLUMN_TEXT;
   uint64_t distinct = column->category_count;
   if (distinct <= FREQUENT_CATEGORIES_MAX && stats->present >= FREQUENT_REPEATS_MIN * distinct) return COLUMN_CATEGORICAL;
@@ -129,11 +140,15 @@ static enum column_kind infer_kind(const struct column_stats *stats, const struc
 enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget, struct dataset_column *out_column,
                                     struct error *error) {
   const struct moments *moments = &stats->moments;
+  struct datetime_form form;
+  const bool has_dates = stats->has_words && datetime_evidence_get_form(&stats->dates, &form);
   out_column->can_be_numeric = stats->present > 0 && !stats->has_words;
   out_column->is_integral = out_column->can_be_numeric && !stats->has_fractions;
   out_column->missing = stats->missing;
   out_column->min = out_column->max = out_column->mean = out_column->std = NAN;
-  if (out_column->can_be_numeric) {
+  out_column->datetime_form = has_dates ? datetime_form_pack(form) : 0;
+  if (has_dates) moments = &stats->date_moments[form.order == DATETIME_MONTH_FIRST];
+  if (out_column->can_be_numeric || has_dates) {
     out_column->min = moments->min;
     out_column->max = moments->max;
     out_column->mean = moments_get_mean(moments);

@@ -4,6 +4,7 @@
 #define SERVER_DATA_COLUMN_STATS_H
 
 #include "server/data/csv.h"
+#include "server/data/datetime.h"
 #include "server/data/distinct.h"
 #include "server/store/datasets.h"
 
@@ -44,6 +45,8 @@ struct column_stats {
   uint64_t words_cells;
   bool has_words, has_fractions; /* a present cell was no number; a number was not whole */
   struct moments moments;        /* of numbers, until the first word */
+  struct datetime_evidence dates;
+  struct moments date_moments[2]; /* of dates, as day first and as month first, until the first that is none */
   struct distinct distinct;
 };
 

@@ -6,6 +6,13 @@
 
 #include "server/data/csv.h"
 
+/* Its columns in this dataset may have the dates written in another order than in the one that was trained on. */
+bool encoder_parse_date(const struct encoder *encoder, size_t index, const char *text, struct datetime *out_datetime) {
+  const int form = encoder->dataset->columns[encoder->feature_columns[index]].datetime_form;
+  const enum datetime_order order = form != 0 ? datetime_form_unpack(form).order : encoder->preprocessor->features[index].dates.form.order;
+  return datetime_parse(text, order, out_datetime);
+}
+
 static const struct dataset_column *find_column(const struct dataset_row *dataset, const char *name, size_t hint, size_t *out_index) {
   for (size_t i = 0; i < dataset->column_count; i++) {
     size_t at = (hint + i) % dataset->column_count; /* usually where it was in the training dataset */
@@ -85,6 +92,7 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
     const struct feature *feature = &preprocessor->features[i];
     const char *text = cells[encoder->feature_columns[i]];
     double number;
+    struct datetime datetime;
     if (csv_is_missing(text) && feature->token_count > 0 && feature->fill < 0) {
       return error_set(error, ERROR_INVALID,
                        "row %" PRIu64
@@ -96,6 +104,13 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
       encode_text(feature, text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, lookup_find(&encoder->features[i], text), x);
+    } else if (feature->kind == COLUMN_DATETIME && encoder_parse_date(encoder, i, text, &datetime)) {
+      encode_datetime(feature, &datetime, x);
+    } else if (feature->kind == COLUMN_DATETIME) {
+      return error_set(error, ERROR_INVALID,
+                       "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no date, column \"%.100s\" takes dates, as 2024-03-01 or "
+                       "2024-03-01T13:45:10Z",
+                       row + 1, encoder->dataset->name, text, feature->name);
     } else if (csv_parse_number(text, &number) && !feature_takes_number(feature, number)) {
       return error_set(error, ERROR_INVALID,
                        "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no token; column \"%.100s\" takes whole numbers from 0 to %zu",

@@ -10,6 +10,7 @@
 void encode_number(const struct feature *feature, double value, float *x);
 void encode_category(const struct feature *feature, size_t index, float *x); /* LOOKUP_NONE, or not seen in training: all zeros */
 void encode_text(const struct feature *feature, const char *text, float *x);
+void encode_datetime(const struct feature *feature, const struct datetime *datetime, float *x);
 void encode_missing(const struct feature *feature, float *x);
 /* y of a classification. */
 void encode_class(const struct preprocessor *preprocessor, size_t index, bool as_values, float *y);
@@ -34,6 +35,8 @@ size_t encoder_measure(const struct preprocessor *preprocessor);
 /* x[input_width] of a row of the dataset's cells. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row,
                                                                    float *x, struct error *error);
+/* A date in the column of feature `index`. */
+bool encoder_parse_date(const struct encoder *encoder, size_t index, const char *text, struct datetime *out_datetime);
 /* y; *out_missing: a target is missing and nothing was written. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells,
                                                                           uint64_t row, bool as_values, float *y, bool *out_missing,

@@ -47,7 +47,8 @@ static void add_columns(struct sum *sum, const struct preprocessor *layout) {
 
 /* The tables to encode with, the statistics to fit by. */
 static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
-  add(sum, layout->feature_count + layout->target_count + 2, sizeof(struct moments) + sizeof(struct text_fit));
+  add(sum, layout->feature_count + layout->target_count + 2,
+      sizeof(struct moments) + sizeof(struct text_fit) + sizeof(struct datetime_fit));
   add(sum, 1, encoder_measure(layout));
   for (size_t i = 0; i < layout->feature_count; i++) {
     if (layout->features[i].kind == COLUMN_TEXT) add(sum, 1, text_fit_measure(&layout->features[i].text));

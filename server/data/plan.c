@@ -49,6 +49,7 @@ const char *plan_point_at(const char *field, size_t index, size_t count, char po
 }
 
 static const char *kind_word(const struct dataset_column *column) {
+  if (column->kind == COLUMN_DATETIME) return "of dates";
   return column->kind == COLUMN_TEXT ? "free text" : column_kind_names[column->kind];
 }
 
@@ -140,7 +141,7 @@ static int decide_task(const struct planner *planner) {
 }
 
 static void check_class_target(const struct dataset_column *column, const char *pointer, struct error *error) {
-  if (column->kind == COLUMN_TEXT || column->kind == COLUMN_IMAGE) {
+  if (column->kind != COLUMN_NUMERIC && column->kind != COLUMN_CATEGORICAL) {
     (void)error_add(error, pointer, "\"%.80s\" is %s; a target must be numeric or categorical (PATCH the dataset if it is one of them)",
                     column->name, kind_word(column));
   } else if (!column->has_categories) {
@@ -235,6 +236,11 @@ static bool add_feature(struct preprocessor *layout, const struct text_settings 
     feature->text = make_text_encoding(text);
     feature->has_indicator = feature->has_indicator && feature->text.form != TEXT_TOKENS;
     values = text_encoding_get_width(&feature->text);
+  }
+  if (column->kind == COLUMN_DATETIME) {
+    feature->dates.form = datetime_form_unpack(column->datetime_form);
+    memset(feature->dates.is_used, true, sizeof feature->dates.is_used);
+    values = datetime_get_width(&feature->dates);
   }
   feature->width = values + feature->has_indicator;
   layout->input_width += feature->width; /* at most CSV_COLUMNS_MAX · (LIMIT_UNITS + 1) */
@@ -362,6 +368,12 @@ static void check_test_numbers(const struct planner *planner, const struct datas
                   column->name, planner->test_dataset->name);
 }
 
+static void check_test_dates(const struct planner *planner, const struct dataset_column *column, struct error *error) {
+  if (!column->can_be_numeric) return; /* whether words are dates shows when they are read */
+  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" holds numbers; it must be dates, as in the training dataset",
+                  column->name, planner->test_dataset->name);
+}
+
 static enum error_code check_test_classes(const struct planner *planner, const struct target *target, const struct dataset_column *column,
                                           struct error *error) {
   struct lookup lookup;
@@ -384,6 +396,7 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
   for (size_t i = 0; i < layout->feature_count; i++) {
     const struct dataset_column *column = find_test_column(planner, layout->features[i].name, error);
     if (column != NULL && layout->features[i].kind == COLUMN_NUMERIC) check_test_numbers(planner, column, error);
+    if (column != NULL && layout->features[i].kind == COLUMN_DATETIME) check_test_dates(planner, column, error);
   }
   uint64_t missing = 0;
   for (size_t i = 0; i < layout->target_count; i++) {

@@ -35,7 +35,8 @@ struct builder {
   int32_t *strata; /* [plan->rows], or NULL */
   uint8_t *parts;  /* [plan->rows] of each usable row */
   struct moments *features, *targets;
-  struct text_fit *texts; /* of text features */
+  struct text_fit *texts;     /* of text features */
+  struct datetime_fit *dates; /* of datetime features */
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];
   struct row_storage storage;
   float *x[PART_COUNT], *y[PART_COUNT]; /* in it */
@@ -152,6 +153,12 @@ static enum error_code fit_features(struct builder *builder, const char *const *
       if (category != LOOKUP_NONE) feature->is_seen[category] = true;
       continue;
     }
+    struct datetime datetime;
+    if (feature->kind == COLUMN_DATETIME && encoder_parse_date(&builder->encoder, i, text, &datetime)) {
+      datetime_fit_add(&builder->dates[i], &feature->dates, &datetime);
+      moments_add(&builder->features[i], reciprocal, datetime.instant);
+      continue;
+    }
     double number;
     if (!csv_parse_number(text, &number)) {
       return error_set(error, ERROR_INTERNAL, "column \"%.100s\" of dataset \"%s\" has words that were not counted", feature->name,
@@ -186,10 +193,18 @@ static void fit_numbers(const struct moments *moments, int scaling, double *out_
   if (scale > 0) *out_scale = scale;
 }
 
+/* Seconds since 1970 are no numbers for a network as they are. */
+static int get_scaling(const struct builder *builder, const struct feature *feature) {
+  const int scaling = builder->plan->settings.scaling;
+  return feature->kind == COLUMN_DATETIME && scaling == SCALING_NONE ? SCALING_STANDARD : scaling;
+}
+
 static void drop_texts(struct builder *builder) {
   for (size_t i = 0; builder->texts != NULL && i < builder->preprocessor.feature_count; i++) text_fit_deinit(&builder->texts[i]);
   free(builder->texts);
+  free(builder->dates);
   builder->texts = NULL;
+  builder->dates = NULL;
 }
 
 static enum error_code fit(struct builder *builder, struct error *error) {
@@ -197,12 +212,14 @@ static enum error_code fit(struct builder *builder, struct error *error) {
   builder->features = calloc(preprocessor->feature_count + 1, sizeof *builder->features);
   builder->targets = calloc(preprocessor->target_count + 1, sizeof *builder->targets);
   builder->texts = calloc(preprocessor->feature_count + 1, sizeof *builder->texts);
-  if (builder->features == NULL || builder->targets == NULL || builder->texts == NULL) {
+  builder->dates = calloc(preprocessor->feature_count + 1, sizeof *builder->dates);
+  if (builder->features == NULL || builder->targets == NULL || builder->texts == NULL || builder->dates == NULL) {
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
   }
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
     if (feature->kind == COLUMN_CATEGORICAL) memset(feature->is_seen, false, feature->category_count * sizeof *feature->is_seen);
+    memset(feature->dates.is_used, false, sizeof feature->dates.is_used);
     enum error_code code = feature->kind == COLUMN_TEXT ? text_fit_init(&builder->texts[i], &feature->text, error) : ERROR_NONE;
     if (code != ERROR_NONE) return code;
   }
@@ -213,8 +230,8 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     struct feature *feature = &preprocessor->features[i];
     if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
     if (code != ERROR_NONE) return code;
-    if (feature->kind != COLUMN_NUMERIC || feature->token_count > 0) continue;
-    fit_numbers(&builder->features[i], builder->plan->settings.scaling, &feature->center, &feature->scale);
+    if ((feature->kind != COLUMN_NUMERIC && feature->kind != COLUMN_DATETIME) || feature->token_count > 0) continue;
+    fit_numbers(&builder->features[i], get_scaling(builder, feature), &feature->center, &feature->scale);
     feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
   }
   for (size_t i = 0; i < preprocessor->target_count; i++) {

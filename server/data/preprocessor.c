@@ -121,6 +121,11 @@ void encode_text(const struct feature *feature, const char *text, float *x) {
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
 }
 
+void encode_datetime(const struct feature *feature, const struct datetime *datetime, float *x) {
+  datetime_encode(&feature->dates, datetime, feature->center, feature->scale, x + feature->offset);
+  if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
+}
+
 void encode_missing(const struct feature *feature, float *x) {
   memset(x + feature->offset, 0, feature->width * sizeof *x);
   if (feature->kind == COLUMN_NUMERIC) x[feature->offset] = scale_number(feature->fill, feature->center, feature->scale);
@@ -191,9 +196,16 @@ static size_t find_value(char *const *values, size_t count, const struct cell *c
 
 static const char *quote_text(const struct cell *cell) { return cell->kind == CELL_TEXT ? cell->text : "(not finite)"; }
 
+/* What a column takes besides dates that begin with the year. */
+static const char *describe_order(const struct feature *feature) {
+  static const char *const forms[] = {"", ", or the day first, as 31/12/2024", ", or the month first, as 12/31/2024"};
+  return forms[feature->dates.form.order];
+}
+
 enum error_code preprocessor_transform(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer, float *x,
                                        struct error *error) {
   bool is_good = true;
+  struct datetime datetime;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     const struct feature *feature = &preprocessor->features[i];
     double number;
@@ -207,6 +219,16 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
       encode_text(feature, cells[i].text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, find_value(feature->categories, feature->category_count, &cells[i]), x);
+    } else if (feature->kind == COLUMN_DATETIME && cells[i].kind == CELL_TEXT &&
+               datetime_parse(cells[i].text, feature->dates.form.order, &datetime)) {
+      encode_datetime(feature, &datetime, x);
+    } else if (feature->kind == COLUMN_DATETIME) {
+      (void)add_field_error(
+          error, pointer, feature->name,
+          "\"%.100s\" is no date; \"%.100s\" takes dates and times as 2024-03-01 or 2024-03-01T13:45:10Z%s, or null where "
+          "it is missing",
+          quote_text(&cells[i]), feature->name, describe_order(feature));
+      is_good = false;
     } else if (get_number(&cells[i], &number) && !feature_takes_number(feature, number)) {
       (void)add_field_error(error, pointer, feature->name, "%.9g is no token; \"%.100s\" takes whole numbers from 0 to %zu", number,
                             feature->name, feature->token_count - 1);

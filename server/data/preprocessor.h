@@ -4,6 +4,7 @@
  *   numeric      1 float, scaled: (v − center) / scale; missing → 0 after imputation by the training mean (so `fill` scaled)
  *                tokens for an embedding: 1 float, as it is; missing → the padding
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
+ *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of sine and cosine; missing → 0
  *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
  *   … each followed by 1 float "is missing" (0 or 1) if has_indicator (never a sequence of tokens)
  * Categories and classes are compared as text without spaces around it; where all of them are numbers, by value ("1.0" is "1").
@@ -18,21 +19,23 @@
 
 #include "engine/error.h"
 #include "engine/metric.h"
+#include "server/data/datetime.h"
 #include "server/data/text_encoding.h"
 #include "server/store/datasets.h"
 
 struct feature {
   char *name;
-  enum column_kind kind; /* numeric, categorical or text */
+  enum column_kind kind; /* not an image */
   size_t column;         /* in the dataset */
   size_t offset, width;  /* floats in x, the indicator included */
   bool has_indicator;
-  double center, scale, fill; /* numeric; scale is never 0; fill in the column's own units */
+  double center, scale, fill; /* numeric, datetime (seconds); scale is never 0; fill in the column's own units */
   size_t token_count; /* numeric: > 0 if it holds tokens 0 … token_count − 1 for an embedding, as they are; missing → fill, the padding */
   size_t category_count;
   char **categories;
-  bool *is_seen;             /* in the training part */
-  struct text_encoding text; /* of a text */
+  bool *is_seen;                  /* in the training part */
+  struct text_encoding text;      /* of a text */
+  struct datetime_encoding dates; /* of a datetime */
 };
 
 struct target {

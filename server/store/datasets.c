@@ -8,7 +8,7 @@
 #include "server/store/jobs.h"
 #include "server/store/private.h"
 
-const char *const column_kind_names[5] = {"numeric", "categorical", "text", "image", NULL};
+const char *const column_kind_names[6] = {"numeric", "categorical", "text", "image", "datetime", NULL};
 
 #define DATASET_COLUMNS "id, name, file, sha256, bytes, rows, delimiter, has_header, bad_row_count, index_stride, created_ms"
 
@@ -83,7 +83,7 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   struct query query;
   query_start(&query, connection,
               "INSERT INTO dataset_columns (dataset, position, name, kind, can_be_numeric, is_integral, missing, min, max, mean, std,"
-              " has_categories) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+              " has_categories, datetime_form) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
               error);
   query_bind_int(&query, dataset);
   query_bind_uint(&query, position);
@@ -97,6 +97,7 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   query_bind_real(&query, column->mean);
   query_bind_real(&query, column->std);
   query_bind_int(&query, column->has_categories);
+  query_bind_int(&query, column->datetime_form);
   enum error_code code = query_run(&query);
   return code == ERROR_NONE ? insert_categories(connection, dataset, position, column, error) : code;
 }
@@ -184,13 +185,14 @@ static void read_column(struct query *query, struct dataset_column *column) {
   column->mean = query_get_real(query);
   column->std = query_get_real(query);
   column->has_categories = query_get_bool(query);
+  column->datetime_form = (int)query_get_int(query);
 }
 
 static enum error_code read_columns(struct connection *connection, int64_t dataset, struct dataset_row *row, struct error *error) {
   struct query query;
   query_start(&query, connection,
-              "SELECT name, kind, can_be_numeric, is_integral, missing, min, max, mean, std, has_categories FROM dataset_columns"
-              " WHERE dataset = ?1 ORDER BY position",
+              "SELECT name, kind, can_be_numeric, is_integral, missing, min, max, mean, std, has_categories, datetime_form"
+              " FROM dataset_columns WHERE dataset = ?1 ORDER BY position",
               error);
   query_bind_int(&query, dataset);
   while (query_step(&query)) {
@@ -323,7 +325,7 @@ static enum error_code check_unused(struct connection *connection, int64_t numbe
 /* Sets one column's kind; out_changed says whether it was another. */
 static enum error_code set_kind(struct connection *connection, int64_t dataset, const struct column_change *change, bool *out_changed,
                                 struct error *error) {
-  if ((unsigned)change->kind > COLUMN_IMAGE) return error_set(error, ERROR_INVALID, "there is no such column kind");
+  if ((unsigned)change->kind > COLUMN_DATETIME) return error_set(error, ERROR_INVALID, "there is no such column kind");
   struct query query;
   query_start(&query, connection, "SELECT kind FROM dataset_columns WHERE dataset = ?1 AND position = ?2", error);
   query_bind_int(&query, dataset);

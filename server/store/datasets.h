@@ -5,8 +5,8 @@
 #include "server/store/store.h"
 
 /* Stored as numbers: new ones go to the end. */
-enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE };
-extern const char *const column_kind_names[5]; /* "numeric", "categorical", "text", "image", NULL */
+enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_DATETIME };
+extern const char *const column_kind_names[6]; /* "numeric", "categorical", "text", "image", "datetime", NULL */
 
 /* One distinct value of a column. Kept for numeric columns too (classes may be numbers), up to a limit; beyond it has_categories is false. */
 struct category {
@@ -20,7 +20,8 @@ struct dataset_column {
   bool can_be_numeric;   /* every present value is a finite number */
   bool is_integral;      /* … and whole */
   uint64_t missing;
-  double min, max, mean, std; /* NAN unless can_be_numeric; std is the population's */
+  int datetime_form;          /* every present value is a date, written so: server/data/datetime.h; 0: not */
+  double min, max, mean, std; /* NAN unless can_be_numeric or of dates (seconds since 1970 in UTC); std is the population's */
   bool has_categories;
   size_t category_count;
   struct category *categories; /* sorted: by number if can_be_numeric, else by bytes */

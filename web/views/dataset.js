@@ -7,7 +7,7 @@ import { attempt } from "../parts.js";
 import { getRows } from "../rows.js";
 
 const pageRows = 20;
-const kinds = ["numeric", "categorical", "text", "image"];
+const kinds = ["numeric", "categorical", "text"];
 
 export async function datasetView({ root, id, signal, setTitle, navigate }) {
   const dataset = await get(`/v1/datasets/${encodeURIComponent(id)}`, signal);
@@ -58,11 +58,19 @@ function columnRow(column, path, errorSlot) {
         throw error;
       }
     }),
-  }, [...new Set([...kinds.slice(0, 2), column.kind])].map((kind) => h("option", { value: kind }, kind)));
+  }, [...new Set([...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
   select.value = column.kind;
   return h("tr", null, h("th", { scope: "row" }, column.name), h("td", null, select),
     h("td", { class: "number" }, formatInteger(column.missing)),
-    ["min", "max", "mean", "std"].map((name) => h("td", { class: "number" }, formatNumber(column[name]))), h("td", null, describeCategories(column)));
+    ["min", "max", "mean", "std"].map((name) => h("td", { class: "number" }, describeStatistic(column, name))), h("td", null, describeCategories(column)));
+}
+
+// Of a column of dates, times; the deviation comes in seconds.
+function describeStatistic(column, name) {
+  const value = column[name];
+  if (typeof value === "string") return value.replace("T", " ").replace(/( 00:00:00)?(\.\d+)?Z$/, "");
+  if (column.kind === "datetime" && typeof value === "number") return `${formatNumber(value / 86400)} days`;
+  return formatNumber(value);
 }
 
 function describeCategories({ categories, category_counts: counts }) {

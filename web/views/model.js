@@ -111,11 +111,13 @@ function shadePixels(inputs) {
   inputs.forEach(({ control }, index) => control.style.setProperty("--share", String(Math.max(0, Math.round((numbers[index] / most) * 100)) || 0)));
 }
 
+const placeholders = { datetime: "2024-03-01T13:45:00Z", text: "free text" };
+
 function featureField(feature, values, isPixel) {
   const id = `feature-${feature.name}`;
   const isNumeric = feature.kind === "numeric";
-  const control = isNumeric
-    ? h("input", { type: "text", inputmode: "decimal", autocomplete: "off", id, title: isPixel ? feature.name : null, "aria-describedby": isPixel ? null : `${id}-error` })
+  const control = feature.kind !== "categorical"
+    ? h("input", { type: "text", inputmode: isNumeric ? "decimal" : null, placeholder: placeholders[feature.kind] ?? null, autocomplete: "off", id, title: isPixel ? feature.name : null, "aria-describedby": isPixel ? null : `${id}-error` })
     : h("select", { id, "aria-describedby": `${id}-error` }, h("option", { value: "" }, "missing"),
       (feature.categories ?? []).map((category) => h("option", { value: category }, category)));
   control.addEventListener("input", () => {

@@ -1,10 +1,12 @@
 /* datasets.c: what is known of a file, and the file's end. */
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "server/assets.h"
 #include "server/store/datasets.h"
 #include "tests/support/store_scene.h"
 #include "tests/support/suite.h"
@@ -27,6 +29,7 @@ static struct dataset_row make_row(const char *name, const char *file) {
   row.columns[0].mean = 0.1;
   row.columns[0].std = 2;
   row.columns[1] = (struct dataset_column){.name = strdup("Größe \"y\""), .kind = COLUMN_CATEGORICAL, .has_categories = true};
+  row.columns[1].datetime_form = 6;
   row.columns[1].min = row.columns[1].max = row.columns[1].mean = row.columns[1].std = NAN;
   row.columns[1].category_count = 3;
   row.columns[1].categories = calloc(3, sizeof *row.columns[1].categories);
@@ -63,6 +66,7 @@ static void assert_columns_equal(const struct dataset_column *a, const struct da
   ck_assert(isnan(a->mean) ? isnan(b->mean) : a->mean == b->mean);
   ck_assert(isnan(a->std) ? isnan(b->std) : a->std == b->std);
   ck_assert_int_eq(a->has_categories, b->has_categories);
+  ck_assert_int_eq(a->datetime_form, b->datetime_form);
 }
 
 START_TEST(everything_about_a_dataset_comes_back) {
@@ -91,6 +95,50 @@ START_TEST(everything_about_a_dataset_comes_back) {
   ck_assert_mem_eq(found.index, row.index, 3 * sizeof *row.index);
   dataset_row_deinit(&found);
   dataset_row_deinit(&row);
+}
+END_TEST
+
+static void apply(sqlite3 *db, const char *migration) {
+  const struct asset *asset = assets_find(migration);
+  ck_assert_ptr_nonnull(asset);
+  char *message = NULL;
+  sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+  sqlite3_exec(db, (const char *)asset->bytes, NULL, NULL, &message);
+  ck_assert_msg(message == NULL, "%s: %s", migration, message);
+  ck_assert_int_eq(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+}
+
+static int count_rows(void *context, int column_count, char **values, char **names) {
+  (void)names;
+  ck_assert_int_eq(column_count, 1);
+  *(int *)context = atoi(values[0]);
+  return 0;
+}
+
+static int ask(sqlite3 *db, const char *sql) {
+  int number = -1;
+  ck_assert_int_eq(sqlite3_exec(db, sql, count_rows, &number, NULL), SQLITE_OK);
+  return number;
+}
+
+/* Foreign keys are on, as in the server: dropping a table deletes from those that refer to it. */
+START_TEST(tables_that_are_made_anew_keep_what_older_ones_held) {
+  sqlite3 *db;
+  ck_assert_int_eq(sqlite3_open(":memory:", &db), SQLITE_OK);
+  sqlite3_exec(db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
+  apply(db, "migrations/0001_tables.sql");
+  static const char *const rows[] = {
+      "INSERT INTO datasets VALUES (1, 'ds_1', 'old', 'f.csv', 'abc', 1, 1, 44, 1, 0, 64, x'00', 1)",
+      "INSERT INTO dataset_columns VALUES (1, 0, 'a', 0, 1, 1, 0, 1, 2, 1.5, 0.5, 1), (1, 1, 'b', 3, 0, 0, 0, NULL, NULL, NULL, NULL, 1)",
+      "INSERT INTO dataset_categories VALUES (1, 0, 0, '1', 1), (1, 0, 1, '2', 1), (1, 1, 0, 'x', 2)"};
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) ck_assert_int_eq(sqlite3_exec(db, rows[i], NULL, NULL, NULL), SQLITE_OK);
+  apply(db, "migrations/0004_datetime.sql");
+  ck_assert_int_eq(ask(db, "SELECT count(*) FROM dataset_columns WHERE datetime_form = 0"), 2);
+  ck_assert_int_eq(ask(db, "SELECT kind FROM dataset_columns WHERE name = 'b'"), 3);
+  ck_assert_int_eq(ask(db, "SELECT count(*) FROM dataset_categories"), 3);
+  ck_assert_int_eq(sqlite3_exec(db, "DELETE FROM datasets", NULL, NULL, NULL), SQLITE_OK); /* the references are as they were */
+  ck_assert_int_eq(ask(db, "SELECT count(*) FROM dataset_categories"), 0);
+  sqlite3_close(db);
 }
 END_TEST
 
@@ -224,6 +272,7 @@ static void add_cases(Suite *suite) {
   TCase *datasets = suite_add_case(suite, "datasets");
   tcase_add_checked_fixture(datasets, begin, end);
   tcase_add_test(datasets, everything_about_a_dataset_comes_back);
+  tcase_add_test(datasets, tables_that_are_made_anew_keep_what_older_ones_held);
   tcase_add_test(datasets, nameless_dataset_gets_a_name_and_a_taken_one_is_a_conflict);
   tcase_add_test(datasets, list_has_columns_but_no_categories);
   tcase_add_test(datasets, update_renames_and_sets_kinds);
