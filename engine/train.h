@@ -59,9 +59,13 @@ struct train_data {
   size_t target_steps; /* classification: y has a class for each of so many steps, of an output [time, classes]; 0: one class a row. Steps
                           behind a sequence's end may have any; steps whose class is LOSS_NO_CLASS count neither in cross_entropy nor in the accuracy, and other losses take none such */
   struct train_rows train, validation; /* validation.count may be 0 */
-  const char *const *class_names;      /* [class_count], or a multilabel task's labels, for the doctor to speak of; NULL: by number */
-  const char *const *input_names;      /* [values of an input], likewise */
-  const double *target_scale;          /* regression: [width], what a target was divided by; mae is reported times it. NULL: all 1 */
+  /* NULL, or told before a batch is gathered which training rows the batches after it will take, so that what is in a mapped file can be
+   * read by then. Every row of an epoch is told of once, but those of its first batch. */
+  void (*expect_rows)(void *context, const struct row_reader *reader, const uint32_t *rows, size_t count);
+  void *expect_context;
+  const char *const *class_names; /* [class_count], or a multilabel task's labels, for the doctor to speak of; NULL: by number */
+  const char *const *input_names; /* [values of an input], likewise */
+  const double *target_scale;     /* regression: [width], what a target was divided by; mae is reported times it. NULL: all 1 */
 };
 
 /* One named number. Names: DESIGN.md section 3 ("loss", "validation_loss", "layers.hidden.gradient_norm" …). */

@@ -14,6 +14,7 @@
 
 enum {
   ROWS_AHEAD = 2,        /* fetched while others are copied */
+  ROWS_EXPECTED = 64,    /* told of ahead, or a batch if that is more */
   SHORT_ROW_BYTES = 1024 /* of rows up to this length a whole batch is fetched ahead */
 };
 
@@ -92,12 +93,24 @@ static void shuffle(struct trainer *trainer) {
   trainer->order_epoch = trainer->position.epoch;
 }
 
+/* Of the epoch's order, from `first` on: a batch of `count` rows is about to be gathered, and as far ahead as rows are told of, it was told
+ * already. */
+static void expect_rows(const struct trainer *trainer, size_t first, size_t count) {
+  const struct train_data *data = &trainer->data;
+  if (data->expect_rows == NULL) return;
+  const size_t ahead = trainer->batch_size < ROWS_EXPECTED ? ROWS_EXPECTED : trainer->batch_size;
+  const size_t begin = first == 0 ? count : first + ahead, wanted = first + ahead + count;
+  const size_t end = wanted < data->train.count ? wanted : data->train.count;
+  if (begin < end) data->expect_rows(data->expect_context, &trainer->train_x, trainer->order + begin, end - begin);
+}
+
 size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
   const struct train_rows *rows = &trainer->data.train;
   if (trainer->order_epoch != trainer->position.epoch) shuffle(trainer);
   const struct row_reader *reader = &trainer->train_x;
   const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->step_rows + index * trainer->batch_size;
   const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
+  expect_rows(trainer, first, count);
   const size_t ahead = reader->bytes <= SHORT_ROW_BYTES ? trainer->batch_size : ROWS_AHEAD;
   for (size_t i = 0; i < count; i++) {
     const size_t row = trainer->order[first + i];

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "server/data/read_ahead.h"
 #include "server/jobs/jobs.h"
 #include "server/jobs/team.h"
 #include "server/jobs/threads.h"
@@ -86,6 +87,7 @@ struct run {
   bool has_spec, has_network_spec, has_plan, has_prepared;
   struct data_plan plan;
   struct prepared prepared;
+  struct read_ahead read_ahead; /* in them, if they are mapped */
   struct network *network;
   struct trainer *trainer;
   double *target_scale;
