@@ -154,7 +154,7 @@ enum error_code datasets_post(struct api *api, const struct request *request, st
   code = once_init(&once, request, row.sha256, error);
   if (code == ERROR_NONE) code = once_run(api, &once, insert_dataset, &insertion, response, error);
   /* Refused, answered from an earlier time, or rolled back: nothing refers to the file. */
-  if (code != ERROR_NONE || !insertion.is_inserted) import_remove_file(store_get_data_dir(api->store), &row);
+  if (code != ERROR_NONE || !insertion.is_inserted) import_remove_files(store_get_data_dir(api->store), &row);
   dataset_row_deinit(&row);
   return code;
 }
@@ -216,12 +216,13 @@ static const char *get_kind_name(const void *context, size_t index) {
 
 /* Why a column can't be of a kind; NULL if it can. */
 static const char *find_obstacle(const struct dataset_column *column, enum column_kind kind) {
+  if (column->rank > 0) return kind == column->kind ? NULL : "holds arrays of its own file; its kind can't be changed";
   if (kind == COLUMN_NUMERIC && !column->can_be_numeric)
     return "can't be numeric: it has values that are not numbers; categorical or text would do";
   if (kind == COLUMN_CATEGORICAL && !column->has_categories) return "can't be categorical: it has too many distinct values; text would do";
   if (kind == COLUMN_DATETIME && column->datetime_form == 0)
     return "can't be datetime: not all of its values are dates (2024-03-01, 2024-03-01T13:45:10Z), or nothing tells day from month";
-  if (kind == COLUMN_IMAGE) return "can't be an image: the file is a table";
+  if (kind == COLUMN_IMAGE) return "can't be an image: it is a column of a table; upload images as IDX, NPY or ZIP";
   return NULL;
 }
 
@@ -323,6 +324,7 @@ enum error_code datasets_patch(struct api *api, const struct request *request, s
 
 struct preview {
   const struct dataset_row *dataset;
+  struct tensor_file tensors;
   json_t *rows;
   size_t bytes;
   uint64_t count;
@@ -330,12 +332,18 @@ struct preview {
 
 static enum error_code add_preview_row(void *context, uint64_t index, const char *const *cells, struct error *error) {
   struct preview *preview = context;
-  (void)index;
   if (preview->bytes > PREVIEW_BYTES_MAX) return ERROR_NONE;
   json_t *row = json_array();
   for (size_t i = 0; i < preview->dataset->column_count; i++) {
-    preview->bytes += strlen(cells[i]) + 4;
-    json_append(&row, dataset_cell_to_json(&preview->dataset->columns[i], cells[i]));
+    const struct dataset_column *column = &preview->dataset->columns[i];
+    if (column->rank > 0) {
+      preview->bytes += 4 * dataset_column_count_elements(column);
+      json_append(&row,
+                  dataset_tensor_to_json(column, tensor_file_get(&preview->tensors, tensor_file_get_offset(preview->dataset, i), index)));
+    } else {
+      preview->bytes += strlen(cells[i]) + 4;
+      json_append(&row, dataset_cell_to_json(column, cells[i]));
+    }
   }
   preview->count++;
   return json_append(&preview->rows, row) ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
@@ -352,7 +360,10 @@ enum error_code datasets_get_rows(struct api *api, const struct request *request
   if (offset > row.rows) offset = row.rows;
   if (limit > row.rows - offset) limit = row.rows - offset;
   struct preview preview = {.dataset = &row, .rows = json_array()};
-  if (limit > 0) code = dataset_read_rows(store_get_data_dir(api->store), &row, offset, limit, add_preview_row, &preview, error);
+  const char *data_dir = store_get_data_dir(api->store);
+  code = tensor_file_open(data_dir, &row, &preview.tensors, error);
+  if (code == ERROR_NONE && limit > 0) code = dataset_read_rows(data_dir, &row, offset, limit, add_preview_row, &preview, error);
+  tensor_file_close(&preview.tensors);
   json_t *names = json_array();
   for (size_t i = 0; i < row.column_count; i++) json_append(&names, json_string(row.columns[i].name));
   json_t *json = json_pack("{s:o, s:o, s:I, s:I}", "columns", names, "rows", preview.rows, "offset", (json_int_t)offset, "total",

@@ -64,7 +64,10 @@ static const struct {
      "\"max\":{\"type\":[\"number\",\"string\",\"null\"]},\"mean\":{\"type\":[\"number\",\"string\",\"null\"]},"
      "\"std\":{\"type\":[\"number\",\"null\"],\"description\":\"of dates in "
      "seconds\"},\"categories\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
-     "\"category_counts\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\"}}}}},"
+     "\"category_counts\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\"}},"
+     "\"shape\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"description\":\"of a column of arrays; an image is [channels, "
+     "height, width]\"},\"element\":{\"enum\":[\"uint8\",\"float32\"]}}}},"
+     "\"part_column\":{\"type\":[\"string\",\"null\"],\"description\":\"made at upload of several parts: train or test for each row\"},"
      "\"bad_row_count\":{\"type\":\"integer\",\"description\":\"in lists, in place of bad_rows\"},"
      "\"bad_rows\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"first\":{\"type\":\"array\",\"items\":{"
      "\"type\":\"object\",\"properties\":{\"line\":{\"type\":\"integer\"},\"reason\":{\"type\":\"string\"}}}}}},"
@@ -76,7 +79,8 @@ static const struct {
      "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\"]}}}}]}}}"},
     {"DatasetRows",
      "{\"type\":\"object\",\"properties\":{\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"rows\":{\"type\":\"array\","
-     "\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"string\",\"null\"]}}},\"offset\":{\"type\":\"integer\"},"
+     "\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"string\",\"array\",\"object\",\"null\"]}}},\"offset\":{\"type\":"
+     "\"integer\"},"
      "\"total\":{\"type\":\"integer\"}}}"},
     {"Job",
      "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},\"state\":{\"enum\":[\"queued\","

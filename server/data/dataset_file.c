@@ -106,8 +106,13 @@ enum error_code dataset_read_rows(const char *data_dir, const struct dataset_row
   return code;
 }
 
-void import_remove_file(const char *data_dir, const struct dataset_row *row) {
+static void remove_file(const char *data_dir, const char *file) {
   char path[PATH_BYTES];
-  int length = snprintf(path, sizeof path, "%s/datasets/%s", data_dir, row->file);
+  int length = snprintf(path, sizeof path, "%s/datasets/%s", data_dir, file);
   if (length > 0 && (size_t)length < sizeof path) unlink(path);
+}
+
+void import_remove_files(const char *data_dir, const struct dataset_row *row) {
+  remove_file(data_dir, row->file);
+  if (row->tensor_file[0] != '\0') remove_file(data_dir, row->tensor_file);
 }

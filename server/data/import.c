@@ -22,6 +22,7 @@
 #include "server/data/column_stats.h"
 #include "server/data/csv.h"
 #include "server/data/header.h"
+#include "server/data/import_private.h"
 
 enum { SNIFF_BYTES = 1 << 16, PENDING_BYTES = 1 << 16, FIRST_STRIDE = 64, REASON_BYTES = 160 };
 
@@ -31,7 +32,10 @@ struct import {
   int folder, fd;
   struct sha256_ctx sha256;
   uint64_t bytes;
-  char *pending; /* bytes on their way to the file; while sniffing, all of the file so far */
+  struct import_source source;   /* of a table that was made; else unused */
+  struct tensor_writer *tensors; /* NULL: none */
+  size_t part_column;            /* or SIZE_MAX */
+  char *pending;                 /* bytes on their way to the file; while sniffing, all of the file so far */
   size_t pending_bytes;
   struct csv_parser *parser; /* NULL while sniffing */
 
@@ -48,8 +52,7 @@ struct import {
   uint64_t *index; /* [IMPORT_INDEX_ENTRIES] */
 };
 
-/* errno as what it means for the client. */
-static enum error_code set_io_error(struct error *error, const char *doing) {
+enum error_code import_set_io_error(struct error *error, const char *doing) {
   int reason = errno;
   if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG) {
     return error_set(error, ERROR_DISK_FULL, "no space left to store the dataset; nothing was kept");
@@ -61,14 +64,14 @@ static enum error_code open_part(struct import *import, const char *data_dir, st
   char path[4096];
   int length = snprintf(path, sizeof path, "%s/datasets", data_dir);
   if (length < 0 || (size_t)length >= sizeof path) return error_set(error, ERROR_INTERNAL, "the data directory's name is too long");
-  if (mkdir(path, 0700) != 0 && errno != EEXIST) return set_io_error(error, "making the folder of");
+  if (mkdir(path, 0700) != 0 && errno != EEXIST) return import_set_io_error(error, "making the folder of");
   import->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (import->folder < 0) return set_io_error(error, "opening the folder of");
+  if (import->folder < 0) return import_set_io_error(error, "opening the folder of");
   store_make_id("ds", import->id);
   snprintf(import->part, sizeof import->part, ".%s.part", import->id);
   snprintf(import->file, sizeof import->file, "%s.csv", import->id);
   import->fd = openat(import->folder, import->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  return import->fd >= 0 ? ERROR_NONE : set_io_error(error, "creating");
+  return import->fd >= 0 ? ERROR_NONE : import_set_io_error(error, "creating");
 }
 
 enum error_code import_begin(const char *data_dir, const struct import_options *options, struct import **out_import, struct error *error) {
@@ -76,6 +79,7 @@ enum error_code import_begin(const char *data_dir, const struct import_options *
   if (import == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an import");
   import->options = *options;
   import->folder = import->fd = -1;
+  import->part_column = SIZE_MAX;
   import->budget.bytes_left = IMPORT_CATEGORY_BYTES_TOTAL;
   if (getrandom(&import->budget.seed, sizeof import->budget.seed, 0) < 0) import->budget.seed = (uint64_t)(uintptr_t)import;
   import->index_stride = FIRST_STRIDE;
@@ -94,6 +98,7 @@ enum error_code import_begin(const char *data_dir, const struct import_options *
 }
 
 static void import_destroy(struct import *import) {
+  tensor_writer_destroy(import->tensors);
   if (import->fd >= 0) close(import->fd);
   if (import->folder >= 0) close(import->folder);
   csv_parser_destroy(import->parser);
@@ -168,11 +173,11 @@ static enum error_code take_row(void *context, const struct csv_row *row, struct
   return ERROR_NONE;
 }
 
-static enum error_code write_file(struct import *import, const char *bytes, size_t count, struct error *error) {
+enum error_code import_write_file(int fd, const char *bytes, size_t count, struct error *error) {
   while (count > 0) {
-    ssize_t written = write(import->fd, bytes, count);
+    ssize_t written = write(fd, bytes, count);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return set_io_error(error, "writing");
+    if (written < 0) return import_set_io_error(error, "writing");
     bytes += written;
     count -= (size_t)written;
   }
@@ -190,7 +195,7 @@ static enum error_code start_reading(struct import *import, struct error *error)
   if (import->options.header < 0) import->options.header = header_find(bytes, count, import->options.delimiter);
   enum error_code code = csv_parser_create(import->options.delimiter, take_row, import, &import->parser, error);
   if (code == ERROR_NONE) code = csv_parser_feed(import->parser, bytes, count, error);
-  if (code == ERROR_NONE) code = write_file(import, bytes, count, error);
+  if (code == ERROR_NONE) code = import_write_file(import->fd, bytes, count, error);
   import->pending_bytes = 0;
   return code;
 }
@@ -198,11 +203,11 @@ static enum error_code start_reading(struct import *import, struct error *error)
 /* Small portions are gathered, so that they don't each cost a system call. */
 static enum error_code write_gathered(struct import *import, const char *bytes, size_t count, struct error *error) {
   if (import->pending_bytes + count > PENDING_BYTES) {
-    enum error_code code = write_file(import, import->pending, import->pending_bytes, error);
+    enum error_code code = import_write_file(import->fd, import->pending, import->pending_bytes, error);
     if (code != ERROR_NONE) return code;
     import->pending_bytes = 0;
   }
-  if (count >= PENDING_BYTES) return write_file(import, bytes, count, error);
+  if (count >= PENDING_BYTES) return import_write_file(import->fd, bytes, count, error);
   memcpy(import->pending + import->pending_bytes, bytes, count);
   import->pending_bytes += count;
   return ERROR_NONE;
@@ -210,7 +215,7 @@ static enum error_code write_gathered(struct import *import, const char *bytes, 
 
 enum error_code import_write(struct import *import, const void *bytes, size_t byte_count, struct error *error) {
   const char *at = bytes;
-  sha256_update(&import->sha256, byte_count, bytes);
+  if (!import->options.is_made) sha256_update(&import->sha256, byte_count, bytes);
   import->bytes += byte_count;
   if (import->parser == NULL) {
     size_t taken = SNIFF_BYTES - import->pending_bytes < byte_count ? SNIFF_BYTES - import->pending_bytes : byte_count;
@@ -227,7 +232,21 @@ enum error_code import_write(struct import *import, const void *bytes, size_t by
   return code != ERROR_NONE ? code : csv_parser_feed(import->parser, at, byte_count, error);
 }
 
+enum error_code import_set_tensors(struct import *import, const struct tensor_column *columns, size_t count, struct error *error) {
+  return tensor_writer_create(import->folder, import->id, columns, count, &import->tensors, error);
+}
+
+enum error_code import_add_records(struct import *import, const void *records, size_t count, struct error *error) {
+  return tensor_writer_add(import->tensors, records, count, error);
+}
+
+void import_set_part_column(struct import *import, size_t column) { import->part_column = column; }
+void import_set_source(struct import *import, const struct import_source *source) { import->source = *source; }
+
 static enum error_code check_rows(const struct import *import, struct error *error) {
+  if (import->options.is_made && (import->bad_row_count > 0 || import->source.sha256[0] == '\0' ||
+                                  (import->tensors != NULL && tensor_writer_get_count(import->tensors) != import->rows)))
+    return error_set(error, ERROR_INTERNAL, "a table was made that can't be read");
   if (import->rows > 0) return ERROR_NONE;
   if (import->bytes == 0) return error_set(error, ERROR_INVALID, "the file is empty; it needs a row of names and at least one row of data");
   if (import->bad_row_count == 0) {
@@ -242,17 +261,27 @@ static enum error_code read_rest(struct import *import, struct error *error) {
   enum error_code code = import->parser == NULL ? start_reading(import, error) : ERROR_NONE;
   if (code == ERROR_NONE) code = csv_parser_finish(import->parser, error);
   if (code == ERROR_NONE) code = check_rows(import, error);
-  return code != ERROR_NONE ? code : write_file(import, import->pending, import->pending_bytes, error);
+  return code != ERROR_NONE ? code : import_write_file(import->fd, import->pending, import->pending_bytes, error);
+}
+
+static void fill_source(struct import *import, struct dataset_row *row) {
+  row->table_bytes = import->bytes;
+  if (import->options.is_made) {
+    row->bytes = import->source.bytes;
+    memcpy(row->sha256, import->source.sha256, sizeof row->sha256);
+    return;
+  }
+  uint8_t digest[SHA256_DIGEST_SIZE];
+  sha256_digest(&import->sha256, sizeof digest, digest);
+  for (size_t i = 0; i < sizeof digest; i++) snprintf(row->sha256 + 2 * i, 3, "%02x", digest[i]);
+  row->bytes = import->bytes;
 }
 
 /* The row takes over what the import has gathered. */
 static enum error_code fill_row(struct import *import, struct dataset_row *row, struct error *error) {
   memcpy(row->id, import->id, sizeof row->id);
   memcpy(row->file, import->file, sizeof row->file);
-  uint8_t digest[SHA256_DIGEST_SIZE];
-  sha256_digest(&import->sha256, sizeof digest, digest);
-  for (size_t i = 0; i < sizeof digest; i++) snprintf(row->sha256 + 2 * i, 3, "%02x", digest[i]);
-  row->bytes = import->bytes;
+  fill_source(import, row);
   row->rows = import->rows;
   row->delimiter = import->options.delimiter;
   row->has_header = import->options.header == 1;
@@ -276,16 +305,25 @@ static enum error_code fill_row(struct import *import, struct dataset_row *row, 
     import->names[i] = NULL;
     code = column_stats_finish(&import->columns[i], &import->budget, &row->columns[i], error);
   }
+  if (import->part_column < row->column_count) row->columns[import->part_column].says_part = true;
+  if (import->tensors != NULL) tensor_writer_describe(import->tensors, row);
   return code;
 }
 
-/* Temporary name → data on disk → final name → name on disk. */
-static enum error_code make_durable(struct import *import, struct error *error) {
-  if (fdatasync(import->fd) != 0) return set_io_error(error, "writing");
-  if (renameat(import->folder, import->part, import->folder, import->file) != 0) return set_io_error(error, "renaming");
+/* Temporary name → data on disk → final name → name on disk. The table comes last; if it doesn't, the tensors go again. */
+static enum error_code make_table_durable(struct import *import, struct error *error) {
+  if (fdatasync(import->fd) != 0) return import_set_io_error(error, "writing");
+  if (renameat(import->folder, import->part, import->folder, import->file) != 0) return import_set_io_error(error, "renaming");
   if (fsync(import->folder) == 0) return ERROR_NONE;
-  enum error_code code = set_io_error(error, "writing the folder of");
+  enum error_code code = import_set_io_error(error, "writing the folder of");
   unlinkat(import->folder, import->file, 0);
+  return code;
+}
+
+static enum error_code make_durable(struct import *import, struct error *error) {
+  enum error_code code = import->tensors != NULL ? tensor_writer_make_durable(import->tensors, error) : ERROR_NONE;
+  if (code == ERROR_NONE) code = make_table_durable(import, error);
+  if (code != ERROR_NONE && import->tensors != NULL) tensor_writer_unlink(import->tensors);
   return code;
 }
 

@@ -28,7 +28,7 @@ void row_cache_deinit(struct row_cache *cache) {
 size_t row_cache_measure(const struct dataset_row *dataset) {
   uint64_t bytes;
   if (__builtin_mul_overflow(dataset->rows * sizeof(uint32_t), dataset->column_count, &bytes) ||
-      __builtin_add_overflow(bytes, dataset->bytes + dataset->column_count * sizeof(char *), &bytes))
+      __builtin_add_overflow(bytes, dataset->table_bytes + dataset->column_count * sizeof(char *), &bytes))
     return 0;
   return bytes > KEPT_BYTES_MAX ? 0 : (size_t)bytes;
 }
@@ -37,7 +37,7 @@ size_t row_cache_measure(const struct dataset_row *dataset) {
 static void reserve(struct row_cache *cache) {
   const struct dataset_row *dataset = cache->dataset;
   if (row_cache_measure(dataset) == 0) return;
-  cache->text = malloc((size_t)dataset->bytes + 1);
+  cache->text = malloc((size_t)dataset->table_bytes + 1);
   cache->positions = malloc((size_t)dataset->rows * dataset->column_count * sizeof *cache->positions + 1);
   cache->cells = calloc(dataset->column_count + 1, sizeof *cache->cells);
   if (cache->text == NULL || cache->positions == NULL || cache->cells == NULL) row_cache_deinit(cache);
@@ -48,7 +48,7 @@ static bool keep_row(struct row_cache *cache, const char *const *cells) {
   const size_t column_count = cache->dataset->column_count;
   const char *last = cells[column_count - 1];
   const size_t bytes = (size_t)(last - cells[0]) + strlen(last) + 1;
-  if (cache->row_count == cache->dataset->rows || bytes > cache->dataset->bytes + 1 - cache->text_bytes) return false;
+  if (cache->row_count == cache->dataset->rows || bytes > cache->dataset->table_bytes + 1 - cache->text_bytes) return false;
   uint32_t *positions = cache->positions + cache->row_count++ * column_count;
   for (size_t i = 0; i < column_count; i++) positions[i] = (uint32_t)(cache->text_bytes + (size_t)(cells[i] - cells[0]));
   memcpy(cache->text + cache->text_bytes, cells[0], bytes);

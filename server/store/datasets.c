@@ -9,8 +9,17 @@
 #include "server/store/private.h"
 
 const char *const column_kind_names[6] = {"numeric", "categorical", "text", "image", "datetime", NULL};
+const char *const tensor_element_names[3] = {"uint8", "float32", NULL};
 
-#define DATASET_COLUMNS "id, name, file, sha256, bytes, rows, delimiter, has_header, bad_row_count, index_stride, created_ms"
+#define DATASET_COLUMNS                                                                                                                    \
+  "id, name, file, sha256, bytes, rows, delimiter, has_header, bad_row_count, index_stride, created_ms, tensor_file, record_bytes,"        \
+  " table_bytes"
+
+size_t dataset_column_count_elements(const struct dataset_column *column) {
+  size_t count = column->rank > 0;
+  for (size_t i = 0; i < column->rank; i++) count *= column->sizes[i];
+  return count;
+}
 
 static void column_deinit(struct dataset_column *column) {
   free(column->name);
@@ -42,7 +51,9 @@ static enum error_code insert_head(struct connection *connection, const struct d
   if (!index) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the row index");
   struct query query;
   query_start(&query, connection,
-              "INSERT INTO datasets (" DATASET_COLUMNS ", row_index) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", error);
+              "INSERT INTO datasets (" DATASET_COLUMNS ", row_index) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+              " ?14, ?15)",
+              error);
   query_bind_text(&query, row->id);
   query_bind_text(&query, row->name);
   query_bind_text(&query, row->file);
@@ -54,6 +65,9 @@ static enum error_code insert_head(struct connection *connection, const struct d
   query_bind_uint(&query, row->bad_row_count);
   query_bind_uint(&query, row->index_stride);
   query_bind_int(&query, row->created_ms);
+  query_bind_text(&query, row->tensor_file);
+  query_bind_uint(&query, row->record_bytes);
+  query_bind_uint(&query, row->table_bytes);
   query_bind_bytes(&query, index, row->index_count * 8);
   enum error_code code = query_run(&query);
   *out_number = sqlite3_last_insert_rowid(connection->db);
@@ -83,7 +97,8 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   struct query query;
   query_start(&query, connection,
               "INSERT INTO dataset_columns (dataset, position, name, kind, can_be_numeric, is_integral, missing, min, max, mean, std,"
-              " has_categories, datetime_form) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+              " has_categories, datetime_form, rank, size_0, size_1, size_2, element, says_part)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
               error);
   query_bind_int(&query, dataset);
   query_bind_uint(&query, position);
@@ -98,6 +113,10 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   query_bind_real(&query, column->std);
   query_bind_int(&query, column->has_categories);
   query_bind_int(&query, column->datetime_form);
+  query_bind_uint(&query, column->rank);
+  for (size_t i = 0; i < COLUMN_RANK_MAX; i++) query_bind_uint(&query, column->sizes[i]);
+  query_bind_int(&query, column->element);
+  query_bind_int(&query, column->says_part);
   enum error_code code = query_run(&query);
   return code == ERROR_NONE ? insert_categories(connection, dataset, position, column, error) : code;
 }
@@ -158,6 +177,9 @@ static void read_head(struct query *query, struct dataset_row *row) {
   row->bad_row_count = query_get_uint(query);
   row->index_stride = query_get_uint(query);
   row->created_ms = query_get_int(query);
+  query_get_text(query, row->tensor_file, sizeof row->tensor_file);
+  row->record_bytes = query_get_uint(query);
+  row->table_bytes = query_get_uint(query);
 }
 
 static void read_index(struct query *query, struct dataset_row *row) {
@@ -186,13 +208,18 @@ static void read_column(struct query *query, struct dataset_column *column) {
   column->std = query_get_real(query);
   column->has_categories = query_get_bool(query);
   column->datetime_form = (int)query_get_int(query);
+  column->rank = (size_t)query_get_uint(query);
+  for (size_t i = 0; i < COLUMN_RANK_MAX; i++) column->sizes[i] = (size_t)query_get_uint(query);
+  column->element = (enum tensor_element)query_get_int(query);
+  column->says_part = query_get_bool(query);
 }
 
 static enum error_code read_columns(struct connection *connection, int64_t dataset, struct dataset_row *row, struct error *error) {
   struct query query;
   query_start(&query, connection,
-              "SELECT name, kind, can_be_numeric, is_integral, missing, min, max, mean, std, has_categories, datetime_form"
-              " FROM dataset_columns WHERE dataset = ?1 ORDER BY position",
+              "SELECT name, kind, can_be_numeric, is_integral, missing, min, max, mean, std, has_categories, datetime_form, rank, size_0, "
+              "size_1, size_2,"
+              " element, says_part FROM dataset_columns WHERE dataset = ?1 ORDER BY position",
               error);
   query_bind_int(&query, dataset);
   while (query_step(&query)) {
@@ -374,13 +401,18 @@ static enum error_code delete_found(struct store *store, struct connection *conn
   enum error_code code = resource_find(connection, &datasets_resource, id_or_name, &number, error);
   if (code == ERROR_NONE) code = check_unused(connection, number, "deleted", error);
   if (code != ERROR_NONE) return code;
-  char file[sizeof(((struct dataset_row *)0)->file)] = "";
+  struct dataset_row row = {0};
   struct query query;
-  query_start(&query, connection, "DELETE FROM datasets WHERE number = ?1 RETURNING file", error);
+  query_start(&query, connection, "DELETE FROM datasets WHERE number = ?1 RETURNING file, tensor_file", error);
   query_bind_int(&query, number);
-  while (query_step(&query)) query_get_text(&query, file, sizeof file);
+  while (query_step(&query)) {
+    query_get_text(&query, row.file, sizeof row.file);
+    query_get_text(&query, row.tensor_file, sizeof row.tensor_file);
+  }
   code = query_finish(&query);
-  return code == ERROR_NONE ? leftovers_add(store, connection, LEFTOVER_FILE, 0, file, error) : code;
+  if (code == ERROR_NONE) code = leftovers_add(store, connection, LEFTOVER_FILE, 0, row.file, error);
+  if (code == ERROR_NONE && row.tensor_file[0] != '\0') code = leftovers_add(store, connection, LEFTOVER_FILE, 0, row.tensor_file, error);
+  return code;
 }
 
 enum error_code datasets_delete(struct store *store, const char *id_or_name, struct error *error) {

@@ -14,18 +14,32 @@ struct category {
   uint64_t count;
 };
 
+/* What a tensor is made of. Stored as numbers: new ones go to the end. */
+enum tensor_element { ELEMENT_UINT8, ELEMENT_FLOAT32 };
+extern const char *const tensor_element_names[3]; /* "uint8", "float32", NULL */
+enum { COLUMN_RANK_MAX = 3 };
+
 struct dataset_column {
   char *name;
   enum column_kind kind; /* inferred, or corrected by PATCH */
   bool can_be_numeric;   /* every present value is a finite number */
   bool is_integral;      /* … and whole */
   uint64_t missing;
-  int datetime_form;          /* every present value is a date, written so: server/data/datetime.h; 0: not */
-  double min, max, mean, std; /* NAN unless can_be_numeric or of dates (seconds since 1970 in UTC); std is the population's */
+  int datetime_form; /* every present value is a date, written so: server/data/datetime.h; 0: not */
+  double min, max, mean,
+      std; /* NAN unless can_be_numeric, of dates (seconds since 1970 in UTC) or of a tensor's elements; std is the population's */
   bool has_categories;
   size_t category_count;
   struct category *categories; /* sorted: by number if can_be_numeric, else by bytes */
+  /* Of a column of tensors (rank > 0), whose values stand in the tensor file and whose cells in the table are "": an image is
+   * [channels, height, width], a sequence [time, features]. */
+  size_t rank;
+  size_t sizes[COLUMN_RANK_MAX];
+  enum tensor_element element;
+  bool says_part; /* made at import of an upload of several parts: train, validation or test for each row */
 };
+/* Elements of one tensor of a column; 0 of a column of the table. */
+size_t dataset_column_count_elements(const struct dataset_column *column);
 
 struct bad_row {
   uint64_t line; /* 1-based line in the file where the row starts */
@@ -37,8 +51,11 @@ struct dataset_row {
   char name[LIMIT_NAME_BYTES + 1];
   char file[STORE_ID_BYTES + 8]; /* name within <data-dir>/datasets/ */
   char sha256[STORE_SHA256_HEX_BYTES];
-  uint64_t bytes; /* of the file as uploaded */
-  uint64_t rows;  /* good rows */
+  char tensor_file[STORE_ID_BYTES + 12]; /* likewise; "": no column of tensors */
+  uint64_t record_bytes;                 /* of one row in it */
+  uint64_t bytes;                        /* as uploaded (decompressed), of all files together */
+  uint64_t table_bytes;                  /* of `file`, which is the upload itself or was made of it */
+  uint64_t rows;                         /* good rows */
   char delimiter;
   bool has_header;
   uint64_t bad_row_count;
@@ -71,7 +88,7 @@ struct column_change {
 __attribute__((warn_unused_result)) enum error_code datasets_update(struct store *store, const char *id, const char *name,
                                                                     const struct column_change *changes, size_t change_count,
                                                                     struct error *error);
-/* Deletes row and file. ERROR_CONFLICT, naming them, while unfinished jobs use it. */
+/* Deletes row and files. ERROR_CONFLICT, naming them, while unfinished jobs use it. */
 __attribute__((warn_unused_result)) enum error_code datasets_delete(struct store *store, const char *id_or_name, struct error *error);
 
 #endif

@@ -126,7 +126,7 @@ static enum error_code find_lost_blobs(struct connection *connection, struct err
 
 static enum error_code dataset_has_file(struct connection *connection, const char *file, bool *out_has, struct error *error) {
   struct query query;
-  query_start(&query, connection, "SELECT 1 FROM datasets WHERE file = ?1", error);
+  query_start(&query, connection, "SELECT 1 FROM datasets WHERE file = ?1 OR (tensor_file = ?1 AND tensor_file <> '')", error);
   query_bind_text(&query, file);
   *out_has = query_step(&query);
   return query_finish(&query);

@@ -192,7 +192,7 @@ static void fuzz_import(int rounds) {
       ck_assert_uint_gt(row.rows, 0);
       ck_assert_int_eq(dataset_read_rows(data_dir, &row, 0, row.rows, count_row, &rows, &error), ERROR_NONE);
       ck_assert_uint_eq(rows, row.rows);
-      import_remove_file(data_dir, &row);
+      import_remove_files(data_dir, &row);
       dataset_row_deinit(&row);
     } else {
       ck_assert_int_eq(code, ERROR_INVALID);

@@ -120,7 +120,7 @@ START_TEST(a_dataset_row_describes_its_file) {
   ck_assert_str_eq(species->categories[2].value, "Gentoo");
   ck_assert_uint_eq(species->categories[2].count, 124);
   ck_assert_uint_eq(data_dir_count_files(data_dir), 1);
-  import_remove_file(data_dir, &row);
+  import_remove_files(data_dir, &row);
   ck_assert_uint_eq(data_dir_count_files(data_dir), 0);
   dataset_row_deinit(&row);
 }
@@ -333,7 +333,7 @@ START_TEST(an_import_that_runs_out_of_memory_says_so_and_leaves_nothing_behind) 
     allocations_fail_after(SIZE_MAX);
     succeeded = code == ERROR_NONE;
     if (succeeded) {
-      import_remove_file(data_dir, &row);
+      import_remove_files(data_dir, &row);
       dataset_row_deinit(&row);
     } else {
       ck_assert_int_eq(code, ERROR_OUT_OF_MEMORY);

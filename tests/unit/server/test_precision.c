@@ -121,7 +121,7 @@ START_TEST(bfloat16_is_as_accurate_as_float32_over_ten_seeds) {
   ck_assert_msg(fabs(mean[1] - mean[0]) <= fmin(noise, POINT), "bfloat16 %.4f, float32 %.4f, two standard errors %.4f", mean[1], mean[0],
                 noise);
   data_settings_free(&settings);
-  import_remove_file(data_dir, &dataset);
+  import_remove_files(data_dir, &dataset);
   dataset_row_deinit(&dataset);
 }
 END_TEST

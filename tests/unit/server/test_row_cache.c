@@ -16,7 +16,7 @@ static struct row_cache cache;
 static void set_up(void) { data_dir = data_dir_create(); }
 static void tear_down(void) {
   row_cache_deinit(&cache);
-  import_remove_file(data_dir, &dataset);
+  import_remove_files(data_dir, &dataset);
   dataset_row_deinit(&dataset);
   data_dir_remove(data_dir);
 }
@@ -58,7 +58,7 @@ START_TEST(every_walk_has_the_same_cells_and_a_small_file_is_read_once) {
   open_text(odd_text);
   ck_assert_int_eq(walk(&first), ERROR_NONE);
   ck_assert_str_eq(first, odd_rows);
-  import_remove_file(data_dir, &dataset);
+  import_remove_files(data_dir, &dataset);
   ck_assert_int_eq(walk(&second), ERROR_NONE);
   ck_assert_str_eq(second, odd_rows);
   free(first);
@@ -93,7 +93,7 @@ START_TEST(a_large_file_is_read_each_time_and_nothing_of_it_is_kept) {
   ck_assert_str_eq(first, second);
   free(first);
   free(second);
-  import_remove_file(data_dir, &dataset);
+  import_remove_files(data_dir, &dataset);
   ck_assert_int_ne(walk(&first), ERROR_NONE);
   free(first);
 }

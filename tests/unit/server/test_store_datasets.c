@@ -21,6 +21,9 @@ static struct dataset_row make_row(const char *name, const char *file) {
   struct dataset_row row = {.sha256 = "abc", .bytes = 1234, .rows = 50, .delimiter = ';', .has_header = true, .index_stride = 20};
   (void)snprintf(row.name, sizeof row.name, "%s", name);
   (void)snprintf(row.file, sizeof row.file, "%s", file);
+  (void)snprintf(row.tensor_file, sizeof row.tensor_file, "%s.tensors", file);
+  row.record_bytes = 12;
+  row.table_bytes = 99;
   row.column_count = 2;
   row.columns = calloc(2, sizeof *row.columns);
   row.columns[0] = (struct dataset_column){.name = strdup("x"), .kind = COLUMN_NUMERIC, .can_be_numeric = true, .missing = 3};
@@ -35,6 +38,11 @@ static struct dataset_row make_row(const char *name, const char *file) {
   row.columns[1].categories = calloc(3, sizeof *row.columns[1].categories);
   for (size_t i = 0; i < 3; i++)
     row.columns[1].categories[i] = (struct category){.value = strdup((char[]){(char)('a' + i), 0}), .count = i};
+  row.columns[0].rank = 2;
+  row.columns[0].sizes[0] = 1;
+  row.columns[0].sizes[1] = 3;
+  row.columns[0].element = ELEMENT_FLOAT32;
+  row.columns[1].says_part = true;
   row.bad_row_count = 7;
   row.bad_rows_kept = 2;
   row.bad_rows = calloc(2, sizeof *row.bad_rows);
@@ -44,7 +52,8 @@ static struct dataset_row make_row(const char *name, const char *file) {
   row.index = calloc(3, sizeof *row.index);
   row.index[1] = 0x123456789a;
   row.index[2] = 0xfffffffffffffffe;
-  store_scene_make_file(&scene, file);
+  store_scene_make_file(&scene, row.file);
+  store_scene_make_file(&scene, row.tensor_file);
   return row;
 }
 
@@ -67,6 +76,10 @@ static void assert_columns_equal(const struct dataset_column *a, const struct da
   ck_assert(isnan(a->std) ? isnan(b->std) : a->std == b->std);
   ck_assert_int_eq(a->has_categories, b->has_categories);
   ck_assert_int_eq(a->datetime_form, b->datetime_form);
+  ck_assert_uint_eq(a->rank, b->rank);
+  ck_assert_mem_eq(a->sizes, b->sizes, sizeof a->sizes);
+  ck_assert_int_eq(a->element, b->element);
+  ck_assert_int_eq(a->says_part, b->says_part);
 }
 
 START_TEST(everything_about_a_dataset_comes_back) {
@@ -77,6 +90,9 @@ START_TEST(everything_about_a_dataset_comes_back) {
   ck_assert_str_eq(found.file, "f.csv");
   ck_assert_str_eq(found.sha256, "abc");
   ck_assert_uint_eq(found.bytes, 1234);
+  ck_assert_str_eq(found.tensor_file, "f.csv.tensors");
+  ck_assert_uint_eq(found.record_bytes, 12);
+  ck_assert_uint_eq(found.table_bytes, 99);
   ck_assert_uint_eq(found.rows, 50);
   ck_assert_int_eq(found.delimiter, ';');
   ck_assert(found.has_header);
@@ -206,6 +222,7 @@ START_TEST(deleted_dataset_leaves_no_row_and_no_file) {
   static const char *const tables[] = {"datasets", "dataset_columns", "dataset_categories", "dataset_bad_rows", "leftovers"};
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) ck_assert_int_eq(store_scene_count(&scene, tables[i]), 0);
   ck_assert(!store_scene_has_file(&scene, "f.csv"));
+  ck_assert(!store_scene_has_file(&scene, "f.csv.tensors"));
   ASSERT_FAILS(&scene, ERROR_NOT_FOUND, "gone", datasets_delete(scene.store, "gone", &scene.error));
 }
 END_TEST
@@ -217,6 +234,7 @@ START_TEST(deletion_that_is_rolled_back_keeps_the_file) {
   ASSERT_OK(&scene, datasets_delete(scene.store, id, &scene.error));
   store_rollback(scene.store);
   ck_assert(store_scene_has_file(&scene, "f.csv"));
+  ck_assert(store_scene_has_file(&scene, "f.csv.tensors"));
   ck_assert_int_eq(store_scene_count(&scene, "datasets"), 1);
 }
 END_TEST
@@ -225,9 +243,12 @@ START_TEST(opening_keeps_files_with_a_row) {
   char id[STORE_ID_BYTES];
   insert("kept", "f.csv", id);
   store_scene_make_file(&scene, "f.csv.tmp");
+  store_scene_make_file(&scene, ".f.tensors.part");
   store_scene_reopen(&scene);
   ck_assert(store_scene_has_file(&scene, "f.csv"));
+  ck_assert(store_scene_has_file(&scene, "f.csv.tensors"));
   ck_assert(!store_scene_has_file(&scene, "f.csv.tmp"));
+  ck_assert(!store_scene_has_file(&scene, ".f.tensors.part"));
 }
 END_TEST
 
