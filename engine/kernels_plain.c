@@ -180,6 +180,14 @@ static inline void prefetch_tile(const float *c, size_t n, size_t rows) {
   }
 }
 
+/* Has a share, `turn` of `turns`, of the rows of a that the next tiles take fetched. */
+static inline void prefetch_rows(const struct product *q, size_t first, size_t k, size_t row, size_t turn, size_t turns) {
+  if (q->a_step != 1) return;
+  const size_t end = smaller(row + TILE_ROWS, q->m);
+  for (size_t i = row + turn; i < end; i += turns)
+    for (size_t p = 0; p < k; p += VECTOR_FLOATS) __builtin_prefetch(q->a + i * q->a_row + first + p);
+}
+
 /* Parts */
 
 static size_t held_width(const struct part *part) { return round_up(part->column_end - part->column_begin, TILE_COLUMNS); }
@@ -195,7 +203,7 @@ static struct place find_place(const struct product *q, const struct part *group
     to.columns = to.columns > VECTOR_FLOATS ? TILE_COLUMNS : VECTOR_FLOATS;
   } else {
     to.c = q->c + row * q->c_row + column;
-    if (q->c_row >= FAR_FLOATS) prefetch_tile(to.c, q->c_row, to.rows);
+    prefetch_tile(to.c, q->c_row, to.rows);
   }
   return to;
 }
@@ -244,6 +252,7 @@ static void multiply_group(const struct product *q, const struct part *group, st
       const struct rows_of_a a = find_a(q, first, k, row, smaller(group->row_end - row, TILE_ROWS), tiles, desk->a);
       for (size_t t = 0; t < tiles; t++) {
         const struct place to = find_place(q, group, first, row, group->column_begin + t * TILE_COLUMNS, desk->held);
+        prefetch_rows(q, first, k, row + TILE_ROWS, t, tiles);
         multiply_tile(k, &a, &b[t], &to);
       }
       if (first + k == q->k && q->bias != NULL && !q->is_swapped) add_bias(q, group, row);

@@ -4,8 +4,6 @@
 
 #include "engine/network.h"
 
-enum { BLOCK_ALIGNMENT = 64 }; /* bytes: each array of a workspace starts on a cache line */
-
 /* Source of an edge that is the network's input, not a layer. */
 #define SOURCE_INPUT SIZE_MAX
 

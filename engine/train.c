@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/algorithms/algorithm.h"
+#include "engine/block.h"
 #include "engine/train_private.h"
 
 static const struct early_stopping *stopping_of(const struct trainer *trainer) { return &trainer->settings->early_stopping; }
@@ -231,13 +232,8 @@ static void lay_out_scratch(struct trainer *trainer) {
   for (size_t i = 0; i < count; i++) trainer->optimizer.scratch[i] = algorithm_scratch(trainer, trainer->scratch_count - count + i);
 }
 
-/* `count` zeros on a cache line, at least one. The pages are touched here, so that training finds them there. */
-static float *allocate_floats(size_t count) {
-  const size_t bytes = padded(count + 1) * sizeof(float);
-  float *floats = aligned_alloc(FLOATS_PER_LINE * sizeof(float), bytes);
-  if (floats != NULL) memset(floats, 0, bytes);
-  return floats;
-}
+/* `count` zeros, at least one. */
+static float *allocate_floats(size_t count) { return block_create(padded(count + 1) * sizeof(float)); }
 
 static enum error_code allocate(struct trainer *trainer, struct error *error) {
   if (!count_block(trainer, &trainer->block_count)) return error_set(error, ERROR_OVER_BUDGET, "the network is too large");

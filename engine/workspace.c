@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/block.h"
 #include "engine/network_private.h"
 
 /* Hands out pieces of a block of floats, each on a cache line; without a block it only counts. */
@@ -96,7 +97,7 @@ enum error_code workspace_create(const struct network *network, size_t batch, bo
   if (code != ERROR_NONE) return code;
   struct workspace *workspace = calloc(1, header_bytes(network));
   size_t block_bytes = bytes - header_bytes(network);
-  float *block = aligned_alloc(BLOCK_ALIGNMENT, block_bytes - block_bytes % BLOCK_ALIGNMENT);
+  float *block = block_create(block_bytes - block_bytes % BLOCK_ALIGNMENT);
   if (workspace == NULL || block == NULL) {
     free(workspace);
     free(block);
@@ -104,7 +105,6 @@ enum error_code workspace_create(const struct network *network, size_t batch, bo
   }
   struct cutter cutter = {.block = block};
   cut_up(network, batch, training, &cutter, workspace);
-  for (size_t i = 0; i < cutter.used; i++) block[i] = 0; /* touched now, so that training finds every page there */
   workspace->batch = batch;
   workspace->training = training;
   workspace->block = block;
