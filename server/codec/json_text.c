@@ -5,7 +5,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { REAL_DIGITS_MIN = 15, REAL_DIGITS_MAX = 17 }; /* any number of 15 digits survives as a double; 17 tell any double */
+enum {
+  QUOTED_BYTES_MAX = 40, /* of a value in a message */
+  REAL_DIGITS_MIN = 15,
+  REAL_DIGITS_MAX = 17
+}; /* any number of 15 digits survives as a double; 17 tell any double */
 
 /* What the scan before parsing keeps: jansson's parser recurses and allocates, this doesn't. */
 struct scan {
@@ -173,4 +177,28 @@ json_t *json_time(int64_t unix_ms) {
   char text[JSON_TIME_BYTES];
   json_format_time(unix_ms, text);
   return json_string(text);
+}
+
+static bool is_flat_array(const json_t *array) {
+  for (size_t i = 0; i < json_array_size(array); i++)
+    if (json_is_object(json_array_get(array, i)) || json_is_array(json_array_get(array, i))) return false;
+  return true;
+}
+
+const char *json_quote(const json_t *value, char out_text[JSON_QUOTE_BYTES]) {
+  const size_t count = json_array_size(value);
+  const bool is_array = json_is_array(value);
+  snprintf(out_text, JSON_QUOTE_BYTES, "%s", value == NULL ? "nothing" : json_object_size(value) == 0 ? "an empty object" : "an object");
+  if (is_array && count == 0) snprintf(out_text, JSON_QUOTE_BYTES, "an empty array");
+  if (is_array && !is_flat_array(value)) snprintf(out_text, JSON_QUOTE_BYTES, "an array of %zu", count);
+  if (value == NULL || json_is_object(value) || (is_array && (count == 0 || !is_flat_array(value)))) return out_text;
+  char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(REAL_DIGITS_MIN));
+  size_t length = dump == NULL ? 0 : strlen(dump);
+  const bool is_cut = length > QUOTED_BYTES_MAX;
+  if (is_cut) length = QUOTED_BYTES_MAX;
+  while (is_cut && length > 0 && ((unsigned char)dump[length] & 0xC0u) == 0x80u) length--;
+  const int used = snprintf(out_text, JSON_QUOTE_BYTES, "%.*s%s", (int)length, dump == NULL ? "" : dump, is_cut ? "…" : "");
+  if (is_cut && is_array) snprintf(out_text + used, JSON_QUOTE_BYTES - (size_t)used, " (%zu entries)", count);
+  free(dump);
+  return out_text;
 }

@@ -13,7 +13,8 @@ enum {
   JSON_DEPTH_MAX = LIMIT_JSON_DEPTH, /* arrays and objects within each other */
   JSON_CONTAINERS_MAX = 65536,       /* arrays and objects in one text */
   JSON_TIME_BYTES = 32,
-  JSON_REAL_BYTES = 32
+  JSON_REAL_BYTES = 32,
+  JSON_QUOTE_BYTES = 96
 };
 
 /* Parses a JSON text: at most JSON_DEPTH_MAX deep and JSON_CONTAINERS_MAX arrays and objects (both found before anything is built), no
@@ -27,6 +28,9 @@ void json_format_real(double number, char out_text[JSON_REAL_BYTES]);
 char *json_write(const json_t *json);
 /* Numbers with nine digits: enough for float32, back and forth. */
 char *json_write_float(const json_t *json);
+
+/* A wrong value for a message: as it was written, cut short; of objects and nested arrays only what they are. Returns out_text. */
+const char *json_quote(const json_t *value, char out_text[JSON_QUOTE_BYTES]);
 
 /* Parses a text that this program has written; JSON null if `text` is NULL. New reference; NULL if it can't be read. */
 json_t *json_read_own(const char *text);

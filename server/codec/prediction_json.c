@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/param.h"
+#include "server/codec/json_text.h"
 #include "server/codec/number_text.h"
 #include "server/codec/settings_json.h"
 #include "server/data/csv.h"
@@ -42,6 +43,7 @@ static void format_number(double number, char text[CELL_NUMBER_BYTES]) {
 
 static void read_cell(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
   struct cell *cell = &cells->cells[index];
+  char given[JSON_QUOTE_BYTES];
   switch (json_typeof(value)) {
   case JSON_NULL: cell->kind = CELL_MISSING; break;
   case JSON_TRUE:
@@ -64,7 +66,7 @@ static void read_cell(struct row_cells *cells, size_t index, const json_t *value
     }
     cell->text = cells->numbers[index];
     break;
-  default: error_add(error, pointer, "must be a number, a string or null");
+  default: error_add(error, pointer, "must be a number, a string or null, not %s", json_quote(value, given));
   }
 }
 
@@ -133,12 +135,13 @@ static void read_array(struct row_cells *cells, const json_t *row, const char *p
 enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row,
                                     const char *pointer, struct error *error) {
   struct error found = {0};
+  char given[JSON_QUOTE_BYTES];
   if (json_is_object(row))
     read_object(cells, preprocessor, row, pointer, &found);
   else if (json_is_array(row))
     read_array(cells, row, pointer, &found);
   else
-    error_add(&found, pointer, "must be an object {\"input\": value, …} or an array of values");
+    error_add(&found, pointer, "must be an object {\"input\": value, …} or an array of values, not %s", json_quote(row, given));
   error_merge(error, &found);
   settle_kinds(cells, preprocessor);
   return found.code;
@@ -158,7 +161,7 @@ enum error_code target_cells_from_json(struct row_cells *cells, const struct pre
                                        const char *pointer, struct error *error) {
   struct error found = {0};
   const size_t count = cells->count;
-  char at[ERROR_POINTER_BYTES];
+  char at[ERROR_POINTER_BYTES], given[JSON_QUOTE_BYTES];
   if (json_is_array(targets) && json_array_size(targets) != count)
     error_add(&found, pointer, "has %zu values, the model has %zu target%s", json_array_size(targets), count, count == 1 ? "" : "s");
   for (size_t i = 0; i < count && found.code == ERROR_NONE && json_is_object(targets); i++) {
@@ -173,7 +176,8 @@ enum error_code target_cells_from_json(struct row_cells *cells, const struct pre
     if (count == 1)
       read_target(cells, preprocessor, 0, targets, pointer, &found);
     else
-      error_add(&found, pointer, "must be an object {\"target\": value, …} or an array of %zu values", count);
+      error_add(&found, pointer, "must be an object {\"target\": value, …} or an array of %zu values, not %s", count,
+                json_quote(targets, given));
   }
   error_merge(error, &found);
   return found.code;

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/codec/json_text.h"
 #include "server/codec/settings_json.h"
 
 enum {
-  GIVEN_BYTES_MAX = 40,       /* of a wrong value, in a message */
   NAMES_MAX = 16384,          /* entries of a NAMES field: as many as a dataset has columns */
   NAME_ITEM_BYTES_MAX = 1024, /* bytes of each: columns of data may have longer names than layers */
   KEYS_MAX = 128              /* parameters on one level, inline ones included */
@@ -97,32 +97,25 @@ static void describe(const struct param *param, struct text *text) {
   if (has_flag(param, PARAM_OPTIONAL)) text_add(text, " or null");
 }
 
-/* The wrong value as it was written, cut short; containers by their kind only. */
-static void describe_given(const json_t *value, struct text *text) {
-  if (json_is_object(value) || json_is_array(value)) {
-    bool is_empty = json_object_size(value) + json_array_size(value) == 0;
-    text_add(text, "an %s%s", is_empty ? "empty " : "", json_is_object(value) ? "object" : "array");
-    return;
-  }
-  char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-  if (dump == NULL) return;
-  size_t length = strlen(dump);
-  if (length > GIVEN_BYTES_MAX) {
-    length = GIVEN_BYTES_MAX;
-    while (length > 0 && ((unsigned char)dump[length] & 0xC0u) == 0x80u) length--;
-    text_add(text, "%.*s…", (int)length, dump);
-  } else {
-    text_add(text, "%s", dump);
-  }
-  free(dump);
-}
-
 /* "must be an integer from 1 to 1048576, not "lots"" */
 static void reject(const json_t *value, const struct param *param, const char *pointer, struct error *error) {
-  struct text right = {.length = 0}, given = {.length = 0};
+  struct text right = {.length = 0};
+  char given[JSON_QUOTE_BYTES];
   describe(param, &right);
-  describe_given(value, &given);
-  (void)error_add(error, pointer, "must be %s, not %s", right.bytes, given.bytes);
+  (void)error_add(error, pointer, "must be %s, not %s", right.bytes, json_quote(value, given));
+}
+
+/* The same of one entry of an array, at "/shape/1"; `right` says what an entry must be. */
+static void reject_entry(const json_t *array, size_t index, const char *right, const char *pointer, struct error *error) {
+  char entry_pointer[ERROR_POINTER_BYTES], given[JSON_QUOTE_BYTES];
+  error_pointer(entry_pointer, pointer, "%zu", index);
+  (void)error_add(error, entry_pointer, "must be %s, not %s", right, json_quote(json_array_get(array, index), given));
+}
+
+static void reject_whole_entry(const json_t *array, size_t index, double min, double max, const char *pointer, struct error *error) {
+  struct text right = {.length = 0};
+  text_add(&right, "an integer from %.0f to %.0f", min, max);
+  reject_entry(array, index, right.bytes, pointer, error);
 }
 
 /* Single values */
@@ -200,23 +193,27 @@ static bool read_boolean(const json_t *value, bool *field) {
   return json_is_boolean(value);
 }
 
-static bool read_shape(const json_t *value, const struct param *param, struct shape *field) {
+static bool read_shape(const json_t *value, const struct param *param, const char *pointer, struct shape *field, struct error *error) {
   struct shape shape = {.rank = json_array_size(value)};
   if (json_is_null(value) && has_flag(param, PARAM_OPTIONAL)) {
     *field = shape;
     return true;
   }
   if (!json_is_array(value) || shape.rank > LIMIT_RANK || (shape.rank == 0 && has_flag(param, PARAM_REQUIRED))) return false;
+  bool is_right = true;
   for (size_t i = 0; i < shape.rank; i++) {
-    int64_t size;
-    if (!read_whole(json_array_get(value, i), 1, shape_size_max(param), &size)) return false;
+    int64_t size = 1;
+    if (!read_whole(json_array_get(value, i), 1, shape_size_max(param), &size)) {
+      reject_whole_entry(value, i, 1, shape_size_max(param), pointer, error);
+      is_right = false;
+    }
     shape.sizes[i] = (size_t)size;
   }
-  *field = shape;
+  if (is_right) *field = shape;
   return true;
 }
 
-static bool read_sizes(const json_t *value, const struct param *param, struct axis_sizes *field) {
+static bool read_sizes(const json_t *value, const struct param *param, const char *pointer, struct axis_sizes *field, struct error *error) {
   struct axis_sizes sizes = {.word = -1, .count = json_is_array(value) ? json_array_size(value) : 1};
   bool is_none = has_flag(param, PARAM_OPTIONAL) && json_is_null(value);
   for (int i = 0; param->choices != NULL && param->choices[i] != NULL; i++)
@@ -226,10 +223,15 @@ static bool read_sizes(const json_t *value, const struct param *param, struct ax
     *field = sizes;
     return true;
   }
+  if (!json_is_array(value) && !read_whole(value, param->min, param->max, &sizes.values[0])) return false;
   if (json_is_array(value) && sizes.count != param->axis_count) return false;
-  for (size_t i = 0; i < sizes.count; i++)
-    if (!read_whole(json_is_array(value) ? json_array_get(value, i) : value, param->min, param->max, &sizes.values[i])) return false;
-  *field = sizes;
+  bool is_right = true;
+  for (size_t i = 0; i < sizes.count && json_is_array(value); i++) {
+    if (read_whole(json_array_get(value, i), param->min, param->max, &sizes.values[i])) continue;
+    reject_whole_entry(value, i, param->min, param->max, pointer, error);
+    is_right = false;
+  }
+  if (is_right) *field = sizes;
   return true;
 }
 
@@ -253,13 +255,10 @@ static void read_numbers(const json_t *value, const struct param *param, const c
     }
   }
   for (size_t i = 0; i < numbers.count; i++) {
-    char item_pointer[ERROR_POINTER_BYTES];
     if (read_number(json_array_get(value, i), param, &numbers.values[i])) continue;
-    struct text right = {.length = 0}, given = {.length = 0};
+    struct text right = {.length = 0};
     describe_number(param, &right);
-    describe_given(json_array_get(value, i), &given);
-    error_pointer(item_pointer, pointer, "%zu", i);
-    (void)error_add(error, item_pointer, "must be %s, not %s", right.bytes, given.bytes);
+    reject_entry(value, i, right.bytes, pointer, error);
   }
   free(field->values);
   *field = numbers;
@@ -281,11 +280,18 @@ static void read_names(const json_t *value, const struct param *param, const cha
   size_t count = is_single ? 1 : json_array_size(value);
   bool is_none = json_is_null(value) && has_flag(param, PARAM_OPTIONAL);
   bool is_fitting = is_none || is_single || (json_is_array(value) && count <= NAMES_MAX && (count > 0 || !has_flag(param, PARAM_REQUIRED)));
-  for (size_t i = 0; i < count && is_fitting; i++) is_fitting = is_name(is_single ? value : json_array_get(value, i));
-  if (!is_fitting) {
+  if (!is_fitting || (is_single && !is_name(value))) {
     reject(value, param, pointer, error);
     return;
   }
+  for (size_t i = 0; i < count && !is_single; i++) {
+    if (is_name(json_array_get(value, i))) continue;
+    struct text right = {.length = 0};
+    text_add(&right, "a string of 1 to %d bytes", NAME_ITEM_BYTES_MAX);
+    reject_entry(value, i, right.bytes, pointer, error);
+    is_fitting = false;
+  }
+  if (!is_fitting) return;
   names_free(field);
   if (count == 0) return;
   field->items = calloc(count, sizeof *field->items);
@@ -312,14 +318,14 @@ static void reject_kind(const char *name, const struct kind_table *kinds, const 
   struct text known = {.length = 0};
   for (size_t i = 0; i < kinds->count; i++) text_add(&known, "%s%s", i == 0 ? "" : ", ", kinds->get(i)->name);
   const char *nearest = kind_table_suggest(kinds, name);
-  struct text given = {.length = 0};
+  char given[JSON_QUOTE_BYTES];
   json_t *value = json_string(name);
-  describe_given(value, &given);
+  json_quote(value, given);
   json_decref(value);
   if (nearest != NULL)
-    (void)error_add(error, pointer, "%s is no %s; did you mean \"%s\"? Known: %s", given.bytes, kinds->sort, nearest, known.bytes);
+    (void)error_add(error, pointer, "%s is no %s; did you mean \"%s\"? Known: %s", given, kinds->sort, nearest, known.bytes);
   else
-    (void)error_add(error, pointer, "%s is no %s. Known: %s", given.bytes, kinds->sort, known.bytes);
+    (void)error_add(error, pointer, "%s is no %s. Known: %s", given, kinds->sort, known.bytes);
 }
 
 static void read_kind(const json_t *value, const struct param *param, const char *pointer, struct spec *field, struct error *error) {
@@ -399,8 +405,8 @@ static void read_field(const json_t *value, const struct param *param, const cha
   case PARAM_NUMBER: is_right = read_number_field(value, param, field); break;
   case PARAM_TEXT: is_right = read_text(value, param, field); break;
   case PARAM_CHOICE: is_right = read_choice(value, param, field); break;
-  case PARAM_SHAPE: is_right = read_shape(value, param, field); break;
-  case PARAM_SIZES: is_right = read_sizes(value, param, field); break;
+  case PARAM_SHAPE: is_right = read_shape(value, param, pointer, field, error); break;
+  case PARAM_SIZES: is_right = read_sizes(value, param, pointer, field, error); break;
   case PARAM_KIND: read_kind(value, param, pointer, field, error); break;
   case PARAM_KINDS: read_kinds(value, param, pointer, field, error); break;
   case PARAM_NUMBERS: read_numbers(value, param, pointer, field, error); break;

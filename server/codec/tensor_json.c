@@ -136,7 +136,8 @@ json_t *tensor_window_to_json(const struct tensor_view *tensor, size_t offset, s
 static void read_number(const json_t *json, const char *pointer, float *out_value, struct error *error) {
   const double number = json_is_number(json) ? json_number_value(json) : (double)NAN;
   *out_value = (float)number;
-  if (!isfinite(*out_value)) error_add(error, pointer, "must be a number that float32 holds");
+  char given[JSON_QUOTE_BYTES];
+  if (!isfinite(*out_value)) error_add(error, pointer, "must be a number that float32 holds, not %s", json_quote(json, given));
 }
 
 static void read_flat(const json_t *json, const char *pointer, float *out_values, struct error *error) {
@@ -155,8 +156,9 @@ static void read_axis(const json_t *json, const struct shape *shape, size_t axis
     return;
   }
   if (!json_is_array(json) || json_array_size(json) != shape->sizes[axis]) {
-    char text[SHAPE_TEXT_BYTES];
-    error_add(error, pointer, "must be an array of %zu, as the shape %s says", shape->sizes[axis], shape_format(shape, text, sizeof text));
+    char text[SHAPE_TEXT_BYTES], given[JSON_QUOTE_BYTES];
+    error_add(error, pointer, "must be an array of %zu, as the shape %s says, not %s", shape->sizes[axis],
+              shape_format(shape, text, sizeof text), json_quote(json, given));
     return;
   }
   for (size_t i = 0; i < shape->sizes[axis]; i++) {
@@ -170,13 +172,13 @@ enum error_code floats_from_json(const json_t *json, const struct shape *shape, 
                                  struct error *error) {
   struct error found = {0};
   const size_t count = shape_size(shape);
-  char text[SHAPE_TEXT_BYTES];
+  char text[SHAPE_TEXT_BYTES], given[JSON_QUOTE_BYTES];
   shape_format(shape, text, sizeof text);
   if (count == 1 && json_is_number(json))
     read_number(json, pointer, out_values, &found);
   else if (!json_is_array(json))
-    error_add(&found, pointer, "must be an array of the shape %s, or of its %zu number%s one behind the other", text, count,
-              count == 1 ? "" : "s");
+    error_add(&found, pointer, "must be an array of the shape %s, or of its %zu number%s one behind the other, not %s", text, count,
+              count == 1 ? "" : "s", json_quote(json, given));
   else if (json_is_array(json_array_get(json, 0)))
     read_axis(json, shape, 0, pointer, &out_values, &found);
   else if (json_array_size(json) != count)
