@@ -56,6 +56,9 @@ bool network_spec_get_tokens(const struct network_spec *spec, size_t *out_count,
 /* Whether a layer takes the network's input and wants it as it is, as tokens or otherwise. */
 bool network_spec_takes_unscaled(const struct network_spec *spec);
 
+/* The value of which padding is full, where a masking layer takes the network's input, as it is or reshaped. False: none does. */
+bool network_spec_get_mask(const struct network_spec *spec, double *out_value);
+
 struct network;
 
 /* Compiles a resolved spec. The network borrows `spec`, which must outlive it. Errors carry pointers such as "/layers/2/inputs/0".

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/layers/kinds.h"
 #include "engine/network_private.h"
 
 static const struct param input_params[] = {
@@ -102,10 +103,27 @@ static bool takes_input_tokens(const struct network_spec *spec, size_t index) {
   return layer_kind_of(&spec->layers.items[index])->takes_tokens && takes_input(spec, index);
 }
 
+static size_t find_layer(const struct network_spec *spec, const char *name) {
+  size_t i = 0;
+  while (i < spec->layers.count && strcmp(layer_common_of(&spec->layers.items[i])->name, name) != 0) i++;
+  return i;
+}
+
+/* Whether the layer takes the network's input, as it is or reshaped. The steps are counted, as names may still go in circles. */
+static bool takes_input_values(const struct network_spec *spec, size_t index) {
+  for (size_t step = 0; step < spec->layers.count && index < spec->layers.count; step++) {
+    if (takes_input(spec, index)) return true;
+    const struct names *inputs = &layer_common_of(&spec->layers.items[index])->inputs;
+    index = inputs->count == 0 ? index - 1 : find_layer(spec, inputs->items[0]);
+    if (index >= spec->layers.count || layer_kind_of(&spec->layers.items[index]) != &layer_reshape) return false;
+  }
+  return false;
+}
+
 bool network_spec_takes_unscaled(const struct network_spec *spec) {
   for (size_t i = 0; i < spec->layers.count; i++) {
     const struct layer_kind *kind = layer_kind_of(&spec->layers.items[i]);
-    if ((kind->takes_tokens || kind->takes_unscaled) && takes_input(spec, i)) return true;
+    if ((kind->takes_tokens && takes_input(spec, i)) || (kind->takes_unscaled && takes_input_values(spec, i))) return true;
   }
   return false;
 }
@@ -134,6 +152,16 @@ bool network_spec_get_tokens(const struct network_spec *spec, size_t *out_count,
     if (padding != PARAM_INTEGER_NONE) *out_padding = padding;
   }
   return *out_count != SIZE_MAX;
+}
+
+bool network_spec_get_mask(const struct network_spec *spec, double *out_value) {
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    const struct spec *layer = &spec->layers.items[i];
+    if (layer_kind_of(layer) != &layer_masking || !takes_input_values(spec, i)) continue;
+    *out_value = layer_masking_get_value(layer);
+    return true;
+  }
+  return false;
 }
 
 /* How many tokens there are is open until a dataset says so. */

@@ -34,4 +34,7 @@
 /* clang-format on */
 LAYER_KINDS(KIND_DECLARE)
 
+/* A masking layer's mask_value. */
+double layer_masking_get_value(const struct spec *spec);
+
 #endif

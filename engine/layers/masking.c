@@ -60,6 +60,8 @@ static void forward64(const struct layer *layer, const struct pass64 *pass) {
         measure_length(layer, NULL, pass->x[0] + sample * size, pass->lengths[0] != NULL ? &pass->lengths[0][sample] : NULL);
 }
 
+double layer_masking_get_value(const struct spec *spec) { return ((const struct masking *)spec->settings)->mask_value; }
+
 const struct layer_kind layer_masking = {
     .kind = {.name = "masking",
              .summary = "leaves out padded steps at the end of sequences",

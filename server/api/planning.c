@@ -10,12 +10,10 @@ static void resolve_encodings(const struct network_spec *network, struct data_se
 
 enum error_code plan_for_network(const struct planning *planning, struct data_settings *data, struct data_plan *out_plan,
                                  struct error *error) {
-  size_t token_count;
-  int64_t padding;
   resolve_encodings(planning->network, data);
   enum error_code code = data_plan_create(planning->dataset, planning->test_dataset, data, planning->seed, out_plan, error);
-  if (code == ERROR_NONE && network_spec_get_tokens(planning->network, &token_count, &padding))
-    code = data_plan_set_tokens(out_plan, planning->dataset, token_count, padding, error);
+  const struct plan_datasets datasets = {planning->dataset, planning->test_dataset};
+  if (code == ERROR_NONE) code = data_plan_follow_network(out_plan, &datasets, planning->network, error);
   if (code != ERROR_NONE) return code;
   const struct preprocessor *layout = &out_plan->layout;
   const bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;

@@ -31,6 +31,11 @@ static json_t *shape_to_json(const struct dataset_column *column) {
   return shape;
 }
 
+static json_t *first_word_to_json(const struct dataset_column *column) {
+  if (column->first_word == NULL) return json_null();
+  return json_pack("{s:I, s:s}", "line", (json_int_t)column->first_word_line, "value", column->first_word);
+}
+
 static json_t *column_to_json(const struct dataset_column *column, bool is_whole) {
   json_t *(*to_json)(double number) = column->datetime_form != 0 ? instant_to_json : json_number;
   json_t *json = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "name", column->name, "kind", column_kind_names[column->kind], "missing",
@@ -44,6 +49,7 @@ static json_t *column_to_json(const struct dataset_column *column, bool is_whole
   bool shows_categories = column->kind == COLUMN_CATEGORICAL && column->has_categories;
   json_t *counts = json_null();
   json_t *values = shows_categories ? categories_to_json(column, &counts) : json_null();
+  json_put(&json, "first_word", first_word_to_json(column));
   json_put(&json, "categories", values);
   json_put(&json, "category_counts", counts);
   return json;

@@ -8,7 +8,7 @@
 
 /* Both directions of one form:
  * {"task", "reconstruction": true for one, "input_width", "output_width", "target_width",
- *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "center", "scale", "fill", "categories", "seen",
+ *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
  *                "datetime": {"order", "has_times", "parts": [those that are used]}}],
  *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
@@ -46,6 +46,7 @@ static json_t *feature_to_json(const struct feature *feature) {
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "name", feature->name, "kind", column_kind_names[feature->kind], "column",
                            (json_int_t)feature->column, "offset", (json_int_t)feature->offset, "width", (json_int_t)feature->width,
                            "has_indicator", (int)feature->has_indicator);
+  if (feature->has_mask) json_put(&json, "mask", json_number(feature->mask));
   if (feature->kind == COLUMN_DATETIME) json_put(&json, "datetime", dates_to_json(&feature->dates));
   if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME) {
     json_put(&json, "center", json_number(feature->center));
@@ -196,6 +197,8 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
   feature->offset = read_size(reader, json, "offset");
   feature->width = read_size(reader, json, "width");
   feature->has_indicator = json_is_true(json_object_get(json, "has_indicator"));
+  feature->has_mask = json_object_get(json, "mask") != NULL;
+  if (feature->has_mask) feature->mask = read_number(reader, json, "mask");
   if (feature->kind == COLUMN_DATETIME) read_dates(reader, json_object_get(json, "datetime"), &feature->dates);
   if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME) {
     feature->center = read_number(reader, json, "center");

@@ -1,12 +1,17 @@
 #include "server/data/column_stats.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-  WORDS_SAMPLE = 10000,   /* cells whose words are counted */
-  CATEGORY_WORDS_MAX = 3, /* on average; longer values are free text … */
+  FIRST_WORD_SHOWN = FIRST_WORD_BYTES - 4, /* and "…" */
+  NUMBERS_MIN = 3,                         /* beside one word; beside several … */
+  NUMBERS_PER_WORD_MIN = 19,               /* … 95 % of the cells */
+  WORDS_SAMPLE = 10000,                    /* cells whose words are counted */
+  CATEGORY_WORDS_MAX = 3,                  /* on average; longer values are free text … */
   FREQUENT_CATEGORIES_MAX = 50,
   FREQUENT_REPEATS_MIN = 10 /* … unless few of them make up the column ("strongly agree with it") */
 };
@@ -36,8 +41,18 @@ static void add_date(struct column_stats *stats, const char *text) {
   for (int i = 0; i < 2; i++) moments_add(&stats->date_moments[i], &reciprocal, datetimes[i].instant);
 }
 
+static void keep_first_word(struct column_stats *stats, const struct csv_cell *cell, uint64_t line) {
+  size_t bytes = cell->bytes;
+  const char *text = csv_trim(cell->text, &bytes);
+  const bool is_cut = bytes > FIRST_WORD_SHOWN;
+  if (is_cut) bytes = FIRST_WORD_SHOWN;
+  while (is_cut && bytes > 0 && ((unsigned char)text[bytes] & 0xC0u) == 0x80u) bytes--; /* between characters */
+  (void)snprintf(stats->first_word, sizeof stats->first_word, "%.*s%s", (int)bytes, text, is_cut ? "…" : "");
+  stats->first_word_line = line;
+}
+
 enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget,
-                                 const struct csv_cell *cell, struct error *error) {
+                                 const struct csv_cell *cell, uint64_t line, struct error *error) {
   const char *text = cell->text;
   if (csv_is_missing(text)) {
     stats->missing++;
@@ -45,11 +60,14 @@ enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *
   }
   stats->present++;
   double number;
-  if (!stats->has_words && csv_parse_number(text, &number)) {
+  const bool is_number = csv_parse_number(text, &number);
+  stats->numbers += is_number;
+  if (!is_number && !stats->has_words) keep_first_word(stats, cell, line);
+  if (!is_number) stats->has_words = true;
+  if (!stats->has_words) {
     moments_add(&stats->moments, reciprocal, number);
     if (number != floor(number) || fabs(number) > largest_whole) stats->has_fractions = true;
   } else {
-    stats->has_words = true;
     add_date(stats, text);
   }
   bool is_counted = stats->has_words && stats->words_cells < WORDS_SAMPLE;
@@ -137,6 +155,21 @@ static enum column_kind infer_kind(const struct column_stats *stats, const struc
   return repeats && is_short ? COLUMN_CATEGORICAL : COLUMN_TEXT;
 }
 
+const char *column_describe_words(const struct dataset_column *column, const char *what, char text[COLUMN_WORDS_BYTES]) {
+  if (column->first_word == NULL)
+    (void)snprintf(text, COLUMN_WORDS_BYTES, "%s", what);
+  else
+    (void)snprintf(text, COLUMN_WORDS_BYTES, "%s (line %" PRIu64 ": \"%s\"; nearly all else is numbers)", what, column->first_word_line,
+                   column->first_word);
+  return text;
+}
+
+/* A column that looks as if it were to be numbers: its first word is probably a slip. */
+static bool is_nearly_numeric(const struct column_stats *stats) {
+  const uint64_t words = stats->present - stats->numbers;
+  return words > 0 && stats->numbers >= NUMBERS_MIN && (words == 1 || stats->numbers / words >= NUMBERS_PER_WORD_MIN);
+}
+
 enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget, struct dataset_column *out_column,
                                     struct error *error) {
   const struct moments *moments = &stats->moments;
@@ -156,7 +189,13 @@ enum error_code column_stats_finish(struct column_stats *stats, struct distinct_
   }
   out_column->has_categories = !stats->distinct.is_dropped;
   enum error_code code = ERROR_NONE;
-  if (stats->distinct.count > 0) code = take_categories(&stats->distinct, out_column->can_be_numeric, out_column, error);
+  if (is_nearly_numeric(stats)) {
+    out_column->first_word_line = stats->first_word_line;
+    out_column->first_word = strdup(stats->first_word);
+    if (out_column->first_word == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the words of a column");
+  }
+  if (code == ERROR_NONE && stats->distinct.count > 0)
+    code = take_categories(&stats->distinct, out_column->can_be_numeric, out_column, error);
   distinct_drop(&stats->distinct, budget);
   out_column->kind = infer_kind(stats, out_column);
   return code;

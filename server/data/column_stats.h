@@ -8,6 +8,11 @@
 #include "server/data/distinct.h"
 #include "server/store/datasets.h"
 
+enum { COLUMN_WORDS_BYTES = 192 };
+/* Why a column is no numbers, for a message: `what`, and the first word if there are few: "holds words (line 17: \"n/b\", nearly all else is
+ * numbers)". Returns `text`. */
+const char *column_describe_words(const struct dataset_column *column, const char *what, char text[COLUMN_WORDS_BYTES]);
+
 /* Mean and variance of a stream (Welford, "Note on a method for calculating corrected sums of squares and products", 1962), taken relative
  * to the first value, so that numbers far from zero (years, times) lose nothing. */
 struct moments {
@@ -38,11 +43,16 @@ static inline double moments_get_mean(const struct moments *moments) { return mo
 /* Standard deviation of the population; 0 for a constant or no value. */
 double moments_get_std(const struct moments *moments);
 
+enum { FIRST_WORD_BYTES = 84 };
+
 /* All zeros: nothing seen yet. */
 struct column_stats {
   uint64_t missing, present;
   uint64_t words; /* of the first WORDS_SAMPLE present cells that are not numbers */
   uint64_t words_cells;
+  uint64_t numbers; /* present cells that are numbers, among words too */
+  uint64_t first_word_line;
+  char first_word[FIRST_WORD_BYTES];
   bool has_words, has_fractions; /* a present cell was no number; a number was not whole */
   struct moments moments;        /* of numbers, until the first word */
   struct datetime_evidence dates;
@@ -52,7 +62,7 @@ struct column_stats {
 
 __attribute__((warn_unused_result)) enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal,
                                                                      struct distinct_budget *budget, const struct csv_cell *cell,
-                                                                     struct error *error);
+                                                                     uint64_t line, struct error *error);
 /* Fills everything of `out_column` but its name, which is left alone. Frees the distinct values of `stats`. */
 __attribute__((warn_unused_result)) enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget,
                                                                         struct dataset_column *out_column, struct error *error);

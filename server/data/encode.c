@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/column_stats.h"
 #include "server/data/csv.h"
 
 /* Its columns in this dataset may have the dates written in another order than in the one that was trained on. */
@@ -29,7 +30,9 @@ static enum error_code place(const struct dataset_row *dataset, const char *name
   if (column == NULL) return error_add(error, pointer, "dataset \"%s\" has no column \"%.100s\"", dataset->name, name);
   bool has_values = column->missing < dataset->rows;
   if (!needs_numbers || column->can_be_numeric || !has_values) return ERROR_NONE;
-  return error_add(error, pointer, "column \"%.100s\" of dataset \"%s\" holds words; it must be numbers", name, dataset->name);
+  char words[COLUMN_WORDS_BYTES];
+  return error_add(error, pointer, "column \"%.60s\" of dataset \"%s\" %s; it must be numbers", name, dataset->name,
+                   column_describe_words(column, "holds words", words));
 }
 
 size_t encoder_measure(const struct preprocessor *preprocessor) {

@@ -167,7 +167,7 @@ static enum error_code take_row(void *context, const struct csv_row *row, struct
   import->rows++;
   struct reciprocal reciprocal = {0};
   for (size_t i = 0; i < row->cell_count; i++) {
-    enum error_code code = column_stats_add(&import->columns[i], &reciprocal, &import->budget, &row->cells[i], error);
+    enum error_code code = column_stats_add(&import->columns[i], &reciprocal, &import->budget, &row->cells[i], row->line, error);
     if (code != ERROR_NONE) return code;
   }
   return ERROR_NONE;

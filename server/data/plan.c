@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "server/data/column_stats.h"
 #include "server/data/csv.h"
 #include "server/data/encode.h"
 #include "server/data/row_cache.h"
@@ -17,9 +18,9 @@
 
 enum { AUTO_CLASSES_MAX = 20, AUTO_REPEATS_MIN = 5 };
 
-static size_t count_items(const struct error *error) { return error->item_count + error->items_dropped; }
+size_t plan_count_items(const struct error *error) { return error->item_count + error->items_dropped; }
 
-static bool has_errors(const struct planner *planner, const struct error *error) { return count_items(error) > planner->items_before; }
+static bool has_errors(const struct planner *planner, const struct error *error) { return plan_count_items(error) > planner->items_before; }
 
 static const char *get_column_name(const void *context, size_t index) { return ((const struct dataset_row *)context)->columns[index].name; }
 
@@ -48,9 +49,16 @@ const char *plan_point_at(const char *field, size_t index, size_t count, char po
   return pointer;
 }
 
-static const char *kind_word(const struct dataset_column *column) {
+const char *plan_kind_word(const struct dataset_column *column) {
   if (column->kind == COLUMN_DATETIME) return "of dates";
   return column->kind == COLUMN_TEXT ? "free text" : column_kind_names[column->kind];
+}
+
+/* "is free text (line 17: "n/b"; …)" */
+static const char *describe_kind(const struct dataset_column *column, char text[COLUMN_WORDS_BYTES]) {
+  char kind[32];
+  snprintf(kind, sizeof kind, "is %s", plan_kind_word(column));
+  return column_describe_words(column, kind, text);
 }
 
 /* ---- split column ---- */
@@ -141,11 +149,13 @@ static int decide_task(const struct planner *planner) {
 }
 
 static void check_class_target(const struct dataset_column *column, const char *pointer, struct error *error) {
+  char words[COLUMN_WORDS_BYTES];
   if (column->kind != COLUMN_NUMERIC && column->kind != COLUMN_CATEGORICAL) {
-    (void)error_add(error, pointer, "\"%.80s\" is %s; a target must be numeric or categorical (PATCH the dataset if it is one of them)",
-                    column->name, kind_word(column));
+    (void)error_add(error, pointer, "\"%.60s\" %s; a target must be numeric or categorical (PATCH the dataset if it is one of them)",
+                    column->name, describe_kind(column, words));
   } else if (!column->has_categories) {
-    (void)error_add(error, pointer, "\"%.80s\" has more different values than can be classes; ask for task \"regression\"", column->name);
+    (void)error_add(error, pointer, "\"%.60s\" %s; ask for task \"regression\"", column->name,
+                    column_describe_words(column, "has more different values than can be classes", words));
   } else if (column->category_count == 1) {
     (void)error_add(error, pointer, "\"%.80s\" has one class only, \"%.80s\"; there must be at least two to tell apart", column->name,
                     column->categories[0].value);
@@ -153,8 +163,9 @@ static void check_class_target(const struct dataset_column *column, const char *
 }
 
 static void check_number_target(const struct dataset_column *column, const char *pointer, struct error *error) {
+  char words[COLUMN_WORDS_BYTES];
   if (!column->can_be_numeric) {
-    (void)error_add(error, pointer, "\"%.80s\" is %s; the target of a regression must be numbers", column->name, kind_word(column));
+    (void)error_add(error, pointer, "\"%.60s\" %s; the target of a regression must be numbers", column->name, describe_kind(column, words));
   } else if (column->min >= column->max) {
     (void)error_add(error, pointer, "\"%.80s\" is %g in every row; there is nothing to predict", column->name, column->min);
   } else if (fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
@@ -181,9 +192,9 @@ static void check_targets(const struct planner *planner, struct error *error) {
     } else if (planner->settings->task == TASK_CHOICE_REGRESSION) {
       check_number_target(column, pointer, error);
     } else {
-      size_t items = count_items(error);
+      size_t items = plan_count_items(error);
       check_class_target(column, pointer, error);
-      if (planner->settings->task == TASK_CHOICE_MULTILABEL && count_items(error) == items && !find_labels(column, labels)) {
+      if (planner->settings->task == TASK_CHOICE_MULTILABEL && plan_count_items(error) == items && !find_labels(column, labels)) {
         (void)error_add(error, pointer, "\"%.80s\" is no label; its values must be 0 and 1, no and yes, or false and true", column->name);
       }
     }
@@ -303,7 +314,7 @@ enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uin
   const double shares[PART_COUNT] = {
       [PART_VALIDATION] = split->validation, [PART_TEST] = plan->settings.test_dataset[0] != '\0' ? 0 : split->test};
   static const char *const pointers[PART_COUNT] = {[PART_VALIDATION] = "/split/validation", [PART_TEST] = "/split/test"};
-  const size_t items_before = count_items(error);
+  const size_t items_before = plan_count_items(error);
   uint64_t taken = 0;
   for (int part = PART_VALIDATION; part < PART_COUNT; part++) {
     out_sizes[part] = split_size(shares[part], rows);
@@ -317,7 +328,7 @@ enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uin
                     rows == 1 ? "" : "s");
   }
   out_sizes[PART_TRAIN] = taken < rows ? rows - taken : 0;
-  return count_items(error) > items_before ? ERROR_INVALID : ERROR_NONE;
+  return plan_count_items(error) > items_before ? ERROR_INVALID : ERROR_NONE;
 }
 
 static void count_column_parts(const struct planner *planner, uint64_t sizes[PART_COUNT], struct error *error) {
@@ -353,10 +364,16 @@ static void measure_parts(struct planner *planner, struct error *error) {
 
 /* ---- test dataset ---- */
 
-static const struct dataset_column *find_test_column(const struct planner *planner, const char *name, struct error *error) {
-  for (size_t i = 0; i < planner->test_dataset->column_count; i++) {
-    if (strcmp(planner->test_dataset->columns[i].name, name) == 0) return &planner->test_dataset->columns[i];
+const struct dataset_column *plan_get_column(const struct dataset_row *dataset, const char *name) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    if (strcmp(dataset->columns[i].name, name) == 0) return &dataset->columns[i];
   }
+  return NULL;
+}
+
+static const struct dataset_column *find_test_column(const struct planner *planner, const char *name, struct error *error) {
+  const struct dataset_column *column = plan_get_column(planner->test_dataset, name);
+  if (column != NULL) return column;
   (void)error_add(error, "/test_dataset", "dataset \"%s\" has no column \"%.80s\"; it needs all that the training dataset uses",
                   planner->test_dataset->name, name);
   return NULL;
@@ -364,8 +381,9 @@ static const struct dataset_column *find_test_column(const struct planner *plann
 
 static void check_test_numbers(const struct planner *planner, const struct dataset_column *column, struct error *error) {
   if (column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
-  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" holds words; it must be numbers, as in the training dataset",
-                  column->name, planner->test_dataset->name);
+  char words[COLUMN_WORDS_BYTES];
+  (void)error_add(error, "/test_dataset", "column \"%.60s\" of dataset \"%s\" %s; it must be numbers, as in the training dataset",
+                  column->name, planner->test_dataset->name, column_describe_words(column, "holds words", words));
 }
 
 static void check_test_dates(const struct planner *planner, const struct dataset_column *column, struct error *error) {
@@ -444,7 +462,7 @@ enum error_code data_plan_create(const struct dataset_row *dataset, const struct
                                  uint64_t seed, struct data_plan *out_plan, struct error *error) {
   struct data_plan plan = {.settings = *settings, .seed = seed, .row_cache_bytes = row_cache_measure(dataset)};
   struct planner planner = {
-      .dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = count_items(error)};
+      .dataset = dataset, .test_dataset = test_dataset, .settings = settings, .plan = &plan, .items_before = plan_count_items(error)};
   planner.targets = calloc(settings->target.count + dataset->column_count + 1, sizeof *planner.targets);
   planner.is_feature = calloc(dataset->column_count + 1, sizeof *planner.is_feature);
   enum error_code code = ERROR_NONE;
@@ -463,54 +481,3 @@ enum error_code data_plan_create(const struct dataset_row *dataset, const struct
 }
 
 void data_plan_deinit(struct data_plan *plan) { preprocessor_deinit(&plan->layout); }
-
-void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target) {
-  *out_target = (struct network_target){.input = {.rank = 1, .sizes = {plan->layout.input_width}},
-                                        .is_classification = plan->layout.task == TASK_CLASSIFICATION,
-                                        .is_multilabel = plan->layout.task == TASK_MULTILABEL,
-                                        .output_width = plan->layout.task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count
-                                                                                                 : plan->layout.target_count};
-  const struct feature *first = &plan->layout.features[0];
-  const bool are_tokens = plan->layout.feature_count == 1 && first->kind == COLUMN_TEXT && first->text.form == TEXT_TOKENS;
-  if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);
-}
-
-static void check_token_column(const struct feature *feature, const struct dataset_column *column, size_t count, int64_t padding,
-                               struct error *error) {
-  if (feature->kind != COLUMN_NUMERIC)
-    (void)error_add(error, "/features",
-                    "\"%.80s\" is %s, but the network begins with an embedding, which takes tokens: whole numbers from 0 to %zu",
-                    column->name, kind_word(column), count - 1);
-  else if (!column->is_integral || column->min < 0 || column->max >= (double)count)
-    (void)error_add(
-        error, "/features",
-        "\"%.80s\" has numbers from %g to %g%s, but the network begins with an embedding of %zu tokens: whole numbers from 0 to %zu",
-        column->name, column->min, column->max, column->is_integral ? "" : ", not all of them whole", count, count - 1);
-  else if (column->missing > 0 && padding < 0)
-    (void)error_add(error, "/features",
-                    "\"%.80s\" is missing in %" PRIu64 " rows: give the embedding a padding_idx, the token that stands for nothing",
-                    column->name, column->missing);
-}
-
-enum error_code data_plan_set_tokens(struct data_plan *plan, const struct dataset_row *dataset, size_t count, int64_t padding,
-                                     struct error *error) {
-  const size_t items_before = count_items(error);
-  struct preprocessor *layout = &plan->layout;
-  if (layout->features[0].kind == COLUMN_TEXT) return ERROR_NONE;
-  if (plan->settings.scaling != SCALING_NONE)
-    (void)error_add(error, "/scaling",
-                    "must be \"none\" or \"auto\": the network begins with an embedding, which takes tokens as they are");
-  layout->input_width = 0;
-  for (size_t i = 0; i < layout->feature_count; i++) {
-    struct feature *feature = &layout->features[i];
-    if (error_has_room(error)) check_token_column(feature, &dataset->columns[feature->column], count, padding, error);
-    feature->has_indicator = false;
-    feature->offset = layout->input_width++;
-    feature->width = 1;
-    feature->fill = (double)padding;
-    feature->token_count = count;
-  }
-  return count_items(error) > items_before ? ERROR_INVALID : ERROR_NONE;
-}
-
-void data_plan_set_single_output(struct data_plan *plan) { plan->layout.output_width = 1; }

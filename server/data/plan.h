@@ -31,11 +31,15 @@ void data_plan_deinit(struct data_plan *plan);
 /* What the network's "auto" follows from. */
 void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target);
 
-/* Tells the plan that the network begins with an embedding of tokens 0 … count − 1, of which `padding` (−1: none) fills up short sequences:
- * then numeric columns hold tokens, and cells that are missing are padding. Errors, at "/features" and "/scaling", for columns that don't
- * fit. Without effect on the tokens of a text. */
-__attribute__((warn_unused_result)) enum error_code data_plan_set_tokens(struct data_plan *plan, const struct dataset_row *dataset,
-                                                                         size_t count, int64_t padding, struct error *error);
+/* Fits a plan to the network that its rows are for, and checks that they go together.
+ * An embedding of the network's input: numeric columns hold its tokens, as they are, and cells that are missing are its padding. Errors, at
+ * "/features", "/test_dataset" and "/scaling", for columns that don't fit.
+ * Masking of the network's input: cells that are missing are its mask_value. */
+struct plan_datasets {
+  const struct dataset_row *dataset, *test_dataset; /* test_dataset may be NULL */
+};
+__attribute__((warn_unused_result)) enum error_code data_plan_follow_network(struct data_plan *plan, const struct plan_datasets *datasets,
+                                                                             const struct network_spec *network, struct error *error);
 
 /* Two classes by one sigmoid output: tells the plan that the network ends so. */
 void data_plan_set_single_output(struct data_plan *plan);

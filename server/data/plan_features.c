@@ -1,10 +1,14 @@
 /* Which columns of a dataset a job learns from: those that are named, or all that can be used; why a column can't be. */
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/column_stats.h"
 #include "server/data/plan_private.h"
+
+enum { OBSTACLE_BYTES = COLUMN_WORDS_BYTES + 64 };
 
 bool plan_is_reconstruction(const struct planner *planner) { return planner->settings->task == TASK_CHOICE_RECONSTRUCTION; }
 
@@ -16,15 +20,22 @@ static bool is_only_target(const struct planner *planner, size_t index) {
 }
 
 /* Why a column can't be a feature, or NULL. */
-static const char *find_obstacle(const struct planner *planner, size_t index) {
+static const char *find_obstacle(const struct planner *planner, size_t index, char text[OBSTACLE_BYTES]) {
   const struct dataset_column *column = &planner->dataset->columns[index];
   if (is_only_target(planner, index)) return "is the target; a feature must be another column";
-  if (plan_is_reconstruction(planner) && column->kind != COLUMN_NUMERIC) return "is not numeric; a reconstruction is of numbers";
+  char words[COLUMN_WORDS_BYTES];
+  if (plan_is_reconstruction(planner) && column->kind != COLUMN_NUMERIC) {
+    snprintf(text, OBSTACLE_BYTES, "%s; a reconstruction is of numbers", column_describe_words(column, "is not numeric", words));
+    return text;
+  }
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
   if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
-  if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) return "holds words; PATCH the dataset to make it categorical";
+  if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) {
+    snprintf(text, OBSTACLE_BYTES, "%s; PATCH the dataset to make it categorical", column_describe_words(column, "holds words", words));
+    return text;
+  }
   if (column->kind == COLUMN_NUMERIC && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
     return "has numbers beyond ±3.4e38, the range of float32; leave it out";
   }
@@ -34,10 +45,11 @@ static const char *find_obstacle(const struct planner *planner, size_t index) {
 /* None was named and none is possible: says so, and of each column why. */
 static void explain_no_feature(const struct planner *planner, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
+  char text[OBSTACLE_BYTES];
   (void)error_add(error, "/features", "dataset \"%s\" has no column besides the target to predict from", dataset->name);
   for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
     if (!is_only_target(planner, i))
-      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i));
+      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i, text));
   }
 }
 
@@ -76,18 +88,19 @@ static void check_bag(const struct planner *planner, struct error *error) {
 void plan_choose_features(struct planner *planner, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
   const struct names *names = &planner->settings->features;
+  char text[OBSTACLE_BYTES];
   for (size_t i = 0; i < names->count && error_has_room(error); i++) {
     char pointer[POINTER_BYTES];
     plan_point_at("features", i, names->count, pointer);
     size_t column = plan_find_column(dataset, names->items[i], pointer, error);
     if (column == dataset->column_count) continue;
-    const char *obstacle = planner->is_feature[column] ? "is named twice" : find_obstacle(planner, column);
+    const char *obstacle = planner->is_feature[column] ? "is named twice" : find_obstacle(planner, column, text);
     if (obstacle != NULL) (void)error_add(error, pointer, "\"%.80s\" %s", names->items[i], obstacle);
     planner->is_feature[column] = true;
   }
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
-    has_feature |= planner->is_feature[i] = find_obstacle(planner, i) == NULL;
+    has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL;
   if (!has_feature && names->count == 0) explain_no_feature(planner, error);
   if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS) choose_sequence(planner, error);
   check_bag(planner, error);

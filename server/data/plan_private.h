@@ -19,6 +19,13 @@ struct planner {
 /* The column's index, or column_count and a field error. */
 size_t plan_find_column(const struct dataset_row *dataset, const char *name, const char *pointer, struct error *error);
 
+/* The column of that name, or NULL. */
+const struct dataset_column *plan_get_column(const struct dataset_row *dataset, const char *name);
+/* "numeric", "free text" … */
+const char *plan_kind_word(const struct dataset_column *column);
+/* Field errors so far. */
+size_t plan_count_items(const struct error *error);
+
 /* "/target/1", or "/target" where there is one only (it may have been given as a string). */
 const char *plan_point_at(const char *field, size_t index, size_t count, char pointer[POINTER_BYTES]);
 

@@ -128,6 +128,8 @@ void encode_datetime(const struct feature *feature, const struct datetime *datet
 
 void encode_missing(const struct feature *feature, float *x) {
   memset(x + feature->offset, 0, feature->width * sizeof *x);
+  for (size_t i = 0; i < feature->width && feature->has_mask; i++) x[feature->offset + i] = (float)feature->mask;
+  if (feature->has_mask) return;
   if (feature->kind == COLUMN_NUMERIC) x[feature->offset] = scale_number(feature->fill, feature->center, feature->scale);
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 1;
 }

@@ -7,6 +7,7 @@
  *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of sine and cosine; missing → 0
  *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
  *   … each followed by 1 float "is missing" (0 or 1) if has_indicator (never a sequence of tokens)
+ * For a network that begins with masking, what is missing is its mask_value instead, and there is no indicator.
  * Categories and classes are compared as text without spaces around it; where all of them are numbers, by value ("1.0" is "1").
  * Threads: constant after fitting; may be shared.
  */
@@ -30,6 +31,8 @@ struct feature {
   size_t offset, width;  /* floats in x, the indicator included */
   bool has_indicator;
   double center, scale, fill; /* numeric, datetime (seconds); scale is never 0; fill in the column's own units */
+  bool has_mask;              /* missing → `mask` in all its floats, as they are, for a masking layer */
+  double mask;
   size_t token_count; /* numeric: > 0 if it holds tokens 0 … token_count − 1 for an embedding, as they are; missing → fill, the padding */
   size_t category_count;
   char **categories;

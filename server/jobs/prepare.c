@@ -35,10 +35,8 @@ static enum error_code plan(struct run *run, struct error *error) {
       data_plan_create(&run->dataset, get_test_dataset(run), &run->spec.data, (uint64_t)run->spec.train.seed, &run->plan, error);
   if (code != ERROR_NONE) return code;
   run->has_plan = true;
-  size_t token_count;
-  int64_t padding;
-  if (network_spec_get_tokens(&run->network_spec, &token_count, &padding))
-    code = data_plan_set_tokens(&run->plan, &run->dataset, token_count, padding, error);
+  const struct plan_datasets datasets = {&run->dataset, get_test_dataset(run)};
+  code = data_plan_follow_network(&run->plan, &datasets, &run->network_spec, error);
   if (code != ERROR_NONE) return code;
   code = network_create(&run->network_spec, &run->network, error);
   if (code != ERROR_NONE) return code;

@@ -23,6 +23,7 @@ size_t dataset_column_count_elements(const struct dataset_column *column) {
 
 static void column_deinit(struct dataset_column *column) {
   free(column->name);
+  free(column->first_word);
   for (size_t i = 0; i < column->category_count; i++) free(column->categories[i].value);
   free(column->categories);
 }
@@ -97,8 +98,8 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   struct query query;
   query_start(&query, connection,
               "INSERT INTO dataset_columns (dataset, position, name, kind, can_be_numeric, is_integral, missing, min, max, mean, std,"
-              " has_categories, datetime_form, rank, size_0, size_1, size_2, element, says_part)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+              " has_categories, datetime_form, rank, size_0, size_1, size_2, element, says_part, first_word, first_word_line)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
               error);
   query_bind_int(&query, dataset);
   query_bind_uint(&query, position);
@@ -117,6 +118,8 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   for (size_t i = 0; i < COLUMN_RANK_MAX; i++) query_bind_uint(&query, column->sizes[i]);
   query_bind_int(&query, column->element);
   query_bind_int(&query, column->says_part);
+  query_bind_text(&query, column->first_word);
+  query_bind_uint(&query, column->first_word_line);
   enum error_code code = query_run(&query);
   return code == ERROR_NONE ? insert_categories(connection, dataset, position, column, error) : code;
 }
@@ -212,6 +215,8 @@ static void read_column(struct query *query, struct dataset_column *column) {
   for (size_t i = 0; i < COLUMN_RANK_MAX; i++) column->sizes[i] = (size_t)query_get_uint(query);
   column->element = (enum tensor_element)query_get_int(query);
   column->says_part = query_get_bool(query);
+  column->first_word = query_take_text(query);
+  column->first_word_line = query_get_uint(query);
 }
 
 static enum error_code read_columns(struct connection *connection, int64_t dataset, struct dataset_row *row, struct error *error) {
@@ -219,7 +224,7 @@ static enum error_code read_columns(struct connection *connection, int64_t datas
   query_start(&query, connection,
               "SELECT name, kind, can_be_numeric, is_integral, missing, min, max, mean, std, has_categories, datetime_form, rank, size_0, "
               "size_1, size_2,"
-              " element, says_part FROM dataset_columns WHERE dataset = ?1 ORDER BY position",
+              " element, says_part, first_word, first_word_line FROM dataset_columns WHERE dataset = ?1 ORDER BY position",
               error);
   query_bind_int(&query, dataset);
   while (query_step(&query)) {

@@ -52,6 +52,42 @@ START_TEST(the_answer_describes_every_column) {
 }
 END_TEST
 
+START_TEST(a_word_among_numbers_is_told_with_its_line) {
+  char csv[4096] = "size,price,color,few\n";
+  for (int i = 0; i < 60; i++)
+    snprintf(csv + strlen(csv), sizeof csv - strlen(csv), "%d,%s,%s,%s\n", i,
+             i == 16   ? " see \xC3\xBC below "
+             : i == 40 ? ""
+                       : "1.5e3",
+             i % 2 == 0 ? "red" : "7",
+             i == 3  ? "x"
+             : i < 6 ? "1"
+                     : "");
+  json_t *dataset = upload("/v1/datasets?name=stray", csv);
+  ck_assert(json_is_null(json_at(dataset, "/columns/0/first_word")));
+  ck_assert_str_ne(json_text_at(dataset, "/columns/1/kind"), "numeric");
+  ck_assert_double_eq(json_number_at(dataset, "/columns/1/first_word/line"), 18);
+  ck_assert_str_eq(json_text_at(dataset, "/columns/1/first_word/value"), "see \xC3\xBC below");
+  ck_assert(json_is_null(json_at(dataset, "/columns/2/first_word"))); /* half of it are words */
+  ck_assert_double_eq(json_number_at(dataset, "/columns/3/first_word/line"), 5);
+  json_t *again = client_get_json(&server, "/v1/datasets/stray", 200);
+  ck_assert(json_equal(dataset, again));
+  json_decref(again);
+  json_decref(dataset);
+  static const char *const tasks[] = {"regression", "reconstruction"};
+  for (size_t i = 0; i < 2; i++) {
+    char body[256];
+    snprintf(body, sizeof body,
+             "{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":\"auto\"}]},\"dataset\":\"stray\",\"task\":\"%s\",\"%s\":\"price\"}",
+             tasks[i], i == 0 ? "target" : "features");
+    json_t *problem = client_expect_json(&server, &(struct client_request){.method = "POST", .path = "/v1/jobs", .body = body}, 422);
+    ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), i == 0 ? "/target" : "/features");
+    ck_assert_ptr_nonnull(strstr(json_text_at(problem, "/errors/0/detail"), "line 18: \"see \xC3\xBC below\""));
+    json_decref(problem);
+  }
+}
+END_TEST
+
 START_TEST(delimiter_and_header_are_found_or_given) {
   static const struct {
     const char *path, *type, *body, *first, *delimiter;
@@ -177,6 +213,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "datasets over HTTP");
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, the_answer_describes_every_column);
+  tcase_add_test(test_case, a_word_among_numbers_is_told_with_its_line);
   tcase_add_test(test_case, delimiter_and_header_are_found_or_given);
   tcase_add_test(test_case, bad_rows_are_reported_with_their_lines);
   tcase_add_test(test_case, rows_come_from_anywhere_in_the_file);

@@ -45,9 +45,30 @@ static void upload_sequences(void) {
   upload("sequences", csv);
 }
 
+/* Rows of 1 to 5 numbers, empty behind; the class is whether the last of them is above 5. */
+static void upload_numbers(void) {
+  static char csv[ROWS * 32 + 64];
+  size_t at = (size_t)snprintf(csv, sizeof csv, "x0,x1,x2,x3,x4,last\n");
+  unsigned state = 9;
+  for (int row = 0; row < ROWS; row++) {
+    const int length = 1 + row % 5;
+    int number = 0;
+    for (int i = 0; i < 5; i++) {
+      if (i < length) number = 1 + (int)((state = state * 1103515245u + 12345u) >> 16) % 9;
+      if (i < length) at += (size_t)snprintf(csv + at, sizeof csv - at, "%d", number);
+      at += (size_t)snprintf(csv + at, sizeof csv - at, ",");
+    }
+    at += (size_t)snprintf(csv + at, sizeof csv - at, "%s\n", number > 5 ? "high" : "low");
+  }
+  upload("numbers", csv);
+}
+
 static void start(void) {
   server_start(&server, (const char *const[]){"--log-level", "error", NULL});
   upload_sequences();
+  upload_numbers();
+  upload("beyond", "t0,t1,t2,t3,t4,t5,t6,t7,order\n1,2,3,4,5,6,7,12,forward\n1,2,3,4,5,6,7,8,backward\n");
+  upload("gaps", "t0,t1,t2,t3,t4,t5,t6,t7,order\n1,2,3,4,5,6,7,,forward\n1,2,3,4,5,6,7,8,backward\n");
 }
 
 static void stop(void) { ck_assert_int_eq(server_stop(&server), 0); }
@@ -91,9 +112,41 @@ START_TEST(an_order_of_tokens_is_learnt_and_predicted) {
 }
 END_TEST
 
+static const char *const number_layers[] = {
+    "\"input\":{\"shape\":[5,1]},\"layers\":[{\"type\":\"masking\",\"mask_value\":-1},",
+    "\"layers\":[{\"type\":\"reshape\",\"shape\":[5,1]},{\"type\":\"masking\",\"mask_value\":-1},",
+};
+
+START_TEST(cells_that_are_missing_before_masking_are_masked) {
+  char body[1024], path[96];
+  snprintf(body, sizeof body,
+           "{\"name\":\"numbers-%d\",\"dataset\":\"numbers\",\"target\":\"last\",\"split\":{\"validation\":0,\"test\":0.25},\"seed\":1,"
+           "\"epochs\":60,\"batch_size\":16,\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.01},\"network\":{%s"
+           "{\"type\":\"lstm\",\"units\":16},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}}",
+           _i, number_layers[_i]);
+  json_decref(post("/v1/jobs", body, 202));
+  snprintf(path, sizeof path, "/v1/jobs/numbers-%d", _i);
+  json_t *job = client_wait_for(&server, path, "/state", "succeeded|failed", 240000);
+  ck_assert_str_eq(json_text_at(job, "/state"), "succeeded");
+  ck_assert_str_eq(json_text_at(job, "/spec/scaling"), "none");
+  ck_assert_double_ge(json_number_at(job, "/metrics/test/accuracy"), 0.9);
+  snprintf(path, sizeof path, "/v1/models/%s/predict", json_text_at(job, "/model"));
+  json_decref(job);
+  json_t *answer = post(path, "{\"rows\":[[2,9,null,null,null],[9,2,-1,-1,-1],{\"x0\":2,\"x1\":9}]}", 200);
+  ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), "high");
+  ck_assert_str_eq(json_text_at(answer, "/predictions/1/class"), "low");
+  ck_assert(json_equal(json_at(answer, "/predictions/0"), json_at(answer, "/predictions/2")));
+  json_decref(answer);
+}
+END_TEST
+
 static const struct {
   const char *body, *pointer, *detail;
 } refusals[] = {
+    {SPEC("r", "\"test_dataset\":\"beyond\",", EMBEDDING ",{\"type\":\"flatten\"}"), "/test_dataset",
+     "column \"t7\" of dataset \"beyond\" has numbers from 8 to 12, but the network begins with an embedding of 12 tokens"},
+    {SPEC("r", "\"test_dataset\":\"gaps\",", "{\"type\":\"embedding\",\"input_dim\":12,\"output_dim\":4},{\"type\":\"flatten\"}"),
+     "/features", "padding_idx"},
     {SPEC("r", "", "{\"type\":\"embedding\",\"input_dim\":11,\"output_dim\":4,\"padding_idx\":0},{\"type\":\"flatten\"}"), "/features",
      "whole numbers from 0 to 10"},
     {SPEC("r", "", "{\"type\":\"embedding\",\"input_dim\":12,\"output_dim\":4},{\"type\":\"flatten\"}"), "/features", "padding_idx"},
@@ -114,6 +167,7 @@ static void add_cases(Suite *suite) {
   TCase *tests = suite_add_case(suite, "sequences");
   tcase_add_unchecked_fixture(tests, start, stop);
   tcase_add_loop_test(tests, an_order_of_tokens_is_learnt_and_predicted, 0, sizeof cases / sizeof cases[0]);
+  tcase_add_loop_test(tests, cells_that_are_missing_before_masking_are_masked, 0, 2);
   tcase_add_loop_test(tests, what_are_no_tokens_is_refused_with_what_would_be, 0, sizeof refusals / sizeof refusals[0]);
 }
 

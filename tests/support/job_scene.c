@@ -46,6 +46,18 @@ static void import_points(struct job_scene *scene, size_t row_count) {
   dataset_row_deinit(&row);
 }
 
+void job_scene_import(struct job_scene *scene, const char *csv) {
+  struct import *import;
+  const struct import_options options = {.delimiter = ',', .header = 1};
+  struct dataset_row row = {.name = ""};
+  MUST(import_begin(scene->data_dir, &options, &import, error));
+  MUST(import_write(import, csv, strlen(csv), error));
+  MUST(import_finish(import, &row, error));
+  MUST(datasets_insert(scene->store, &row, error));
+  memcpy(scene->dataset_id, row.id, sizeof row.id);
+  dataset_row_deinit(&row);
+}
+
 void job_scene_open(struct job_scene *scene) { MUST(store_open(scene->data_dir, &scene->store, error)); }
 
 void job_scene_create(struct job_scene *scene, size_t row_count) {
@@ -88,6 +100,8 @@ static void fill_row(struct job_scene *scene, const char *network_json, struct j
   MUST(job_translator.decode_network_spec(network_json, &network_spec, error));
   MUST(datasets_get(scene->store, scene->dataset_id, &dataset, error));
   MUST(data_plan_create(&dataset, NULL, &spec.data, (uint64_t)spec.train.seed, &plan, error));
+  const struct plan_datasets datasets = {.dataset = &dataset};
+  MUST(data_plan_follow_network(&plan, &datasets, &network_spec, error));
   data_plan_get_network_target(&plan, &target);
   MUST(network_spec_resolve(&network_spec, &target, error));
   MUST(network_create(&network_spec, &network, error));

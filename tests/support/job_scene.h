@@ -17,6 +17,9 @@ void job_scene_create(struct job_scene *scene, size_t row_count);
 /* Closes pool and store, removes the directory. */
 void job_scene_destroy(struct job_scene *scene);
 
+/* Jobs submitted from here on are for this dataset. */
+void job_scene_import(struct job_scene *scene, const char *csv);
+
 /* The pool, or another one after job_scene_stop. */
 void job_scene_start(struct job_scene *scene, const struct jobs_options *options);
 void job_scene_stop(struct job_scene *scene);

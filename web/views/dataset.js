@@ -60,7 +60,7 @@ function columnRow(column, path, errorSlot) {
     }),
   }, [...new Set([...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
   select.value = column.kind;
-  return h("tr", null, h("th", { scope: "row" }, column.name), h("td", null, select),
+  return h("tr", null, h("th", { scope: "row" }, column.name, firstWord(column)), h("td", null, select),
     h("td", { class: "number" }, formatInteger(column.missing)),
     ["min", "max", "mean", "std"].map((name) => h("td", { class: "number" }, describeStatistic(column, name))), h("td", null, describeCategories(column)));
 }
@@ -71,6 +71,12 @@ function describeStatistic(column, name) {
   if (typeof value === "string") return value.replace("T", " ").replace(/( 00:00:00)?(\.\d+)?Z$/, "");
   if (column.kind === "datetime" && typeof value === "number") return `${formatNumber(value / 86400)} days`;
   return formatNumber(value);
+}
+
+// Nearly all of the column is numbers: its first word is probably a slip of the pen.
+function firstWord({ first_word: word }) {
+  if (!word) return null;
+  return h("p", { class: "quiet" }, `Numbers, but for line ${formatInteger(word.line)}: “${word.value}”. Mend the file if that is a slip.`);
 }
 
 function describeCategories({ categories, category_counts: counts }) {
