@@ -36,6 +36,7 @@ struct loss_kind {
   struct kind kind;
   const char *formula;
   enum target_form target_form;
+  double target_min, target_max; /* TARGET_VALUES: what it is defined for; both 0: any number */
   /* Name of the output activation that this loss is computed together with, from z, stably; NULL: any activation, from a. */
   const char *fused_activation;
   /* Adds the batch's Σ to *sum and its normalizer to *weight. */
@@ -54,6 +55,8 @@ struct loss_kind {
 };
 
 extern const struct kind_table loss_kinds;
+
+static inline bool loss_has_target_range(const struct loss_kind *loss) { return loss->target_min < loss->target_max; }
 
 static inline const struct loss_kind *loss_of(const struct spec *spec) { return (const struct loss_kind *)spec->kind; }
 

@@ -166,6 +166,11 @@ __attribute__((warn_unused_result)) enum error_code trainer_measure(const struct
 /* Steps of such a run over so many training rows, unless it is ended early. */
 uint64_t train_count_steps(const struct network *network, const struct train_settings *settings, size_t row_count);
 
+/* Refuses, at "/epochs" or "/max_evaluations", a run of fewer steps than its algorithm can make anything of. Settings whose epochs are
+ * resolved. */
+__attribute__((warn_unused_result)) enum error_code train_check_steps(const struct train_settings *settings, uint64_t steps,
+                                                                      struct error *error);
+
 /* Floats of the checkpoint block of such a trainer. */
 __attribute__((warn_unused_result)) enum error_code
 trainer_measure_block(const struct network *network, const struct train_settings *settings, size_t *out_count, struct error *error);

@@ -1,4 +1,5 @@
 /* What a job spec says of training: the table, and what the table can't check. */
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -88,6 +89,20 @@ static void check_clipping(const struct train_settings *settings, struct error *
   static const char detail[] = "%s takes the gradient as it is: leave it out, or use another optimizer";
   if (!isnan(settings->clip_norm)) error_add(error, "/clip_norm", detail, optimizer->kind->name);
   if (!isnan(settings->clip_value)) error_add(error, "/clip_value", detail, optimizer->kind->name);
+}
+
+enum error_code train_check_steps(const struct train_settings *settings, uint64_t steps, struct error *error) {
+  const struct algorithm_kind *algorithm = algorithm_of(&settings->algorithm);
+  const char *name = algorithm->kind.name;
+  const bool has_limit = settings->max_evaluations != PARAM_INTEGER_NONE;
+  if (has_limit && (uint64_t)settings->max_evaluations < algorithm->steps_min)
+    return error_add(error, "/max_evaluations", "must be at least %" PRIu64 ": %s compares the losses of steps; some 100 make a good curve",
+                     algorithm->steps_min, name);
+  if (steps >= algorithm->steps_min) return ERROR_NONE;
+  return error_add(error, "/epochs",
+                   "%" PRId64 " make%s %" PRIu64 " step%s, but %s compares the losses of steps and needs at least %" PRIu64
+                   " (some 100 make a good curve): give more epochs, or a smaller batch_size",
+                   settings->epochs, settings->epochs == 1 ? "s" : "", steps, steps == 1 ? "" : "s", name, algorithm->steps_min);
 }
 
 enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task,

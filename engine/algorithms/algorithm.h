@@ -33,6 +33,7 @@ struct algorithm_kind {
    * (algorithm_scratch). NULL: none. */
   size_t (*state_count)(const void *settings);
   size_t (*scratch_count)(const void *settings);
+  uint64_t steps_min; /* with fewer it can't do what it is for; 0: any will do */
   /* Evaluations of one step, for so many trained weights. */
   uint64_t (*evaluation_count)(const void *settings, size_t trained_count);
   /* Writes the new weights. Kinds with a gradient have algorithm_descend here. */

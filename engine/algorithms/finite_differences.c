@@ -16,8 +16,9 @@ struct finite_differences {
 };
 
 static const struct param params[] = {
-    PARAM_NUMBER_ROW(struct finite_differences, epsilon, 0, INFINITY, 5e-3, "how far each weight is moved up and down (ε)",
-                     .flags = PARAM_ABOVE_MIN),
+    PARAM_NUMBER_ROW(struct finite_differences, epsilon, 1e-6, 1, 5e-3,
+                     "how far each weight is moved up and down (ε); below 1e-6 rounding to float32 hides what it changes, and above 1 the "
+                     "difference is no slope any more"),
 };
 
 /* The difference quotient for one weight, which is put back. The distance is the one that float32 really makes of w ± ε. */

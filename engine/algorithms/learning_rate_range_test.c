@@ -91,7 +91,9 @@ static void describe(const struct trainer *trainer, char *text, size_t text_byte
   const double suggestion = suggest(trainer), diverged_at = trainer->position.algorithm_scalars[DIVERGED_AT];
   char end[64] = "and did not diverge";
   if (has_ended(trainer)) (void)snprintf(end, sizeof end, "and diverged at %.3g", diverged_at);
-  if (suggestion > 0)
+  if (trainer->position.step < 2)
+    (void)snprintf(text, text_bytes, "no learning rate to suggest: after one step there is no other loss to compare with, %s", end);
+  else if (suggestion > 0)
     (void)snprintf(text, text_bytes, "suggested learning rate: %.3g; the smoothed loss fell fastest at %.3g %s", suggestion,
                    trainer->position.algorithm_scalars[SUGGESTION], end);
   else
@@ -115,6 +117,7 @@ const struct algorithm_kind algorithm_learning_rate_range_test = {
              .check = check},
     .formula = "ηₜ = min · (max/min)^(t/(T − 1))",
     .evaluation_count = evaluation_count,
+    .steps_min = 2,
     .step = step,
     .settles = true,
     .gradient = gradient,

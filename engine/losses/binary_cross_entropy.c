@@ -121,6 +121,7 @@ const struct loss_kind loss_binary_cross_entropy = {
              .settings_bytes = sizeof(struct binary_cross_entropy)},
     .formula = "C = −1/(n·m) Σₖ Σⱼ [yⱼ log aⱼ + (1 − yⱼ) log(1 − aⱼ)]",
     .target_form = TARGET_VALUES,
+    .target_max = 1,
     .fused_activation = "sigmoid",
     .evaluate = evaluate,
     .weigh = weigh,

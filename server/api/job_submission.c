@@ -186,6 +186,23 @@ static void check_monitor(const struct submission *submission, struct error *err
             monitor);
 }
 
+static uint64_t count_steps(const struct submission *submission) {
+  return train_count_steps(submission->network, &submission->spec.train, submission->plan.train_rows_max);
+}
+
+/* Numbers to predict are standardized; only those of a reconstruction can be scaled to 0 … 1. */
+static enum error_code check_target_range(const struct submission *submission, struct error *error) {
+  const struct loss_kind *loss = loss_of(&submission->spec.train.loss);
+  const struct preprocessor *layout = &submission->plan.layout;
+  const bool is_scaled = layout->is_reconstruction && submission->spec.data.scaling == SCALING_MIN_MAX;
+  if (!loss_has_target_range(loss) || layout->task != TASK_REGRESSION || is_scaled) return ERROR_NONE;
+  return error_add(error, "/loss",
+                   "%s takes targets from %g to %g, but %s: use \"mean_squared_error\", \"mean_absolute_error\" or \"huber\"%s",
+                   loss->kind.name, loss->target_min, loss->target_max,
+                   layout->is_reconstruction ? "the features are not scaled so" : "the numbers to predict are standardized",
+                   layout->is_reconstruction ? ", or scaling \"min_max\"" : "");
+}
+
 static enum error_code check_training(struct submission *submission, struct error *error) {
   struct train_settings *train = &submission->spec.train;
   enum error_code code = train_settings_resolve(train, submission->network, submission->plan.layout.task, error);
@@ -195,6 +212,8 @@ static enum error_code check_training(struct submission *submission, struct erro
     return ERROR_OUT_OF_MEMORY;
   if (error->code != ERROR_NONE) return error->code;
   code = network_check_loss(submission->network, &train->loss, "/loss", error);
+  if (code == ERROR_NONE) code = train_check_steps(train, count_steps(submission), error);
+  if (code == ERROR_NONE) code = check_target_range(submission, error);
   if (code == ERROR_NONE) code = jobs_measure(&submission->spec, submission->network, &submission->plan, &submission->memory_bytes, error);
   if (code == ERROR_NONE) code = jobs_admit(submission->api->jobs, submission->memory_bytes, error);
   if (code == ERROR_NONE) code = data_plan_measure_disk(&submission->plan, false, &submission->disk_bytes, error);
@@ -243,10 +262,6 @@ static json_t *resolved_spec_to_json(const struct submission *submission) {
   return json;
 }
 
-static uint64_t count_steps(const struct submission *submission) {
-  return train_count_steps(submission->network, &submission->spec.train, submission->plan.train_rows_max);
-}
-
 /* Which layers start with the model's weights, and which don't; null without a model. */
 static json_t *transfer_to_json(const struct submission *submission) {
   if (submission->source == NULL) return json_null();
@@ -265,9 +280,15 @@ static enum error_code fill_row(const struct submission *submission, struct job_
   json_t *spec = resolved_spec_to_json(submission), *network = network_spec_to_json(&submission->network_spec);
   row->spec_json = json_write(spec);
   row->network_json = json_write(network);
+  if (submission->source != NULL) {
+    json_t *start = transfer_to_json(submission);
+    row->start_json = json_write(start);
+    json_decref(start);
+  }
   json_decref(spec);
   json_decref(network);
-  if (row->spec_json == NULL || row->network_json == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  const bool has_start = submission->source == NULL || row->start_json != NULL;
+  if (row->spec_json == NULL || row->network_json == NULL || !has_start) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   memcpy(row->name, submission->spec.name, sizeof row->name);
   memcpy(row->dataset_id, submission->dataset.id, sizeof row->dataset_id);
   memcpy(row->test_dataset_id, submission->test_dataset.id, sizeof row->test_dataset_id);

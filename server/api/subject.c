@@ -193,8 +193,8 @@ static void read_classes(const json_t *json, const struct network *network, cons
     const double index = (double)out_target[i];
     if (index >= 0 && index < (double)class_count && index == floor(index)) continue;
     if (count > 1 && index == LOSS_NO_CLASS) continue;
-    error_add(error, pointer, "must be the index of the right output, from 0 to %zu%s", class_count - 1,
-              count > 1 ? ", for each step; -100 where it isn't known" : "");
+    error_add(error, pointer, "must be the index of the right output, from 0 to %zu%s, not %.9g", class_count - 1,
+              count > 1 ? ", for each step; -100 where it isn't known" : "", index);
     return;
   }
 }
@@ -212,7 +212,17 @@ static void check_tokens(const struct subject *subject, const float *x, const ch
   }
 }
 
-static void read_plain_row(struct subject *subject, const json_t *row, const json_t *target, bool is_class, size_t index,
+static void check_target_range(const struct loss_kind *loss, const float *target, size_t count, const char *pointer, struct error *error) {
+  for (size_t i = 0; i < count && loss_has_target_range(loss); i++) {
+    const double value = (double)target[i];
+    if (value >= loss->target_min && value <= loss->target_max) continue;
+    error_add(error, pointer, "has %.9g, but %s takes targets from %g to %g; another loss, as mean_squared_error, takes any number", value,
+              loss->kind.name, loss->target_min, loss->target_max);
+    return;
+  }
+}
+
+static void read_plain_row(struct subject *subject, const json_t *row, const json_t *target, const struct loss_kind *loss, size_t index,
                            struct error *error) {
   const struct shape *output = network_get_output_shape(subject->network);
   char pointer[ERROR_POINTER_BYTES];
@@ -222,17 +232,17 @@ static void read_plain_row(struct subject *subject, const json_t *row, const jso
   if (code == ERROR_NONE) check_tokens(subject, subject->x + index * subject->input_width, pointer, error);
   error_pointer(pointer, "/targets", "%zu", index);
   float *to = subject->targets + index * subject->target_width;
-  if (is_class)
+  if (loss->target_form == TARGET_CLASS)
     read_classes(target, subject->network, pointer, to, error);
-  else if (code != ERROR_OUT_OF_MEMORY)
-    code = floats_from_json(target, output, pointer, to, error);
+  else if (code != ERROR_OUT_OF_MEMORY && floats_from_json(target, output, pointer, to, error) == ERROR_NONE)
+    check_target_range(loss, to, subject->target_width, pointer, error);
 }
 
-static enum error_code read_plain_rows(struct subject *subject, const json_t *rows, const json_t *targets, bool is_class,
+static enum error_code read_plain_rows(struct subject *subject, const json_t *rows, const json_t *targets, const struct loss_kind *loss,
                                        struct error *error) {
   if (targets == NULL) return error_add(error, "/targets", "must be an array: what the network should give for each row");
   for (size_t i = 0; i < subject->row_count && error_has_room(error); i++)
-    read_plain_row(subject, json_array_get(rows, i), json_array_get(targets, i), is_class, i, error);
+    read_plain_row(subject, json_array_get(rows, i), json_array_get(targets, i), loss, i, error);
   return error->code;
 }
 
@@ -286,14 +296,27 @@ enum error_code subject_make_room(struct subject *subject, size_t row_count, str
   return ERROR_NONE;
 }
 
+/* A model's numbers are scaled; a loss that was named for the trace may not take them so. */
+static void check_scaled_targets(const struct subject *subject, const struct loss_kind *loss, struct error *error) {
+  for (size_t i = 0; i < subject->row_count && error_has_room(error) && subject->task == TASK_REGRESSION; i++) {
+    char pointer[ERROR_POINTER_BYTES];
+    error_pointer(pointer, subject->model->preprocessor.is_reconstruction ? "/rows" : "/targets", "%zu", i);
+    check_target_range(loss, subject->targets + i * subject->target_width, subject->target_width, pointer, error);
+  }
+}
+
 static enum error_code read_rows(struct subject *subject, const json_t *body, const struct train_settings *train, struct error *error) {
   const json_t *rows, *targets;
   enum error_code code = find_rows(body, &rows, &targets, error);
   if (code != ERROR_NONE) return code;
   code = subject_make_room(subject, json_array_size(rows), error);
   if (code != ERROR_NONE) return code;
-  if (subject->model != NULL) return read_raw_rows(subject, rows, targets, error);
-  return read_plain_rows(subject, rows, targets, loss_of(&train->loss)->target_form == TARGET_CLASS, error);
+  if (subject->model != NULL) {
+    code = read_raw_rows(subject, rows, targets, error);
+    if (code == ERROR_NONE) check_scaled_targets(subject, loss_of(&train->loss), error);
+    return code == ERROR_NONE ? error->code : code;
+  }
+  return read_plain_rows(subject, rows, targets, loss_of(&train->loss), error);
 }
 
 enum error_code subject_weigh_classes(struct subject *subject, const struct train_settings *train, struct error *error) {

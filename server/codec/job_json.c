@@ -66,6 +66,7 @@ static void write_members(const struct job_view *view, const char *small_members
   const char *diagnosis = view->live != NULL && view->live->diagnosis_json != NULL ? view->live->diagnosis_json : row->diagnosis_json;
   fprintf(file, ",\"diagnosis\":%s", or_else(diagnosis, "[]"));
   fprintf(file, ",\"error\":%s", or_else(row->error_json, "null"));
+  fprintf(file, ",\"init_from\":%s", or_else(row->start_json, "null"));
   if (row->spec_json != NULL) fprintf(file, ",\"spec\":%s", row->spec_json);
   if (row->network_json != NULL) fprintf(file, ",\"network_spec\":%s", row->network_json);
   fputc('}', file);

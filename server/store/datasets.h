@@ -36,9 +36,9 @@ struct dataset_column {
   size_t rank;
   size_t sizes[COLUMN_RANK_MAX];
   enum tensor_element element;
-  bool says_part; /* made at import of an upload of several parts: train, validation or test for each row */
-  char *first_word;            /* of a column that would be numeric but for a few cells: the first of these, cut short; else NULL … */
-  uint64_t first_word_line;    /* … and the line in the file where its row starts */
+  bool says_part;           /* made at import of an upload of several parts: train, validation or test for each row */
+  char *first_word;         /* of a column that would be numeric but for a few cells: the first of these, cut short; else NULL … */
+  uint64_t first_word_line; /* … and the line in the file where its row starts */
 };
 /* Elements of one tensor of a column; 0 of a column of the table. */
 size_t dataset_column_count_elements(const struct dataset_column *column);

@@ -16,7 +16,7 @@ enum {
 
 #define JOB_COLUMNS                                                                                                                        \
   "id, name, state, stop_reason, priority, dataset_id, test_dataset_id, memory_bytes, epoch, epochs, step, steps, samples, training_ms,"   \
-  " latest, best, test, error, diagnosis, kernels, precision, weights_sha256, model_id, coalesce(checkpoint_blob, 0), last_event, "        \
+  " latest, best, test, error, diagnosis, start, kernels, precision, weights_sha256, model_id, coalesce(checkpoint_blob, 0), last_event, " \
   "last_metrics_step,"                                                                                                                     \
   " created_ms, started_ms, finished_ms"
 
@@ -24,6 +24,7 @@ void job_row_deinit(struct job_row *row) {
   if (!row) return;
   free(row->spec_json);
   free(row->network_json);
+  free(row->start_json);
   free(row->latest_json);
   free(row->best_json);
   free(row->test_json);
@@ -63,6 +64,7 @@ static void read_row(struct query *query, void *out_row) {
   row->test_json = query_take_text(query);
   row->error_json = query_take_text(query);
   row->diagnosis_json = query_take_text(query);
+  row->start_json = query_take_text(query);
   query_get_text(query, row->kernels, sizeof row->kernels);
   query_get_text(query, row->precision, sizeof row->precision);
   query_get_text(query, row->weights_sha256, sizeof row->weights_sha256);
@@ -210,8 +212,8 @@ static enum error_code insert_row(struct connection *connection, const struct jo
   struct query query;
   query_start(&query, connection,
               "INSERT INTO jobs (id, name, state, priority, spec, network, dataset_id, test_dataset_id, memory_bytes, epoch, epochs, step,"
-              " steps, samples, training_ms, kernels, created_ms)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+              " steps, samples, training_ms, kernels, created_ms, start)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
               error);
   query_bind_text(&query, row->id);
   query_bind_text(&query, row->name);
@@ -230,6 +232,7 @@ static enum error_code insert_row(struct connection *connection, const struct jo
   query_bind_int(&query, row->progress.training_ms);
   query_bind_text(&query, row->kernels);
   query_bind_int(&query, row->created_ms);
+  query_bind_text(&query, row->start_json);
   return query_run(&query);
 }
 

@@ -35,6 +35,7 @@ struct job_row {
   int64_t priority;                                                 /* 0 … 100, higher first */
   char *spec_json;                                                  /* resolved job spec */
   char *network_json;                                               /* resolved network spec, frozen at submission */
+  char *start_json;                                                 /* which layers start with a model's weights; NULL: none */
   char dataset_id[STORE_ID_BYTES], test_dataset_id[STORE_ID_BYTES]; /* "" if none */
   uint64_t memory_bytes;                                            /* computed need */
   struct job_progress progress;

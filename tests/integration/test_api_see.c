@@ -301,6 +301,7 @@ START_TEST(what_is_wrong_is_refused_with_a_pointer) {
       {"networks/chain", "{\"rows\":[[1]],\"targets\":[0],\"windows\":[{\"tensor\":\"dense_0.z\",\"limit\":10001}]}", "/windows/0/limit",
        422},
       {"networks/wide", "{\"rows\":[[1]],\"targets\":[30]}", "/rows/0 /targets/0", 422},
+      {"networks/chain", "{\"rows\":[[1],[1]],\"targets\":[1,2],\"loss\":\"binary_cross_entropy\"}", "/targets/1", 422},
       {"networks/open", "{\"rows\":[[1]],\"targets\":[0]}", "", 422},
       {"networks/none", "{\"rows\":[[1]],\"targets\":[0]}", "", 404},
       {"models/none", "{\"rows\":[[1]],\"targets\":[0]}", "", 404},

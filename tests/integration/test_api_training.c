@@ -125,6 +125,9 @@ static const struct {
     {JOB(HIDDEN "," OUTPUT, ",\"max_evaluations\":0"), "/max_evaluations"},
     {JOB(HIDDEN "," OUTPUT, ",\"accumulate_steps\":0"), "/accumulate_steps"},
     {JOB(HIDDEN "," OUTPUT, ",\"ema_decay\":1"), "/ema_decay"},
+    {JOB(HIDDEN "," OUTPUT, ",\"algorithm\":{\"type\":\"finite_differences\",\"epsilon\":1e-300}"), "/algorithm/epsilon"},
+    {JOB(HIDDEN "," OUTPUT, ",\"algorithm\":\"learning_rate_range_test\",\"epochs\":1,\"batch_size\":1000"), "/epochs"},
+    {JOB(HIDDEN "," OUTPUT, ",\"algorithm\":\"learning_rate_range_test\",\"max_evaluations\":1"), "/max_evaluations"},
     {JOB(HIDDEN "," OUTPUT, ",\"init_from\":\"nobody\""), "/init_from"},
     {JOB("{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\",\"trainable\":false}", ""), "/network"},
     {JOB("{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\",\"trainable\":\"no\"}", ""), "/network/layers/0/trainable"},
@@ -179,6 +182,10 @@ START_TEST(a_job_starts_with_a_models_weights) {
   ck_assert_str_eq(json_text_at(onwards, "/state"), "succeeded");
   char *log = get_log(onwards);
   ck_assert_msg(strstr(log, " in hidden; new: new") != NULL, "%s", log);
+  ck_assert_str_eq(json_text_at(onwards, "/init_from/model"), json_text_at(first, "/model"));
+  ck_assert_str_eq(json_text_at(onwards, "/init_from/taken/0"), "hidden");
+  ck_assert_str_eq(json_text_at(onwards, "/init_from/new/0"), "new");
+  ck_assert(json_is_null(json_at(first, "/init_from")));
   free(log);
   json_decref(onwards);
   json_decref(first);
