@@ -119,10 +119,7 @@ static inline void store_squares(const vector taps[4], size_t width, size_t coun
 
 /* Largest values. What is not a number stays seen. */
 
-static inline vector larger_of(vector largest, vector x) {
-  const vector_lanes keeps = x <= largest;
-  return (vector)(((vector_lanes)largest & keeps) | ((vector_lanes)x & ~keeps));
-}
+static inline vector larger_of(vector largest, vector x) { return vector_choose((x <= largest) | (largest != largest), largest, x); }
 
 static void max_squares(const struct kernel_pool *pool, const float *plane, float *z) {
   for (size_t row = 0; row < pool->y.out; row++, plane += 2 * pool->x.in, z += pool->x.out) {
@@ -138,7 +135,7 @@ static void max_squares(const struct kernel_pool *pool, const float *plane, floa
 static void max_row(const struct kernel_pool *pool, const struct seen *seen, const float *x, float *z) {
   const size_t inner = pool->inner, step = pool->x.stride * inner;
   for (size_t o = 0; o < seen->end - seen->first; o++, x += step, z += inner)
-    for (size_t i = 0; i < inner; i++) z[i] = x[i] <= z[i] ? z[i] : x[i];
+    for (size_t i = 0; i < inner; i++) z[i] = x[i] <= z[i] || isnan(z[i]) ? z[i] : x[i];
 }
 
 static void max_plane(const struct plane *plane) {

@@ -16,7 +16,9 @@
  * A kind that mixes steps (pooling, convolution, recurrence, attention, batch norm) must look at pass->lengths and leave padded steps
  * out. What always holds: padding the same sequences further, to a longer axis 0, changes no real step's output, no cost and no gradient
  * beyond rounding. A kind that can't hold to this refuses inputs with lengths in compile, saying what to do.
- * * Threads: functions are pure but for the arrays they are handed. They may cut work into pieces with pass->parallel.
+ * Joined layers. Where nobody wants to see what is between two layers, a kind may compute both at once (join below).
+ *
+ * Threads: functions are pure but for the arrays they are handed. They may cut work into pieces with pass->parallel.
  */
 #ifndef ENGINE_LAYER_H
 #define ENGINE_LAYER_H
@@ -145,6 +147,12 @@ struct layer_kind {
   void (*forward)(const struct layer *layer, const struct pass *pass);
   void (*backward)(const struct layer *layer, const struct pass *pass);
   void (*forward64)(const struct layer *layer, const struct pass64 *pass);
+  /* Whether this layer, its activation (NULL: linear) and `next`, the only one that takes its output, can be computed in one go, without what is
+   * in between being written; then what that takes is added to saved_* and work_*. After compile; NULL: never. */
+  bool (*join)(struct layer *layer, const struct spec *activation, const struct layer *next);
+  /* The two in one: pass->z and pass->delta are those of `next`, all else is this layer's. */
+  void (*forward_joined)(const struct layer *layer, const struct spec *activation, const struct pass *pass);
+  void (*backward_joined)(const struct layer *layer, const struct spec *activation, const struct pass *pass);
 };
 
 extern const struct kind_table layer_kinds;

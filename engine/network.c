@@ -337,6 +337,34 @@ static enum error_code mark_edges(const struct builder *builder) {
   return ERROR_NONE;
 }
 
+/* The only node that takes this one's output, as its only input; or NO_NODE. */
+static size_t find_only_taker(const struct network *network, size_t index) {
+  size_t taker = NO_NODE, count = 0;
+  for (size_t i = index + 1; i < network->node_count; i++) {
+    const struct node *node = &network->nodes[i];
+    for (size_t input = 0; input < node->layer.input_count; input++) {
+      if (node->sources[input] != index) continue;
+      taker = i;
+      count += node->layer.input_count;
+    }
+  }
+  return count == 1 ? taker : NO_NODE;
+}
+
+/* Which layers can be computed in one go with the next. */
+static void join_nodes(const struct builder *builder) {
+  struct network *network = builder->network;
+  for (size_t i = 0; i < builder->compiled_count; i++) network->nodes[i].joined_with = NO_NODE;
+  for (size_t i = 0; i < builder->compiled_count; i++) {
+    struct node *node = &network->nodes[i];
+    const size_t taker = find_only_taker(network, i);
+    if (node->layer.kind->join == NULL || node->is_joined || node->lengths_at != NO_LENGTHS || taker >= builder->compiled_count) continue;
+    if (!node->layer.kind->join(&node->layer, node->activation, &network->nodes[taker].layer)) continue;
+    node->joined_with = taker;
+    network->nodes[taker].is_joined = true;
+  }
+}
+
 /* Whether all layers that take a node's output take off what is added to a channel of it. */
 static bool is_shift_lost(const struct network *network, size_t index) {
   bool is_lost = index + 1 < network->node_count && network->nodes[index].activation == NULL;
@@ -372,6 +400,7 @@ static enum error_code build(const struct builder *builder) {
   if (code == ERROR_NONE) code = check_all_used(builder);
   for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) code = compile_node(builder, &network->nodes[i]);
   if (code == ERROR_NONE) code = lay_out(builder);
+  if (code == ERROR_NONE) join_nodes(builder);
   if (code == ERROR_NONE) mark_needs(builder);
   if (code == ERROR_NONE) mark_lost_shifts(builder);
   return code == ERROR_NONE ? mark_edges(builder) : code;
@@ -456,6 +485,11 @@ size_t network_half_count(const struct network *network, size_t batch) {
     largest = count > largest ? count : largest;
   }
   return largest;
+}
+bool network_has_joined_layers(const struct network *network) {
+  for (size_t i = 0; i < network->node_count; i++)
+    if (network->nodes[i].is_joined) return true;
+  return false;
 }
 double network_flops_per_sample(const struct network *network) { return network->flops_per_sample; }
 

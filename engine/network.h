@@ -79,6 +79,7 @@ size_t network_parameter_count(const struct network *network);          /* float
 size_t network_trained_count(const struct network *network);            /* the first so many of them; those of frozen layers follow */
 size_t network_buffer_count(const struct network *network);             /* floats in the buffer block */
 size_t network_half_count(const struct network *network, size_t batch); /* bfloat16 values that pass_options.half needs room for */
+bool network_has_joined_layers(const struct network *network);          /* some of them, in passes with pass_options.joins */
 double network_flops_per_sample(const struct network *network);         /* forward */
 
 /* Start weights by each tensor's initializer, buffers by their fill; a pure function of seed. */
@@ -105,6 +106,7 @@ struct pass_options {
   size_t batch; /* ≤ the workspace's */
   bool training;
   bool skips_frozen;                    /* backward: without the gradients of frozen layers, and of what only those take */
+  bool joins;                           /* z, a and δ between layers that can be computed in one go need not be there afterwards */
   bool row_by_row;                      /* inference: the same bits for a row alone and among others */
   uint64_t seed, epoch, step;           /* of random masks */
   const struct parallel *parallel;      /* NULL: this thread only */
@@ -125,7 +127,8 @@ const uint32_t *workspace_get_lengths(const struct workspace *workspace, size_t 
 /* The output of the last forward pass over `samples` samples beside their targets, as the loss_… functions take it; class weights are the
  * caller's to set. */
 struct loss_batch workspace_get_loss_batch(const struct workspace *workspace, const struct spec *loss, size_t samples, const float *target);
-/* z, a, δ of any layer after a pass, borrowed, [batch, out …]; δ after a backward pass. For trace, diagnosis, tests. */
+/* z, a, δ of any layer after a pass, borrowed, [batch, out …]; δ after a backward pass. For trace, diagnosis, tests; of passes without
+ * pass_options.joins. */
 const float *workspace_get_z(const struct workspace *workspace, size_t layer);
 const float *workspace_get_a(const struct workspace *workspace, size_t layer);
 const float *workspace_get_delta(const struct workspace *workspace, size_t layer);

@@ -7,6 +7,9 @@
 /* Source of an edge that is the network's input, not a layer. */
 #define SOURCE_INPUT SIZE_MAX
 
+/* joined_with of a node that is computed by itself. */
+#define NO_NODE SIZE_MAX
+
 /* lengths_at of a node whose output has none. */
 #define NO_LENGTHS SIZE_MAX
 
@@ -21,6 +24,8 @@ struct node {
   size_t sources[LIMIT_LAYER_INPUTS]; /* index of a node, or SOURCE_INPUT */
   bool adds[LIMIT_LAYER_INPUTS];      /* this edge's gradient goes to scratch and is added */
   bool loses_shifts;                  /* in training, what is added to all values of a channel of its output changes nothing */
+  size_t joined_with;                 /* the node after it that can be computed with it in one go, or NO_NODE */
+  bool is_joined;                     /* there is a node before it whose joined_with it is */
   bool needs_gradient;                /* it, or a layer that its input comes from, has weights to train */
 };
 

@@ -6,6 +6,9 @@
  *   2. its activation turns that into δ = ∂C/∂z in place (not where loss and activation are fused: then the loss wrote δ)
  *   3. the kind writes ∂C/∂w to the gradients and ∂C/∂x to its sources' `delta`, or to scratch memory if another layer did already;
  *      scratch is then added
+ *
+ * With pass_options.joins two layers that can be are computed at the first one's turn, forward and backward; the second one's turn is its
+ * activation's alone.
  */
 #include <assert.h>
 #include <string.h>
@@ -105,8 +108,14 @@ void network_forward(const struct network *network, struct workspace *workspace,
   pass.gradients = NULL;
   for (size_t i = 0; i < network->node_count; i++) {
     const struct node *node = &network->nodes[i];
+    const bool joins = options->joins && node->joined_with != NO_NODE;
     prepare_pass(workspace, options, x, i, &pass);
-    node->layer.kind->forward(&node->layer, &pass);
+    if (joins) {
+      pass.z = workspace->nodes[node->joined_with].z;
+      node->layer.kind->forward_joined(&node->layer, node->activation, &pass);
+      continue;
+    }
+    if (!options->joins || !node->is_joined) node->layer.kind->forward(&node->layer, &pass);
     if (node->lengths_at == i && node->layer.lengths == LAYER_LENGTHS_KEEP)
       lengths_take_shorter(&node->layer, pass.lengths, options->batch, workspace->nodes[i].lengths);
     if (node->activation != NULL) run_activation(node, &workspace->nodes[i], options, NULL);
@@ -140,7 +149,10 @@ static void backward_layer(struct workspace *workspace, const struct pass_option
     pass->dx[input] = scratch;
     scratch += pass->batch * source_size(network, source);
   }
-  node->layer.kind->backward(&node->layer, pass);
+  if (options->joins && node->joined_with != NO_NODE)
+    node->layer.kind->backward_joined(&node->layer, node->activation, pass);
+  else
+    node->layer.kind->backward(&node->layer, pass);
   for (size_t i = 0; i < node->layer.tensor_count && !pass->skips_gradients; i++) {
     const struct layer_tensor *tensor = &node->layer.tensors[i];
     if (tensor->is_lost) memset(pass->gradients + tensor->offset, 0, shape_size(&tensor->shape) * sizeof *pass->gradients);
@@ -167,6 +179,7 @@ void network_backward(const struct network *network, struct workspace *workspace
                       const float *parameters, const struct spec *loss, const double *class_weights, const float *target, float *gradients,
                       float *input_gradient) {
   assert(workspace->network == network && options->batch <= workspace->batch && workspace->training && options->training);
+  assert(!options->joins || options->observer == NULL);
   run_loss(network, workspace, options, loss, class_weights, target);
   const bool is_fused = network_is_fused(network, loss);
   struct pass pass;
@@ -177,9 +190,16 @@ void network_backward(const struct network *network, struct workspace *workspace
     const struct node *node = &network->nodes[i];
     const bool is_delta = is_fused && i + 1 == network->node_count;
     if (options->skips_frozen && !node->needs_gradient && input_gradient == NULL) continue;
+    if (options->joins && node->joined_with != NO_NODE) {
+      prepare_pass(workspace, options, x, i, &pass);
+      pass.delta = workspace->nodes[node->joined_with].delta;
+      backward_layer(workspace, options, &pass, i, input_gradient);
+      continue;
+    }
     clear_padding(workspace, i, options->batch, workspace->nodes[i].delta);
     if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, workspace->nodes[i].delta);
     if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
+    if (options->joins && node->is_joined) continue;
     prepare_pass(workspace, options, x, i, &pass);
     backward_layer(workspace, options, &pass, i, input_gradient);
   }

@@ -393,7 +393,7 @@ void predict_rows(const struct network *network, struct workspace *workspace, si
   const size_t input_size = shape_size(network_get_input_shape(network)), width = shape_size(network_get_output_shape(network));
   for (size_t first = 0; first < count; first += workspace_batch) {
     const size_t rows = count - first < workspace_batch ? count - first : workspace_batch;
-    const struct pass_options options = {.batch = rows, .row_by_row = true, .parallel = parallel};
+    const struct pass_options options = {.batch = rows, .joins = true, .row_by_row = true, .parallel = parallel};
     /* In inference mode buffers are only read. */
     network_forward(network, workspace, &options, x + first * input_size, parameters, (float *)(uintptr_t)buffers);
     memcpy(out_outputs + first * width, workspace_get_output(workspace), rows * width * sizeof(float));

@@ -131,6 +131,8 @@ size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epo
  * them, where `before` holds the weights before the step. */
 void report_measure_gradients(struct trainer *trainer);
 void report_measure_weights(struct trainer *trainer);
+/* Whether the step under way belongs to the epoch's sample: then what each layer does is looked at. */
+bool report_looks_at_layers(const struct trainer *trainer);
 /* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */
 void report_measure_activity(struct trainer *trainer, size_t rows);
 /* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */

@@ -144,11 +144,24 @@ static uint64_t sample_end(const struct trainer *trainer) {
   return trainer->sample_end < left ? trainer->sample_end : left;
 }
 
-void report_measure_activity(struct trainer *trainer, size_t rows) {
+/* The sample of batches, [begin, end). */
+struct sample {
+  uint64_t begin, end;
+};
+static struct sample find_sample(const struct trainer *trainer) {
   const uint64_t batch = trainer->position.batch_in_epoch;
   const uint64_t end = trainer_get_algorithm(trainer)->has_ended != NULL ? batch + 1 : sample_end(trainer);
-  const uint64_t begin = end > trainer->sample_steps ? end - trainer->sample_steps : 0;
-  if (batch < begin || batch >= end) return;
+  return (struct sample){.begin = end > trainer->sample_steps ? end - trainer->sample_steps : 0, .end = end};
+}
+
+bool report_looks_at_layers(const struct trainer *trainer) {
+  const struct sample sample = find_sample(trainer);
+  return trainer->position.batch_in_epoch >= sample.begin && trainer->position.batch_in_epoch < sample.end;
+}
+
+void report_measure_activity(struct trainer *trainer, size_t rows) {
+  const uint64_t batch = trainer->position.batch_in_epoch, begin = find_sample(trainer).begin, end = find_sample(trainer).end;
+  if (!report_looks_at_layers(trainer)) return;
   if (batch == begin) {
     memset(trainer->activities, 0, trainer->layer_count * sizeof *trainer->activities);
     memset(trainer->peaks, 0, trainer->peak_count * sizeof *trainer->peaks);

@@ -127,6 +127,18 @@ static bool is_finite(size_t count, const float *values) {
   return true;
 }
 
+/* Layers that were computed in one go left nothing in between to be looked at: the last pass again, layer by layer. */
+static void repeat_pass(struct trainer *trainer, size_t rows, bool is_backward) {
+  if (!network_has_joined_layers(trainer->network) || report_looks_at_layers(trainer)) return;
+  struct pass_options options = algorithm_pass(trainer, trainer->gathered, rows);
+  options.joins = false;
+  memcpy(trainer->search_buffers, trainer->buffers, trainer->buffer_count * sizeof(float));
+  network_forward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, trainer->search_buffers);
+  if (!is_backward || !trainer_get_algorithm(trainer)->settles) return; /* others have their gradient from losses */
+  network_backward(trainer->network, trainer->workspace, &options, trainer->batch_x, trainer->parameters, &trainer->loss,
+                   trainer->class_weights, trainer->batch_y, trainer->gradients, NULL);
+}
+
 /* Forward, the first layer whose z or a is not finite; backward, the first whose δ or gradients are not. */
 static const char *find_diverged_layer(const struct trainer *trainer, size_t rows, bool is_backward) {
   const size_t count = trainer->layer_count;
@@ -147,6 +159,7 @@ static const char *find_diverged_layer(const struct trainer *trainer, size_t row
 
 static void describe_divergence(struct run *run, size_t rows, bool is_backward) {
   struct train_result *result = run->result;
+  repeat_pass(run->trainer, rows, is_backward);
   const char *layer = find_diverged_layer(run->trainer, rows, is_backward);
   const unsigned long long step = (unsigned long long)run->trainer->position.step + 1;
   result->outcome = TRAIN_DIVERGED;
@@ -267,7 +280,7 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
   double loss = 0, weight = 0, hits = 0, count = 0;
   for (size_t first = 0; first < rows->count; first += trainer->batch_size) {
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
-    const struct pass_options options = {.batch = batch, .parallel = trainer->parallel};
+    const struct pass_options options = {.batch = batch, .joins = true, .parallel = trainer->parallel};
     const float *targets = validation_targets(trainer, first, batch);
     const float *x = row_reader_get(&trainer->validation_x, first, batch, trainer->batch_x);
     network_forward(trainer->network, trainer->inference, &options, x, trainer_get_served(trainer), trainer->buffers);

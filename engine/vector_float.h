@@ -48,6 +48,14 @@ static inline void vector_store_some(float *to, vector value, size_t count) {
 #endif
 }
 
+/* Lane by lane: `then` where the condition, a comparison's result, holds. */
+static inline vector_lanes vector_choose_lanes(vector_lanes condition, vector_lanes then, vector_lanes otherwise) {
+  return (then & condition) | (otherwise & ~condition);
+}
+static inline vector vector_choose(vector_lanes condition, vector then, vector otherwise) {
+  return (vector)vector_choose_lanes(condition, (vector_lanes)then, (vector_lanes)otherwise);
+}
+
 /* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
 static inline void vector_swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
   vector_lanes upper = {0}, lower = {0};

@@ -1,5 +1,10 @@
 #include "engine/layers/conv.h"
 
+#include "engine/activations/kinds.h"
+#include "engine/kernels_conv_pooled.h"
+#include "engine/layers/kinds.h"
+#include "engine/layers/pool.h"
+
 const char *const conv_padding_modes[5] = {"zeros", "reflect", "replicate", "circular", NULL};
 
 enum { WEIGHT, BIAS };
@@ -101,6 +106,42 @@ void conv_backward(const struct layer *layer, const struct pass *pass) {
   if (pass->dx[0] != NULL)
     kernel_conv_input_gradient(pass->parallel, &kernel, pass->delta, pass->parameters + layer->tensors[WEIGHT].offset, pass->dx[0],
                                pass->work);
+}
+
+/* In one go with the pooling behind it */
+
+bool conv_join(struct layer *layer, const struct spec *activation, const struct layer *next) {
+  if (next->kind != &layer_max_pool2d || (activation != NULL && activation->kind != &activation_relu.kind)) return false;
+  const struct kernel_conv kernel = make_kernel(layer, 1);
+  const struct kernel_pool pool = pool_kernel(next, 1, NULL);
+  const size_t winner_bytes = kernel_conv_pooled_winner_bytes(&kernel), work = kernel_conv_pooled_work_size(&kernel);
+  if (!kernel_conv_pooled_can(&kernel, &pool) || winner_bytes == 0 || work == 0) return false;
+  layer->saved_per_sample = (winner_bytes + sizeof(float) - 1) / sizeof(float);
+  layer->work_fixed = work > layer->work_fixed ? work : layer->work_fixed;
+  return true;
+}
+
+static struct kernel_conv_pooled make_pooled(const struct layer *layer, const struct spec *activation, size_t batch) {
+  return (struct kernel_conv_pooled){.conv = make_kernel(layer, batch), .is_rectified = activation != NULL};
+}
+
+void conv_forward_joined(const struct layer *layer, const struct spec *activation, const struct pass *pass) {
+  const struct kernel_conv_pooled kernel = make_pooled(layer, activation, pass->batch);
+  const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
+  kernel_conv_pooled_forward(pass->parallel, &kernel, pass->x[0], pass->parameters + layer->tensors[WEIGHT].offset, bias, pass->z,
+                             (uint8_t *)pass->saved, pass->work);
+}
+
+void conv_backward_joined(const struct layer *layer, const struct spec *activation, const struct pass *pass) {
+  const struct kernel_conv_pooled kernel = make_pooled(layer, activation, pass->batch);
+  const uint8_t *winners = (const uint8_t *)pass->saved;
+  if (!pass->skips_gradients)
+    kernel_conv_pooled_weight_gradient(pass->parallel, &kernel, pass->x[0], pass->delta, winners,
+                                       pass->gradients + layer->tensors[WEIGHT].offset,
+                                       layer->tensor_count > BIAS ? pass->gradients + layer->tensors[BIAS].offset : NULL, pass->work);
+  if (pass->dx[0] != NULL)
+    kernel_conv_pooled_input_gradient(pass->parallel, &kernel, pass->delta, winners, pass->parameters + layer->tensors[WEIGHT].offset,
+                                      pass->dx[0], pass->work);
 }
 
 /* The value that a tap sees on one axis, with what padding makes up; SIZE_MAX: 0. Written apart from the kernels, which it checks. */

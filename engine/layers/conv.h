@@ -36,6 +36,10 @@ extern const char *const conv_padding_modes[5];
 __attribute__((warn_unused_result)) enum error_code conv_compile(struct layer *layer, size_t axis_count, struct error *error);
 void conv_forward(const struct layer *layer, const struct pass *pass);
 void conv_backward(const struct layer *layer, const struct pass *pass);
+/* With max pooling of an image by 2 × 2, rectified or not. */
+bool conv_join(struct layer *layer, const struct spec *activation, const struct layer *next);
+void conv_forward_joined(const struct layer *layer, const struct spec *activation, const struct pass *pass);
+void conv_backward_joined(const struct layer *layer, const struct spec *activation, const struct pass *pass);
 void conv_forward64(const struct layer *layer, const struct pass64 *pass);
 
 #endif

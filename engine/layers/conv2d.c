@@ -24,4 +24,7 @@ const struct layer_kind layer_conv2d = {
     .forward = conv_forward,
     .backward = conv_backward,
     .forward64 = conv_forward64,
+    .join = conv_join,
+    .forward_joined = conv_forward_joined,
+    .backward_joined = conv_backward_joined,
 };

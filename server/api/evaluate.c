@@ -101,7 +101,7 @@ static enum error_code take_rows(void *context, const float *x, const float *y, 
   const struct model *model = evaluation->predictor.model;
   if (request_is_abandoned(evaluation->request)) return error_set(error, ERROR_UNAVAILABLE, "broken off: nobody waits for the answer");
   if (count > evaluation->capacity - evaluation->count) return error_set(error, ERROR_INTERNAL, "the dataset has more rows than it says");
-  struct pass_options options = {.batch = count};
+  struct pass_options options = {.batch = count, .joins = true};
   network_forward(model->network, evaluation->predictor.workspace, &options, x, model->parameters, model->buffers);
   add_loss(evaluation, y, count);
   keep_rows(evaluation, y, count);

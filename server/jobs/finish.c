@@ -70,7 +70,7 @@ static const float *get_loss_target(struct evaluation *evaluation, size_t first,
 static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t count) {
   struct run *run = evaluation->run;
   const struct spec *loss = &run->spec.train.loss;
-  struct pass_options pass = {.batch = count, .parallel = run->team == NULL ? NULL : team_get_parallel(run->team)};
+  struct pass_options pass = {.batch = count, .joins = true, .parallel = run->team == NULL ? NULL : team_get_parallel(run->team)};
   const float *x = row_reader_get(&evaluation->reader, first, count, evaluation->x);
   /* Buffers are only written in training. */
   float *buffers = (float *)(uintptr_t)trainer_get_buffers(run->trainer);

@@ -404,6 +404,21 @@ def draw_image(seed):
     return draw
 
 
+def draw_pooled(seed):
+    """Convolutions with max pooling by 2 × 2 behind them, of so many filters that both are computed in one go."""
+    chooser = random.Random(seed)
+    draw = Draw(seed, [chooser.choice([1, 2, 5]), chooser.randint(4, 8), chooser.randint(4, 8)])
+    for _ in range(2):
+        layer = {"type": "conv2d", "filters": draw.random.choice([8, 11, 17]), "kernel_size": draw.sizes(1, 4)}
+        draw.maybe(layer, "activation", 0.8, "relu")
+        draw.maybe(layer, "padding", 0.7, draw.sizes(1, 2), "same")
+        draw.maybe(layer, "bias", 0.2, False)
+        draw.try_add(**layer) and draw.try_add(**draw.wear({"type": "max_pool2d", "pool_size": 2}, 0.3))
+        if draw.chance(0.3):
+            break
+    return draw
+
+
 def draw_sequence(seed, draw=None):
     chooser = random.Random(seed)
     draw = draw or Draw(seed, [chooser.randint(1, 9), chooser.randint(1, 6)])
@@ -486,6 +501,7 @@ FAMILIES = {
     "deep": draw_deep,
     "attention": draw_attending,
     "image": draw_image,
+    "pooled": draw_pooled,
     "sequence": draw_sequence,
     "text": draw_text,
     "padded": draw_padded,

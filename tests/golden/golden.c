@@ -339,9 +339,11 @@ static void check_loss(struct golden *golden, const json_t *expect) {
   note(golden, "loss", error_of(sum / weight, y, fabs(y), &golden->precision->pass));
 }
 
-static void check_passes(struct golden *golden, const json_t *expect) {
+/* `joins`: layers that can be are computed in one go. */
+static void check_passes(struct golden *golden, const json_t *expect, bool joins) {
   const struct shape *input = network_get_input_shape(golden->network), *output = network_get_output_shape(golden->network);
-  struct pass_options options = {.batch = golden->samples, .half = golden->half};
+  struct pass_options options = {.batch = golden->samples, .joins = joins, .half = golden->half};
+  memcpy(golden->moved_buffers, golden->buffers, network_buffer_count(golden->network) * sizeof(float));
   network_forward(golden->network, golden->workspace, &options, golden->input, golden->parameters, golden->moved_buffers);
   check_values(golden, expect, "output_inference", workspace_get_output(golden->workspace), output);
   options.training = true;
@@ -467,7 +469,8 @@ static void check(struct golden *golden) {
   const json_t *expect = json_object_get(golden->file, "expect"), *train = json_object_get(golden->file, "train");
   if (!check_keys(golden, golden->file, "the file", keys) || !check_keys(golden, expect, "expect", expect_keys)) return;
   if (!create_network(golden) || !read_loss(golden) || !read_batch(golden) || !load_weights(golden)) return;
-  check_passes(golden, expect);
+  check_passes(golden, expect, false);
+  if (network_has_joined_layers(golden->network)) check_passes(golden, expect, true);
   if (golden->has_failed) return;
   const json_t *expect_train = json_object_get(expect, "train");
   if (check_keys(golden, expect_train, "expect.train", train_keys)) check_training(golden, train, expect_train);

@@ -321,6 +321,24 @@ START_TEST(a_window_far_larger_than_the_image_sees_all_of_it) {
 }
 END_TEST
 
+START_TEST(what_is_not_a_number_stays_the_largest) {
+  enum { SIDE = 6 };
+  const struct kernel_axis square = {.in = SIDE, .out = SIDE / 2, .size = 2, .stride = 2, .dilation = 1};
+  const struct kernel_axis wide = {.in = SIDE, .out = SIDE / 3, .size = 3, .stride = 3, .dilation = 1};
+  const struct kernel_pool pools[] = {{.outer = 1, .inner = 1, .y = square, .x = square}, {.outer = 1, .inner = 1, .y = wide, .x = wide}};
+  for (size_t i = 0; i < 2; i++) {
+    for (size_t at = 0; at < SIDE * SIDE; at++) {
+      float x[SIDE * SIDE] = {0}, z[SIDE * SIDE];
+      x[at] = NAN;
+      kernel_max_pool_forward(NULL, &pools[i], x, z);
+      size_t count = 0;
+      for (size_t o = 0; o < pools[i].y.out * pools[i].x.out; o++) count += isnan(z[o]) != 0;
+      ck_assert_uint_eq(count, 1);
+    }
+  }
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "window kernels");
   tcase_add_test(test_case, convolution_is_what_its_definition_says);
@@ -329,6 +347,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, work_that_cannot_be_counted_is_told);
   tcase_add_test(test_case, sums_of_channels_are_right);
   tcase_add_loop_test(test_case, pooling_is_what_its_definition_says, 0, 2);
+  tcase_add_test(test_case, what_is_not_a_number_stays_the_largest);
   tcase_add_test(test_case, a_window_far_larger_than_the_image_sees_all_of_it);
 }
 

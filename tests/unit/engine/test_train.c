@@ -425,6 +425,26 @@ START_TEST(data_that_are_not_finite_diverge_at_the_first_layer) {
 }
 END_TEST
 
+/* Pooling is computed with the convolution, whose own z nobody has written; still it is found. */
+START_TEST(a_convolution_diverges_under_its_own_name) {
+  struct scene *scene = scene_create("reshape shape=1x1x3; conv2d filters=8 kernel_size=2 padding=1 activation=relu name=sick; "
+                                     "max_pool2d pool_size=2; flatten; dense units=3 activation=softmax",
+                                     TASK_CLASSIFICATION, 3);
+  float weights[8 * 4 + 8 + 16 * 3 + 3];
+  const size_t count = sizeof weights / sizeof weights[0];
+  for (size_t i = 0; i < ROWS * INPUTS; i++) scene->x[i] = 1e20f;
+  for (size_t i = 0; i < count; i++) weights[i] = 1e30f;
+  require(create(scene));
+  ck_assert(network_has_joined_layers(scene->network));
+  ck_assert_uint_eq(network_parameter_count(scene->network), count);
+  trainer_set_weights(scene->trainer, weights, NULL);
+  struct train_result result = run(scene);
+  ck_assert_int_eq(result.outcome, TRAIN_DIVERGED);
+  ck_assert_str_eq(result.diverged_layer, "sick");
+  scene_destroy(scene);
+}
+END_TEST
+
 START_TEST(the_step_that_diverged_is_reported_and_leaves_the_weights_alone) {
   struct scene *scene = scene_create("dense units=3 activation=softmax", TASK_CLASSIFICATION, 3);
   scene->x[0] = NAN;
@@ -595,6 +615,7 @@ static void add_cases(Suite *suite) {
   TCase *divergence = suite_add_case(suite, "divergence");
   tcase_add_test(divergence, data_that_are_not_finite_diverge_at_the_first_layer);
   tcase_add_test(divergence, the_step_that_diverged_is_reported_and_leaves_the_weights_alone);
+  tcase_add_test(divergence, a_convolution_diverges_under_its_own_name);
   tcase_add_test(divergence, a_rate_of_1e30_diverges_whatever_the_optimizer);
   tcase_add_test(divergence, weights_that_the_last_step_spoils_diverge_at_the_epochs_end);
   tcase_add_test(divergence, a_validation_loss_that_is_not_finite_diverges);
