@@ -56,6 +56,33 @@ static inline vector vector_choose(vector_lanes condition, vector then, vector o
   return (vector)vector_choose_lanes(condition, (vector_lanes)then, (vector_lanes)otherwise);
 }
 
+/* The lanes with neighbouring groups of `half` lanes swapped. */
+static inline vector vector_swap_lanes(vector v, size_t half) {
+  vector_lanes from = {0};
+#pragma GCC unroll 16
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) from[lane] = (int32_t)(lane ^ half);
+  return __builtin_shuffle(v, from);
+}
+
+/* Lane by lane the first, where it is larger, else the second. */
+static inline vector vector_larger(vector first, vector second) { return vector_choose(first > second, first, second); }
+
+/* Σ and the largest of the lanes: halves are joined until one is left. */
+static inline float vector_sum(vector v) {
+  if (VECTOR_FLOATS > 8) v += vector_swap_lanes(v, 8);
+  if (VECTOR_FLOATS > 4) v += vector_swap_lanes(v, 4);
+  v += vector_swap_lanes(v, 2);
+  v += vector_swap_lanes(v, 1);
+  return v[0];
+}
+static inline float vector_max(vector v) {
+  if (VECTOR_FLOATS > 8) v = vector_larger(vector_swap_lanes(v, 8), v);
+  if (VECTOR_FLOATS > 4) v = vector_larger(vector_swap_lanes(v, 4), v);
+  v = vector_larger(vector_swap_lanes(v, 2), v);
+  v = vector_larger(vector_swap_lanes(v, 1), v);
+  return v[0];
+}
+
 /* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
 static inline void vector_swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
   vector_lanes upper = {0}, lower = {0};

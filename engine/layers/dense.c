@@ -3,6 +3,7 @@
  *   ∂C/∂W = δᵀ x      ∂C/∂b = Σ over rows of δ      ∂C/∂x = δ W
  */
 #include "engine/kernels.h"
+#include "engine/layers/affine.h"
 #include "engine/layers/kinds.h"
 
 struct dense {
@@ -47,52 +48,33 @@ static enum error_code compile(struct layer *layer, struct error *error) {
     bias->fan_in = features;
     bias->is_shift = in->rank <= 2;
   }
-  /* Each product has two of x or z, W, δ as operands. */
-  layer->half_per_sample = shape_size(in) / features * (features + units);
+  layer->half_per_sample = affine_count_half(shape_size(in) / features, units, features);
   layer->half_fixed = features * units + KERNEL_HALF_SPARE;
   layer->flops_per_sample = 2.0 * (double)shape_size(in) * (double)units;
   return ERROR_NONE;
 }
 
-static size_t count_features(const struct layer *layer) { return layer->in[0].sizes[layer->in[0].rank - 1]; }
-static size_t count_units(const struct layer *layer) { return layer->out.sizes[layer->out.rank - 1]; }
-static size_t count_rows(const struct layer *layer, size_t batch) { return batch * (shape_size(&layer->in[0]) / count_features(layer)); }
+static struct affine find_affine(const struct layer *layer, size_t batch) {
+  struct affine affine = {.features = layer->in[0].sizes[layer->in[0].rank - 1], .units = layer->out.sizes[layer->out.rank - 1]};
+  affine.rows = batch * (shape_size(&layer->in[0]) / affine.features);
+  affine.weight = &layer->tensors[WEIGHT];
+  affine.bias = layer->tensor_count > BIAS ? &layer->tensors[BIAS] : NULL;
+  return affine;
+}
 
 static void forward(const struct layer *layer, const struct pass *pass) {
-  size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
-  const float *weight = pass->parameters + layer->tensors[WEIGHT].offset; /* [units, features] */
-  const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
-  if (pass->row_by_row) {
-    kernel_dense_rows(rows, units, features, pass->x[0], weight, bias, pass->z);
-    return;
-  }
-  if (pass->half == NULL) {
-    kernel_matmul_nt_bias(pass->parallel, rows, units, features, pass->x[0], weight, bias, pass->z);
-    return;
-  }
-  kernel_half_matmul_nt(pass->parallel, rows, units, features, pass->x[0], weight, pass->z, pass->half);
-  if (bias != NULL) kernel_add_bias(pass->parallel, rows, units, bias, pass->z);
+  const struct affine affine = find_affine(layer, pass->batch);
+  affine_forward(&affine, pass, pass->x[0], pass->z);
 }
 
 static void backward(const struct layer *layer, const struct pass *pass) {
-  size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
-  const float *weight = pass->parameters + layer->tensors[WEIGHT].offset;
-  float *gradient = pass->gradients + layer->tensors[WEIGHT].offset;
-  if (pass->half != NULL && !pass->skips_gradients)
-    kernel_half_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], gradient, pass->half);
-  else if (!pass->skips_gradients)
-    kernel_matmul_tn(pass->parallel, units, features, rows, pass->delta, pass->x[0], gradient, false);
-  if (layer->tensor_count > BIAS && !pass->skips_gradients)
-    kernel_column_sums(pass->parallel, rows, units, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
-  if (pass->dx[0] == NULL) return;
-  if (pass->half != NULL)
-    kernel_half_matmul_nn(pass->parallel, rows, features, units, pass->delta, weight, pass->dx[0], pass->half);
-  else
-    kernel_matmul_nn(pass->parallel, rows, features, units, pass->delta, weight, pass->dx[0], false);
+  const struct affine affine = find_affine(layer, pass->batch);
+  affine_backward(&affine, pass, pass->x[0], pass->delta, pass->dx[0]);
 }
 
 static void forward64(const struct layer *layer, const struct pass64 *pass) {
-  size_t rows = count_rows(layer, pass->batch), features = count_features(layer), units = count_units(layer);
+  const struct affine affine = find_affine(layer, pass->batch);
+  const size_t rows = affine.rows, features = affine.features, units = affine.units;
   const double *weight = pass->parameters + layer->tensors[WEIGHT].offset;
   for (size_t row = 0; row < rows; row++) {
     for (size_t unit = 0; unit < units; unit++) {
