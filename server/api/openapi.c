@@ -8,6 +8,7 @@
 #include "server/codec/gradient_check_json.h"
 #include "server/codec/settings_json.h"
 #include "server/codec/trace_json.h"
+#include "server/data/format.h"
 #include "server/jobs/job_spec.h"
 
 /* Query parameters, each described once: name, JSON Schema, description. */
@@ -26,7 +27,8 @@ static const struct {
     {"max_points", "{\"type\":\"integer\",\"minimum\":6,\"maximum\":10000}",
      "Thin each series to so many points by min, max and last of each stretch; the best and non-finite ones stay. Left out: all points."},
     {"names", "{\"type\":\"string\"}", "Only these series, with commas between them; a name may end in *."},
-    {"format", "{\"type\":\"string\"}", "Of metrics: json or csv. Of a model: safetensors or json."},
+    {"format", "{\"type\":\"string\"}",
+     "Of metrics: json or csv. Of a model: safetensors or json. Of an upload, where Content-Type doesn't say: csv, tsv, idx, …"},
 };
 
 /* Answers and small requests, as JSON Schema. */
@@ -309,6 +311,10 @@ static json_t *make_parameters(const struct route *route) {
 /* {type: {"schema": …}} */
 static json_t *content(const char *type, json_t *schema) { return json_pack("{s:{s:o}}", type, "schema", schema); }
 
+static json_t *upload_schema(const struct format *format) {
+  return json_pack("{s:s, s:s}", "type", "string", "description", format->summary);
+}
+
 static json_t *make_request_body(const struct route *route) {
   if (route->request_schema == NULL && (route->flags & ROUTE_STREAMS_BODY) == 0) return NULL;
   json_t *types = json_object();
@@ -316,7 +322,13 @@ static json_t *make_request_body(const struct route *route) {
     json_put(&types, "application/json", json_pack("{s:o}", "schema", schema_reference(route->request_schema)));
   if ((route->flags & ROUTE_STREAMS_BODY) != 0) json_put(&types, "text/csv", json_pack("{s:o}", "schema", string_schema()));
   if ((route->flags & ROUTE_STREAMS_BODY) != 0 && route->request_schema == NULL) {
-    json_put(&types, "text/tab-separated-values", json_pack("{s:o}", "schema", string_schema()));
+    for (size_t i = 0; formats[i] != NULL; i++) {
+      char type[64];
+      snprintf(type, sizeof type, "%.*s", (int)strcspn(formats[i]->media_types, " "), formats[i]->media_types);
+      json_put(&types, type, json_pack("{s:o}", "schema", upload_schema(formats[i])));
+    }
+    json_put(&types, "multipart/form-data",
+             json_pack("{s:{s:s, s:s}}", "schema", "type", "object", "description", "several files that are one dataset"));
   }
   return json_pack("{s:b, s:o}", "required", 1, "content", types);
 }

@@ -33,8 +33,8 @@ const struct route routes[] = {
     {"DELETE", "/v1/networks/{id}", networks_delete_one, "deleteNetwork", "Delete a network; jobs keep their own copy", 0, 204, NULL, NULL,
      NULL, NULL},
 
-    {"POST", "/v1/datasets", datasets_post, "createDataset", "Upload a dataset: the body is the file itself",
-     ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name delimiter header"},
+    {"POST", "/v1/datasets", datasets_post, "createDataset", "Upload a dataset: the body is the file itself, or a form of several files",
+     ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name format delimiter header"},
     {"GET", "/v1/datasets", datasets_get_list, "listDatasets", "Datasets, newest first", ROUTE_ETAG, 200, NULL, "DatasetList", NULL,
      "limit cursor"},
     {"GET", "/v1/datasets/{id}", datasets_get_one, "getDataset", "A dataset with its columns and bad rows", ROUTE_ETAG, 200, NULL,

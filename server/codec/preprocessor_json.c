@@ -255,7 +255,8 @@ static size_t count_values(const struct feature *feature) {
   case COLUMN_CATEGORICAL: return feature->category_count;
   case COLUMN_DATETIME: return datetime_get_width(&feature->dates);
   case COLUMN_NUMERIC:
-  case COLUMN_IMAGE: break;
+  case COLUMN_IMAGE:
+  case COLUMN_SEQUENCE: break;
   }
   return 1;
 }

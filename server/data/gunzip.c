@@ -66,6 +66,7 @@ enum error_code gunzip_feed(struct gunzip *gunzip, const char *bytes, size_t byt
     stream->next_out = gunzip->plain;
     stream->avail_out = PLAIN_BYTES;
     const int status = inflate(stream, Z_NO_FLUSH);
+    if (status == Z_MEM_ERROR) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to decompress");
     if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) return refuse_broken(gunzip, error);
     gunzip->is_between = status == Z_STREAM_END;
     enum error_code code = hand_out(gunzip, PLAIN_BYTES - stream->avail_out, error);

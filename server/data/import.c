@@ -236,6 +236,8 @@ enum error_code import_set_tensors(struct import *import, const struct tensor_co
   return tensor_writer_create(import->folder, import->id, columns, count, &import->tensors, error);
 }
 
+size_t import_get_record_bytes(const struct import *import) { return tensor_writer_get_record_bytes(import->tensors); }
+
 enum error_code import_add_records(struct import *import, const void *records, size_t count, struct error *error) {
   return tensor_writer_add(import->tensors, records, count, error);
 }

@@ -53,6 +53,7 @@ __attribute__((warn_unused_result)) enum error_code import_add_row(struct import
 /* Which columns are tensors; before the first record, once. ERROR_INVALID for shapes that no record can have. */
 __attribute__((warn_unused_result)) enum error_code import_set_tensors(struct import *import, const struct tensor_column *columns,
                                                                        size_t count, struct error *error);
+size_t import_get_record_bytes(const struct import *import);
 /* Records of the next rows, as tensor_file.h lays them out; they may come before or after their rows. */
 __attribute__((warn_unused_result)) enum error_code import_add_records(struct import *import, const void *records, size_t count,
                                                                        struct error *error);

@@ -25,6 +25,9 @@ struct tensor_column {
 };
 static inline size_t tensor_element_bytes(enum tensor_element element) { return element == ELEMENT_UINT8 ? 1 : sizeof(float); }
 
+/* Where a column's elements stand in a record. */
+size_t tensor_columns_get_offset(const struct tensor_column *columns, size_t index);
+
 /* ---- reading ---- */
 
 struct tensor_file {

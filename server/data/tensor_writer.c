@@ -28,27 +28,49 @@ struct tensor_writer {
   size_t buffered;
   size_t column_count;
   struct tensor_column *columns;
-  size_t *offsets; /* in a record */
+  size_t *offsets, *elements; /* of each in a record */
   struct element_sums *sums;
 };
 
+/* False: that many can't be. */
+static bool count_elements(const struct tensor_column *column, size_t *out_count) {
+  *out_count = column->rank > 0;
+  for (size_t i = 0; i < column->rank; i++)
+    if (__builtin_mul_overflow(*out_count, column->sizes[i], out_count)) return false;
+  return true;
+}
+
+static size_t align(size_t bytes, enum tensor_element element) {
+  const size_t element_bytes = tensor_element_bytes(element);
+  return (bytes + element_bytes - 1) / element_bytes * element_bytes;
+}
+
+size_t tensor_columns_get_offset(const struct tensor_column *columns, size_t index) {
+  size_t offset = 0, elements;
+  for (size_t i = 0; i < index; i++) {
+    (void)count_elements(&columns[i], &elements);
+    offset = align(offset, columns[i].element) + elements * tensor_element_bytes(columns[i].element);
+  }
+  return align(offset, columns[index].element);
+}
+
 static enum error_code lay_out(struct tensor_writer *writer, const struct tensor_column *columns, struct error *error) {
-  size_t bytes = 0, widest = 1;
+  size_t bytes = 0;
+  enum tensor_element widest = ELEMENT_UINT8;
   for (size_t i = 0; i < writer->column_count; i++) {
     const size_t element_bytes = tensor_element_bytes(columns[i].element);
-    size_t elements = columns[i].rank > 0;
-    bool is_over = false;
-    for (size_t k = 0; k < columns[i].rank; k++) is_over |= __builtin_mul_overflow(elements, columns[i].sizes[k], &elements);
-    if (element_bytes > widest) widest = element_bytes;
-    bytes = (bytes + element_bytes - 1) / element_bytes * element_bytes;
+    size_t elements;
+    const bool is_over = !count_elements(&columns[i], &elements);
     if (elements == 0 && !is_over) return error_set(error, ERROR_INVALID, "an array of a row has a size of 0; there must be elements");
     if (is_over || elements > TENSOR_RECORD_BYTES_MAX / element_bytes || bytes + elements * element_bytes > TENSOR_RECORD_BYTES_MAX)
       return error_set(error, ERROR_INVALID, "the arrays of one row may have %d MiB together", TENSOR_RECORD_BYTES_MAX >> 20);
+    if (element_bytes > tensor_element_bytes(widest)) widest = columns[i].element;
     writer->columns[i] = columns[i];
-    writer->offsets[i] = bytes;
-    bytes += elements * element_bytes;
+    writer->elements[i] = elements;
+    writer->offsets[i] = tensor_columns_get_offset(columns, i);
+    bytes = writer->offsets[i] + elements * element_bytes;
   }
-  writer->record_bytes = (bytes + widest - 1) / widest * widest;
+  writer->record_bytes = align(bytes, widest);
   return ERROR_NONE;
 }
 
@@ -63,9 +85,10 @@ enum error_code tensor_writer_create(int folder, const char *id, const struct te
   writer->buffer = malloc(BUFFER_BYTES);
   writer->columns = calloc(count + 1, sizeof *writer->columns);
   writer->offsets = calloc(count + 1, sizeof *writer->offsets);
+  writer->elements = calloc(count + 1, sizeof *writer->elements);
   writer->sums = calloc(count + 1, sizeof *writer->sums);
   enum error_code code = ERROR_NONE;
-  if (writer->buffer == NULL || writer->columns == NULL || writer->offsets == NULL || writer->sums == NULL)
+  if (writer->buffer == NULL || writer->columns == NULL || writer->offsets == NULL || writer->elements == NULL || writer->sums == NULL)
     code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for an import");
   if (code == ERROR_NONE) code = lay_out(writer, columns, error);
   if (code == ERROR_NONE) {
@@ -90,6 +113,7 @@ void tensor_writer_destroy(struct tensor_writer *writer) {
   free(writer->buffer);
   free(writer->columns);
   free(writer->offsets);
+  free(writer->elements);
   free(writer->sums);
   free(writer);
 }
@@ -134,19 +158,13 @@ static void add_floats(struct element_sums *sums, const float *values, size_t co
   }
 }
 
-static size_t count_elements(const struct tensor_column *column) {
-  size_t count = 1;
-  for (size_t i = 0; i < column->rank; i++) count *= column->sizes[i];
-  return count;
-}
-
 static void add_record(struct tensor_writer *writer, const unsigned char *record) {
   for (size_t i = 0; i < writer->column_count; i++) {
     const void *elements = record + writer->offsets[i];
     if (writer->columns[i].element == ELEMENT_UINT8)
-      add_bytes(&writer->sums[i], elements, count_elements(&writer->columns[i]));
+      add_bytes(&writer->sums[i], elements, writer->elements[i]);
     else
-      add_floats(&writer->sums[i], elements, count_elements(&writer->columns[i]));
+      add_floats(&writer->sums[i], elements, writer->elements[i]);
   }
 }
 

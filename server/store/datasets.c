@@ -8,7 +8,7 @@
 #include "server/store/jobs.h"
 #include "server/store/private.h"
 
-const char *const column_kind_names[6] = {"numeric", "categorical", "text", "image", "datetime", NULL};
+const char *const column_kind_names[7] = {"numeric", "categorical", "text", "image", "datetime", "sequence", NULL};
 const char *const tensor_element_names[3] = {"uint8", "float32", NULL};
 
 #define DATASET_COLUMNS                                                                                                                    \

@@ -5,8 +5,8 @@
 #include "server/store/store.h"
 
 /* Stored as numbers: new ones go to the end. */
-enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_DATETIME };
-extern const char *const column_kind_names[6]; /* "numeric", "categorical", "text", "image", "datetime", NULL */
+enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_DATETIME, COLUMN_SEQUENCE };
+extern const char *const column_kind_names[7]; /* "numeric", "categorical", "text", "image", "datetime", "sequence", NULL */
 
 /* One distinct value of a column. Kept for numeric columns too (classes may be numbers), up to a limit; beyond it has_categories is false. */
 struct category {

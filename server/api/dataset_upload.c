@@ -1,0 +1,145 @@
+/* POST /v1/datasets: an upload, streamed to disk. Its format is that of ?format=, of its Content-Type, or of its first bytes; a form
+ * (multipart/form-data) may bring several files that are one dataset. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/context.h"
+#include "server/api/handlers.h"
+#include "server/api/once.h"
+#include "server/codec/dataset_json.h"
+#include "server/data/multipart.h"
+#include "server/data/upload.h"
+
+enum { UPLOAD_PORTION_BYTES = 64 << 10 };
+
+static const struct {
+  const char *word;
+  char delimiter;
+} delimiter_words[] = {{"comma", ','}, {"semicolon", ';'}, {"tab", '\t'}, {"pipe", '|'}, {",", ','}, {";", ';'}, {"\t", '\t'}, {"|", '|'}};
+
+static enum error_code read_delimiter(const struct request *request, char *out_delimiter, struct error *error) {
+  const char *text = request_get_query(request, "delimiter");
+  if (text == NULL || strcmp(text, "auto") == 0) return ERROR_NONE;
+  for (size_t i = 0; i < sizeof delimiter_words / sizeof delimiter_words[0]; i++) {
+    if (strcmp(text, delimiter_words[i].word) != 0) continue;
+    *out_delimiter = delimiter_words[i].delimiter;
+    return ERROR_NONE;
+  }
+  return error_set(error, ERROR_MALFORMED, "query parameter \"delimiter\" must be auto, comma, semicolon, tab or pipe, or that character");
+}
+
+static enum error_code read_header(const struct request *request, int *out_header, struct error *error) {
+  const char *text = request_get_query(request, "header");
+  if (text == NULL || strcmp(text, "auto") == 0) return ERROR_NONE;
+  bool is_yes = strcmp(text, "true") == 0;
+  if (!is_yes && strcmp(text, "false") != 0)
+    return error_set(error, ERROR_MALFORMED, "query parameter \"header\" must be true, false or auto");
+  *out_header = is_yes ? 1 : 0;
+  return ERROR_NONE;
+}
+
+/* Types that say nothing of what is in the body: its first bytes do. */
+static bool is_general(const char *content_type) {
+  static const char *const general[] = {"application/octet-stream", "application/gzip", "application/x-gzip",
+                                        "application/x-www-form-urlencoded" /* curl's, where none is given */};
+  if (content_type == NULL || content_type[0] == '\0') return true;
+  for (size_t i = 0; i < sizeof general / sizeof general[0]; i++)
+    if (media_type_is(content_type, general[i])) return true;
+  return false;
+}
+
+static enum error_code read_format(const struct request *request, struct upload_options *options,
+                                   char boundary[MULTIPART_BOUNDARY_BYTES_MAX + 1], struct error *error) {
+  char list[ERROR_DETAIL_BYTES / 2];
+  const char *name = request_get_query(request, "format"), *type = request->content_type;
+  const bool is_form = type != NULL && media_type_is(type, "multipart/form-data");
+  if (name != NULL && (options->format = format_find(name)) == NULL)
+    return error_set(error, ERROR_MALFORMED, "query parameter \"format\" must be one of %s", format_list_names(list, sizeof list));
+  if (is_form && !multipart_find_boundary(type, boundary))
+    return error_set(error, ERROR_MALFORMED, "Content-Type multipart/form-data needs a boundary of 1 to %d characters",
+                     MULTIPART_BOUNDARY_BYTES_MAX);
+  if (is_form) options->boundary = boundary;
+  if (is_form || name != NULL || is_general(type) || (options->format = format_find_by_type(type)) != NULL) return ERROR_NONE;
+  return error_set(error, ERROR_MEDIA_TYPE,
+                   "Content-Type must be multipart/form-data, application/octet-stream (the format is found), or %s",
+                   format_list_types(list, sizeof list));
+}
+
+static enum error_code read_options(struct api *api, const struct request *request, char boundary[MULTIPART_BOUNDARY_BYTES_MAX + 1],
+                                    struct upload_options *out_options, struct error *error) {
+  *out_options =
+      (struct upload_options){.data_dir = store_get_data_dir(api->store), .header = -1, .bytes_max = api->options.limits.upload_bytes};
+  enum error_code code = read_format(request, out_options, boundary, error);
+  if (code == ERROR_NONE) code = read_delimiter(request, &out_options->delimiter, error);
+  return code == ERROR_NONE ? read_header(request, &out_options->header, error) : code;
+}
+
+/* A bad or taken name is found before the file is sent. Without a key only: a repetition's name is taken, by itself. */
+static enum error_code check_name(struct api *api, const struct request *request, struct error *error) {
+  const char *name = request_get_query(request, "name");
+  if (name == NULL) return ERROR_NONE;
+  if (!store_is_name(name)) {
+    return error_set(error, ERROR_INVALID, "query parameter \"name\" must be " STORE_NAME_RULE, LIMIT_NAME_BYTES);
+  }
+  if (request->idempotency_key != NULL) return ERROR_NONE;
+  struct dataset_row row = {0};
+  struct error missing = {0};
+  enum error_code code = datasets_get(api->store, name, &row, &missing);
+  if (code == ERROR_NOT_FOUND) return ERROR_NONE;
+  dataset_row_deinit(&row);
+  return code != ERROR_NONE ? error_set(error, code, "%s", missing.detail)
+                            : error_set(error, ERROR_CONFLICT, "there is a dataset named \"%s\" already", name);
+}
+
+/* The body into files in the data directory, in bounded memory. */
+static enum error_code receive(const struct request *request, const struct upload_options *options, struct dataset_row *out_row,
+                               struct error *error) {
+  struct upload *upload = NULL;
+  enum error_code code = upload_begin(options, &upload, error);
+  if (code != ERROR_NONE) return code;
+  char *portion = malloc(UPLOAD_PORTION_BYTES);
+  if (portion == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  for (size_t bytes = 1; code == ERROR_NONE && bytes > 0;) {
+    code = request->read(request->read_context, portion, UPLOAD_PORTION_BYTES, &bytes, error);
+    if (code == ERROR_NONE && bytes > 0) code = upload_write(upload, portion, bytes, error);
+  }
+  free(portion);
+  if (code == ERROR_NONE) return upload_finish(upload, out_row, error);
+  upload_abort(upload);
+  return code;
+}
+
+struct dataset_insertion {
+  struct api *api;
+  struct dataset_row *row;
+  bool is_inserted;
+};
+
+static enum error_code insert_dataset(void *context, struct response *response, struct error *error) {
+  struct dataset_insertion *insertion = context;
+  enum error_code code = datasets_insert(insertion->api->store, insertion->row, error);
+  if (code != ERROR_NONE) return code;
+  insertion->is_inserted = true;
+  response_add_header(response, "Location", "/v1/datasets/%s", insertion->row->id);
+  return respond_json(response, 201, dataset_to_json(insertion->row, true), error);
+}
+
+enum error_code datasets_post(struct api *api, const struct request *request, struct response *response, struct error *error) {
+  char boundary[MULTIPART_BOUNDARY_BYTES_MAX + 1];
+  struct upload_options options;
+  struct dataset_row row = {0};
+  enum error_code code = read_options(api, request, boundary, &options, error);
+  if (code == ERROR_NONE) code = check_name(api, request, error);
+  if (code == ERROR_NONE) code = receive(request, &options, &row, error);
+  if (code != ERROR_NONE) return code;
+  const char *name = request_get_query(request, "name");
+  if (name != NULL) snprintf(row.name, sizeof row.name, "%s", name);
+  struct once once;
+  struct dataset_insertion insertion = {.api = api, .row = &row};
+  code = once_init(&once, request, row.sha256, error);
+  if (code == ERROR_NONE) code = once_run(api, &once, insert_dataset, &insertion, response, error);
+  /* Refused, answered from an earlier time, or rolled back: nothing refers to the files. */
+  if (code != ERROR_NONE || !insertion.is_inserted) import_remove_files(store_get_data_dir(api->store), &row);
+  dataset_row_deinit(&row);
+  return code;
+}
