@@ -138,6 +138,7 @@ struct layer_kind {
   const char *gradient_formula; /* "∂C/∂W = δ xᵀ, …", for whoever looks into a step; NULL: not told */
   size_t input_min, input_max;  /* how many inputs it takes */
   bool takes_unscaled;          /* x means something as it is (masking tells padding by it): it is better not scaled */
+  bool takes_steps;             /* x is [time, features] and nothing else: a list of numbers is one of steps to it */
   bool takes_tokens;            /* x holds numbers of tokens; its parameters are called input_dim ("auto": the dataset's) and padding_idx */
   bool normalizes;              /* its output does not depend on the scale of its input */
   /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_*, work_* and counts are 0 on entry. Sets (error_set) a

@@ -37,16 +37,22 @@ struct network_target {
   bool is_classification; /* auto → softmax over output_width classes; else linear */
   bool is_multilabel;     /* auto → sigmoid */
   size_t output_width;    /* classes, or numbers to predict */
+  bool has_padding;       /* the features are steps of which some samples have fewer than others */
   size_t token_count;     /* the features are a text's tokens 0 … token_count − 1, of which 0 is padding; else 0 */
 };
 
 void network_spec_deinit(struct network_spec *spec);
 
 /* Names every layer ("dense_0" by type and position), fills "auto" units and activations and a missing input from `target`, and checks
- * that input and output fit the target. Without a target (NULL), what is "auto" stays so, and
+ * that input and output fit the target, and that padding, if there is some, is left out (network_spec_mask_padding). Without a target (NULL), what is "auto" stays so, and
  * names, inputs, order and all shapes that can be known are checked. Changes `spec` in place. */
 __attribute__((warn_unused_result)) enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target,
                                                                          struct error *error);
+
+/* Whether a layer takes the network's input and needs it to be steps, [time, features]. */
+bool network_spec_takes_steps(const struct network_spec *spec);
+/* Puts a masking layer before all others of a resolved spec, if there is none and the network can leave padding out. */
+__attribute__((warn_unused_result)) enum error_code network_spec_mask_padding(struct network_spec *spec, struct error *error);
 
 /* Whether a layer takes the network's input as tokens. */
 bool network_spec_takes_tokens(const struct network_spec *spec);

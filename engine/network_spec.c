@@ -272,5 +272,6 @@ enum error_code network_spec_resolve(struct network_spec *spec, const struct net
   if (code == ERROR_NONE) code = fill_from_target(spec, target, error);
   if (code == ERROR_NONE) code = check_input(spec, target, error);
   if (code == ERROR_NONE) code = check_output(spec, target, error);
+  if (code == ERROR_NONE && target->has_padding && network_spec_takes_steps(spec)) code = network_spec_mask_padding(spec, error);
   return code;
 }

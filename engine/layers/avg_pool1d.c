@@ -18,6 +18,7 @@ const struct layer_kind layer_avg_pool1d = {
              .check = pool_check},
     .formula = "z = mean of x over a window",
     .gradient_formula = "∂C/∂x = sum of δ / size over the windows that x is in",
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -18,6 +18,7 @@ const struct layer_kind layer_conv1d = {
              .settings_bytes = sizeof(struct conv)},
     .formula = "z[f] = b[f] + sum over c of w[f, c] * x[c]",
     .gradient_formula = "∂C/∂w[f, c] = δ[f] * x[c], ∂C/∂b[f] = Σ δ[f], ∂C/∂x[c] = sum over f of δ[f] * (w[f, c] turned round)",
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

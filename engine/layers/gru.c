@@ -95,6 +95,7 @@ const struct layer_kind layer_gru = {
     .gradient_formula = "back through time: dh_t = δ_t + what h_t does to the next step; dn = dh (1 - z), dz = dh (h_(t-1) - n), dr = dn "
                         "n' (W_hn h_(t-1) + b_hn), each times its slope, are d_t; ∂C/∂W_ih = Σ d_t x_t^T, ∂C/∂W_hh = Σ d_t h_(t-1)^T (n's "
                         "part times r), ∂C/∂x_t = W_ih^T d_t",
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

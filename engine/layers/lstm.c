@@ -113,6 +113,7 @@ const struct layer_kind layer_lstm = {
     .gradient_formula =
         "back through time: dh_t = δ_t + W_hh^T d_(t+1), dc_t = dh_t o tanh'(c_t) + f_(t+1) dc_(t+1); d_t = [dc q, dc c_(t-1), dc i, dh "
         "tanh(c)] times the slopes of i, f, q, o; ∂C/∂W_ih = Σ d_t x_t^T, ∂C/∂W_hh = Σ d_t h_(t-1)^T, ∂C/∂x_t = W_ih^T d_t",
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -71,6 +71,7 @@ const struct layer_kind layer_masking = {
     .formula = "z = x",
     .gradient_formula = "∂C/∂x = δ",
     .takes_unscaled = true,
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -68,6 +68,7 @@ const struct layer_kind layer_rnn = {
     .formula = "h_t = f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)",
     .gradient_formula = "back through time: d_t = (δ_t + W_hh^T d_(t+1)) f'; ∂C/∂W_ih = Σ d_t x_t^T, ∂C/∂W_hh = Σ d_t h_(t-1)^T, ∂C/∂b = Σ "
                         "d_t, ∂C/∂x_t = W_ih^T d_t",
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

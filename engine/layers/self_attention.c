@@ -190,6 +190,7 @@ const struct layer_kind layer_self_attention = {
     .gradient_formula = "∂C/∂W_out = δᵀ O, dO = δ W_out; per head dV = Dᵀ dO, dP = dO Vᵀ, dS = P (dP - Σ P dP), dQ = dS K / √depth, "
                         "dK = dSᵀ Q / √depth; ∂C/∂W_in = [dQ dK dV]ᵀ x, ∂C/∂x = [dQ dK dV] W_in",
     .formula = "z = concat over heads of softmax(Q K^T / sqrt(depth)) V, times W_out^T + b_out, with [Q K V] = x W_in^T + b_in",
+    .takes_steps = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

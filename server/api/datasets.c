@@ -73,6 +73,8 @@ static const char *find_obstacle(const struct dataset_column *column, enum colum
   if (kind == COLUMN_CATEGORICAL && !column->has_categories) return "can't be categorical: it has too many distinct values; text would do";
   if (kind == COLUMN_DATETIME && column->datetime_form == 0)
     return "can't be datetime: not all of its values are dates (2024-03-01, 2024-03-01T13:45:10Z), or nothing tells day from month";
+  if (kind == COLUMN_SEQUENCE && column->list_longest == 0)
+    return "can't be sequence: not all of its values are lists of numbers (0.1 0.2 0.3)";
   if (kind == COLUMN_IMAGE) return "can't be an image: it is a column of a table; upload images as IDX, NPY or ZIP";
   return NULL;
 }
@@ -91,8 +93,8 @@ static void add_change(struct change *change, const char *column_name, const jso
   size_t kind = 0;
   while (kind_name != NULL && column_kind_names[kind] != NULL && strcmp(column_kind_names[kind], kind_name) != 0) kind++;
   if (kind_name == NULL || column_kind_names[kind] == NULL) {
-    const char *nearest = kind_name == NULL ? NULL : param_suggest(kind_name, COLUMN_DATETIME + 1, get_kind_name, NULL);
-    error_add(error, pointer, "must be \"numeric\", \"categorical\", \"text\" or \"datetime\"%s%s%s",
+    const char *nearest = kind_name == NULL ? NULL : param_suggest(kind_name, COLUMN_SEQUENCE + 1, get_kind_name, NULL);
+    error_add(error, pointer, "must be \"numeric\", \"categorical\", \"text\", \"datetime\" or \"sequence\"%s%s%s",
               nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
     return;
   }

@@ -122,6 +122,9 @@ static enum error_code fit_network(struct check_request *check, struct error *er
   data_plan_get_network_target(&check->plan, &target);
   struct error found = {0};
   code = network_spec_resolve(&subject->spec, &target, &found);
+  const struct plan_datasets datasets = {.dataset = &check->dataset};
+  if (code == ERROR_NONE)
+    code = data_plan_follow_network(&check->plan, &datasets, &subject->spec, &found); /* it may have got a masking layer */
   if (code == ERROR_NONE) code = subject_compile(subject, "/network", &found);
   subject->task = check->plan.layout.task;
   for (size_t i = 0; i < found.item_count; i++) error_add(error, "/network", "%s", found.items[i].detail);

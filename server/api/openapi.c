@@ -61,11 +61,12 @@ static const struct {
      "\"bytes\":{\"type\":\"integer\"},\"sha256\":{\"type\":\"string\"},\"delimiter\":{\"type\":\"string\"},\"header\":{\"type\":"
      "\"boolean\"},"
      "\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"image\",\"datetime\"]},\"missing\":{\"type\":\"integer\"},"
+     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"image\",\"datetime\",\"sequence\"]},\"missing\":{\"type\":\"integer\"},"
      "\"min\":{\"type\":[\"number\",\"string\",\"null\"],\"description\":\"of dates a time in RFC 3339\"},"
      "\"max\":{\"type\":[\"number\",\"string\",\"null\"]},\"mean\":{\"type\":[\"number\",\"string\",\"null\"]},"
-     "\"std\":{\"type\":[\"number\",\"null\"],\"description\":\"of dates in "
-     "seconds\"},\"categories\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
+     "\"std\":{\"type\":[\"number\",\"null\"],\"description\":\"of dates in seconds\"},"
+     "\"max_length\":{\"type\":\"integer\",\"description\":\"of lists of "
+     "numbers\"},\"categories\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
      "\"category_counts\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\"}},"
      "\"first_word\":{\"type\":[\"object\",\"null\"],\"description\":\"the first cell that is no number, where nearly all others are\","
      "\"properties\":{\"line\":{\"type\":\"integer\"},\"value\":{\"type\":\"string\"}}},"
@@ -78,9 +79,9 @@ static const struct {
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
     {"DatasetChange",
      "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":\"string\"},\"columns\":{\"anyOf\":["
-     "{\"type\":\"object\",\"additionalProperties\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\"]}},"
+     "{\"type\":\"object\",\"additionalProperties\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\",\"sequence\"]}},"
      "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"name\",\"kind\"],\"properties\":{\"name\":{\"type\":\"string\"},"
-     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\"]}}}}]}}}"},
+     "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\",\"sequence\"]}}}}]}}}"},
     {"DatasetRows",
      "{\"type\":\"object\",\"properties\":{\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"rows\":{\"type\":\"array\","
      "\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"string\",\"array\",\"object\",\"null\"]}}},\"offset\":{\"type\":"

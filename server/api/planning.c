@@ -2,15 +2,18 @@
 
 #include "server/codec/network_json.h"
 
-static void resolve_encodings(const struct network_spec *network, struct data_settings *data) {
-  if (data->scaling == SCALING_AUTO) data->scaling = network_spec_takes_unscaled(network) ? SCALING_NONE : SCALING_STANDARD;
+/* Lists of numbers are padded by ourselves, so that masking is no reason not to scale them. */
+static void resolve_encodings(const struct network_spec *network, const struct dataset_row *dataset, struct data_settings *data) {
+  const bool are_steps = network_spec_takes_steps(network) && data_plan_has_sequence(dataset, data);
+  if (data->sequence.form == SEQUENCE_AUTO) data->sequence.form = are_steps ? SEQUENCE_STEPS : SEQUENCE_FLAT;
+  if (data->scaling == SCALING_AUTO) data->scaling = !are_steps && network_spec_takes_unscaled(network) ? SCALING_NONE : SCALING_STANDARD;
   if (data->text.encoding == TEXT_ENCODING_AUTO)
     data->text.encoding = network_spec_takes_tokens(network) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
 }
 
 enum error_code plan_for_network(const struct planning *planning, struct data_settings *data, struct data_plan *out_plan,
                                  struct error *error) {
-  resolve_encodings(planning->network, data);
+  resolve_encodings(planning->network, planning->dataset, data);
   enum error_code code = data_plan_create(planning->dataset, planning->test_dataset, data, planning->seed, out_plan, error);
   const struct plan_datasets datasets = {planning->dataset, planning->test_dataset};
   if (code == ERROR_NONE) code = data_plan_follow_network(out_plan, &datasets, planning->network, error);

@@ -45,6 +45,7 @@ static json_t *column_to_json(const struct dataset_column *column, bool is_whole
     json_put(&json, "shape", shape_to_json(column));
     json_put(&json, "element", json_string(tensor_element_names[column->element]));
   }
+  if (column->list_longest > 0) json_put(&json, "max_length", json_integer((json_int_t)column->list_longest));
   if (!is_whole) return json;
   bool shows_categories = column->kind == COLUMN_CATEGORICAL && column->has_categories;
   json_t *counts = json_null();

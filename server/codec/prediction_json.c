@@ -14,20 +14,25 @@ static enum error_code cells_init(struct row_cells *cells, size_t count, struct 
   cells->count = count;
   cells->cells = calloc(cells->count + 1, sizeof *cells->cells);
   cells->numbers = calloc(cells->count + 1, sizeof *cells->numbers);
-  if (cells->cells != NULL && cells->numbers != NULL) return ERROR_NONE;
+  cells->lists = calloc(cells->count + 1, sizeof *cells->lists);
+  if (cells->cells != NULL && cells->numbers != NULL && cells->lists != NULL) return ERROR_NONE;
   row_cells_deinit(cells);
   return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
 }
 
 enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor, struct error *error) {
+  cells->features = preprocessor->features;
   return cells_init(cells, preprocessor->feature_count, error);
 }
 
 enum error_code target_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor, struct error *error) {
+  cells->features = NULL;
   return cells_init(cells, preprocessor->target_count, error);
 }
 
 void row_cells_deinit(struct row_cells *cells) {
+  for (size_t i = 0; cells->lists != NULL && i < cells->count; i++) free(cells->lists[i]);
+  free(cells->lists);
   free(cells->cells);
   free(cells->numbers);
   memset(cells, 0, sizeof *cells);
@@ -41,9 +46,24 @@ static void format_number(double number, char text[CELL_NUMBER_BYTES]) {
   }
 }
 
+/* An array of numbers, where a sequence is wanted, as text. */
+static void read_list(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
+  char given[JSON_QUOTE_BYTES];
+  const bool takes_list = cells->features != NULL && cells->features[index].kind == COLUMN_SEQUENCE;
+  if (!takes_list || !json_is_array(value)) {
+    error_add(error, pointer, "must be %sa number, a string or null, not %s", takes_list ? "an array of numbers, " : "",
+              json_quote(value, given));
+    return;
+  }
+  free(cells->lists[index]);
+  cells->lists[index] = json_dumps(value, JSON_COMPACT);
+  cells->cells[index].kind = cells->lists[index] == NULL ? CELL_MISSING : CELL_TEXT;
+  cells->cells[index].text = cells->lists[index];
+  if (cells->lists[index] == NULL) error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
 static void read_cell(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
   struct cell *cell = &cells->cells[index];
-  char given[JSON_QUOTE_BYTES];
   switch (json_typeof(value)) {
   case JSON_NULL: cell->kind = CELL_MISSING; break;
   case JSON_TRUE:
@@ -66,7 +86,7 @@ static void read_cell(struct row_cells *cells, size_t index, const json_t *value
     }
     cell->text = cells->numbers[index];
     break;
-  default: error_add(error, pointer, "must be a number, a string or null, not %s", json_quote(value, given));
+  default: read_list(cells, index, value, pointer, error);
   }
 }
 

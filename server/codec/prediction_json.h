@@ -12,6 +12,8 @@ enum { CELL_NUMBER_BYTES = 32 };
 struct row_cells {
   size_t count;
   struct cell *cells;                 /* owned */
+  const struct feature *features;     /* borrowed; NULL: of targets */
+  char **lists;                       /* owned, each too: JSON arrays as text */
   char (*numbers)[CELL_NUMBER_BYTES]; /* owned */
 };
 __attribute__((warn_unused_result)) enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor,

@@ -10,7 +10,8 @@
  * {"task", "reconstruction": true for one, "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
- *                "datetime": {"order", "has_times", "parts": [those that are used]}}],
+ *                "datetime": {"order", "has_times", "parts": [those that are used]},
+ *                "sequence": {"length", "features", "mask_value": null without masking}}],
  *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
 
 static json_t *texts_to_json(char *const *texts, size_t count) {
@@ -42,13 +43,19 @@ static json_t *dates_to_json(const struct datetime_encoding *encoding) {
                    "parts", parts);
 }
 
+static json_t *list_to_json(const struct sequence_encoding *list) {
+  return json_pack("{s:I, s:I, s:o}", "length", (json_int_t)list->length, "features", (json_int_t)list->features, "mask_value",
+                   list->is_masked ? json_number((double)list->padding) : json_null());
+}
+
 static json_t *feature_to_json(const struct feature *feature) {
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "name", feature->name, "kind", column_kind_names[feature->kind], "column",
                            (json_int_t)feature->column, "offset", (json_int_t)feature->offset, "width", (json_int_t)feature->width,
                            "has_indicator", (int)feature->has_indicator);
   if (feature->has_mask) json_put(&json, "mask", json_number(feature->mask));
   if (feature->kind == COLUMN_DATETIME) json_put(&json, "datetime", dates_to_json(&feature->dates));
-  if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME) {
+  if (feature->kind == COLUMN_SEQUENCE) json_put(&json, "sequence", list_to_json(&feature->list));
+  if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME || feature->kind == COLUMN_SEQUENCE) {
     json_put(&json, "center", json_number(feature->center));
     json_put(&json, "scale", json_number(feature->scale));
     json_put(&json, "fill", json_number(feature->fill));
@@ -188,6 +195,14 @@ static void read_dates(struct reader *reader, const json_t *json, struct datetim
   }
 }
 
+static void read_list(struct reader *reader, const json_t *json, struct sequence_encoding *list) {
+  const json_t *mask = json_object_get(json, "mask_value");
+  list->length = read_size(reader, json, "length");
+  list->features = read_size(reader, json, "features");
+  list->is_masked = json_is_number(mask);
+  list->padding = (float)json_number_value(mask);
+}
+
 static void read_feature(struct reader *reader, const json_t *json, struct feature *feature) {
   int kind = find_name(column_kind_names, json_object_get(json, "kind"));
   if (kind < 0) reader->is_bad = true;
@@ -200,7 +215,8 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
   feature->has_mask = json_object_get(json, "mask") != NULL;
   if (feature->has_mask) feature->mask = read_number(reader, json, "mask");
   if (feature->kind == COLUMN_DATETIME) read_dates(reader, json_object_get(json, "datetime"), &feature->dates);
-  if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME) {
+  if (feature->kind == COLUMN_SEQUENCE) read_list(reader, json_object_get(json, "sequence"), &feature->list);
+  if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME || feature->kind == COLUMN_SEQUENCE) {
     feature->center = read_number(reader, json, "center");
     feature->scale = read_number(reader, json, "scale");
     feature->fill = read_number(reader, json, "fill");
@@ -254,6 +270,7 @@ static size_t count_values(const struct feature *feature) {
   case COLUMN_TEXT: return text_encoding_get_width(&feature->text);
   case COLUMN_CATEGORICAL: return feature->category_count;
   case COLUMN_DATETIME: return datetime_get_width(&feature->dates);
+  case COLUMN_SEQUENCE: return sequence_get_width(&feature->list);
   case COLUMN_NUMERIC:
   case COLUMN_IMAGE:
   case COLUMN_SEQUENCE: break;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/sequence.h"
+
 enum {
   FIRST_WORD_SHOWN = FIRST_WORD_BYTES - 4, /* and "…" */
   NUMBERS_MIN = 3,                         /* beside one word; beside several … */
@@ -51,6 +53,32 @@ static void keep_first_word(struct column_stats *stats, const struct csv_cell *c
   stats->first_word_line = line;
 }
 
+static bool add_listed(void *context, double number) {
+  struct reciprocal reciprocal = {0};
+  moments_add(context, &reciprocal, number);
+  return true;
+}
+
+/* A column may begin with numbers: lists of one. */
+static void add_list(struct column_stats *stats, const char *text) {
+  struct list_evidence *lists = &stats->lists;
+  size_t count = 0;
+  bool has_brackets = false;
+  if (lists->is_refuted) return;
+  lists->is_refuted = !sequence_is_list(text, &count, &has_brackets);
+  if (lists->is_refuted) return;
+  const bool is_first = stats->present == 1;
+  if (lists->longest == 0 && stats->moments.count > 0) {
+    lists->moments = stats->moments;
+    lists->shortest = lists->longest = 1;
+  }
+  if (!sequence_walk(text, add_listed, &lists->moments)) lists->is_refuted = true;
+  if (is_first || count < lists->shortest) lists->shortest = count;
+  if (count > lists->longest) lists->longest = count;
+  lists->has_brackets |= has_brackets;
+  lists->has_several |= count > 1;
+}
+
 enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget,
                                  const struct csv_cell *cell, uint64_t line, struct error *error) {
   const char *text = cell->text;
@@ -69,6 +97,7 @@ enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *
     if (number != floor(number) || fabs(number) > largest_whole) stats->has_fractions = true;
   } else {
     add_date(stats, text);
+    add_list(stats, text);
   }
   bool is_counted = stats->has_words && stats->words_cells < WORDS_SAMPLE;
   if (stats->distinct.is_dropped && !is_counted) return ERROR_NONE;
@@ -147,9 +176,11 @@ cleanup:
 static enum column_kind infer_kind(const struct column_stats *stats, const struct dataset_column *column) {
   if (column->can_be_numeric) return COLUMN_NUMERIC;
   if (column->datetime_form != 0) return COLUMN_DATETIME;
-  if (!column->has_categories) return COLUMN_TEXT;
+  if (!column->has_categories) return column->list_longest > 0 ? COLUMN_SEQUENCE : COLUMN_TEXT;
+  if (column->list_longest > 0 && stats->lists.has_brackets) return COLUMN_SEQUENCE;
   uint64_t distinct = column->category_count;
   if (distinct <= FREQUENT_CATEGORIES_MAX && stats->present >= FREQUENT_REPEATS_MIN * distinct) return COLUMN_CATEGORICAL;
+  if (column->list_longest > 0) return COLUMN_SEQUENCE;
   bool repeats = distinct <= 2 || distinct <= stats->present / 2;
   bool is_short = stats->words <= CATEGORY_WORDS_MAX * stats->words_cells;
   return repeats && is_short ? COLUMN_CATEGORICAL : COLUMN_TEXT;
@@ -181,7 +212,12 @@ enum error_code column_stats_finish(struct column_stats *stats, struct distinct_
   out_column->min = out_column->max = out_column->mean = out_column->std = NAN;
   out_column->datetime_form = has_dates ? datetime_form_pack(form) : 0;
   if (has_dates) moments = &stats->date_moments[form.order == DATETIME_MONTH_FIRST];
-  if (out_column->can_be_numeric || has_dates) {
+  const struct list_evidence *lists = &stats->lists;
+  const bool has_lists = stats->has_words && !lists->is_refuted && lists->longest > 0 && (lists->has_brackets || lists->has_several);
+  out_column->list_shortest = has_lists ? lists->shortest : 0;
+  out_column->list_longest = has_lists ? lists->longest : 0;
+  if (has_lists) moments = &lists->moments;
+  if (out_column->can_be_numeric || has_dates || has_lists) {
     out_column->min = moments->min;
     out_column->max = moments->max;
     out_column->mean = moments_get_mean(moments);

@@ -45,6 +45,14 @@ double moments_get_std(const struct moments *moments);
 
 enum { FIRST_WORD_BYTES = 84 };
 
+/* Whether the cells of a column are all lists of numbers; all zeros: no cell seen yet. */
+struct list_evidence {
+  bool is_refuted;
+  bool has_brackets, has_several; /* some cell */
+  size_t shortest, longest;
+  struct moments moments; /* of all numbers */
+};
+
 /* All zeros: nothing seen yet. */
 struct column_stats {
   uint64_t missing, present;
@@ -56,6 +64,7 @@ struct column_stats {
   bool has_words, has_fractions; /* a present cell was no number; a number was not whole */
   struct moments moments;        /* of numbers, until the first word */
   struct datetime_evidence dates;
+  struct list_evidence lists;
   struct moments date_moments[2]; /* of dates, as day first and as month first, until the first that is none */
   struct distinct distinct;
 };

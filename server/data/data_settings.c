@@ -21,6 +21,16 @@ static const struct param text_params[] = {
                       "tf_idf: also each run of up to so many neighbouring tokens counts as one"),
 };
 
+static const char *const sequence_choices[] = {"auto", "steps", "flat", NULL};
+
+static const struct param sequence_params[] = {
+    PARAM_CHOICE_ROW(
+        struct sequence_settings, form, sequence_choices, SEQUENCE_AUTO,
+        "steps: [time, 1], the network's whole input; flat: so many inputs beside the others; auto: steps for a network that begins "
+        "with a recurrent, 1-d convolution or pooling, attention or masking layer"),
+    PARAM_INTEGER_ROW(struct sequence_settings, max_length, 1, LIMIT_UNITS, 1024, "steps; a longer sequence loses its end"),
+};
+
 static const struct param split_params[] = {
     PARAM_NUMBER_ROW(struct data_split, validation, 0, 1, 0.15, "share of the rows that validate each epoch", .flags = PARAM_BELOW_MAX),
     PARAM_NUMBER_ROW(struct data_split, test, 0, 1, 0.15, "share of the rows that test the finished model", .flags = PARAM_BELOW_MAX),
@@ -58,6 +68,7 @@ const struct param data_params[] = {
         "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part. auto is none where "
         "the network begins with an embedding or masking, else standard"),
     PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),
+    PARAM_OBJECT_ROW(struct data_settings, sequence, sequence_params, "what columns of lists of numbers become"),
     PARAM_OBJECT_ROW(struct data_settings, split, split_params, "training, validation and test part of the dataset"),
 };
 const size_t data_param_count = PARAM_COUNT(data_params);

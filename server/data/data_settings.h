@@ -29,6 +29,13 @@ struct text_settings {
   int64_t ngrams;     /* tf_idf */
 };
 
+/* What columns of lists of numbers become (server/data/sequence.h). */
+enum { SEQUENCE_AUTO, SEQUENCE_STEPS, SEQUENCE_FLAT };
+struct sequence_settings {
+  int form; /* SEQUENCE_*; auto: steps for a network that begins with a layer of steps, else flat */
+  int64_t max_length;
+};
+
 struct data_settings {
   char dataset[LIMIT_NAME_BYTES + 1];      /* id or name; required */
   char test_dataset[LIMIT_NAME_BYTES + 1]; /* "" or a dataset that is the test part, whole; split.test then counts as 0 */
@@ -37,9 +44,10 @@ struct data_settings {
   int task;                                /* TASK_CHOICE_*; auto: see data_plan_create */
   int scaling;                             /* of numeric features */
   struct text_settings text;
+  struct sequence_settings sequence;
   struct data_split split;
 };
-extern const struct param data_params[8];
+extern const struct param data_params[9];
 extern const size_t data_param_count;
 
 #endif

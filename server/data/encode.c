@@ -107,6 +107,12 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
       encode_text(feature, text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, lookup_find(&encoder->features[i], text), x);
+    } else if (feature->kind == COLUMN_SEQUENCE) {
+      if (encode_list(feature, text, x)) continue;
+      return error_set(error, ERROR_INVALID,
+                       "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is no list of numbers, column \"%.100s\" takes lists, as "
+                       "\"0.1 0.2 0.3\"",
+                       row + 1, encoder->dataset->name, text, feature->name);
     } else if (feature->kind == COLUMN_DATETIME && encoder_parse_date(encoder, i, text, &datetime)) {
       encode_datetime(feature, &datetime, x);
     } else if (feature->kind == COLUMN_DATETIME) {

@@ -11,6 +11,8 @@ void encode_number(const struct feature *feature, double value, float *x);
 void encode_category(const struct feature *feature, size_t index, float *x); /* LOOKUP_NONE, or not seen in training: all zeros */
 void encode_text(const struct feature *feature, const char *text, float *x);
 void encode_datetime(const struct feature *feature, const struct datetime *datetime, float *x);
+/* False: the text is no list of numbers. */
+bool encode_list(const struct feature *feature, const char *text, float *x);
 void encode_missing(const struct feature *feature, float *x);
 /* y of a classification. */
 void encode_class(const struct preprocessor *preprocessor, size_t index, bool as_values, float *y);

@@ -5,14 +5,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/datetime.h"
+#include "server/data/sequence.h"
+
 enum { SNIFF_ROWS = 100 };
+
+/* What a cell is: a header is of another sort than what stands below it. */
+enum sort { SORT_WORD, SORT_NUMBER, SORT_DATE, SORT_LIST };
+
+static enum sort find_sort(const char *text) {
+  double number;
+  struct datetime datetime;
+  size_t count;
+  bool has_brackets;
+  if (csv_parse_number(text, &number)) return SORT_NUMBER;
+  if (datetime_parse(text, DATETIME_DAY_FIRST, &datetime) || datetime_parse(text, DATETIME_MONTH_FIRST, &datetime)) return SORT_DATE;
+  return sequence_is_list(text, &count, &has_brackets) && (has_brackets || count > 1) ? SORT_LIST : SORT_WORD;
+}
 
 /* One column of the rows looked at. */
 struct column_evidence {
   char *first; /* owned: the first row's cell, trimmed */
-  bool first_is_number;
-  bool has_numbers, has_words; /* below */
-  bool recurs;                 /* the first row's cell, below */
+  enum sort first_sort;
+  unsigned sorts; /* below: a bit for each */
+  bool recurs;    /* the first row's cell, below */
 };
 
 struct evidence {
@@ -33,8 +49,7 @@ static enum error_code keep_first_row(struct evidence *evidence, const struct cs
   evidence->column_count = row->cell_count;
   for (size_t i = 0; i < row->cell_count; i++) {
     struct column_evidence *column = &evidence->columns[i];
-    double number;
-    column->first_is_number = csv_parse_number(row->cells[i].text, &number);
+    column->first_sort = find_sort(row->cells[i].text);
     column->first = copy_trimmed(csv_is_missing(row->cells[i].text) ? "" : row->cells[i].text);
     if (column->first == NULL) return ERROR_OUT_OF_MEMORY;
   }
@@ -52,10 +67,7 @@ static enum error_code look_at_row(void *context, const struct csv_row *row, str
   for (size_t i = 0; i < row->cell_count; i++) {
     if (csv_is_missing(row->cells[i].text)) continue;
     struct column_evidence *column = &evidence->columns[i];
-    double number;
-    bool is_number = csv_parse_number(row->cells[i].text, &number);
-    column->has_numbers |= is_number;
-    column->has_words |= !is_number;
+    column->sorts |= 1U << find_sort(row->cells[i].text);
     size_t bytes = row->cells[i].bytes;
     const char *text = csv_trim(row->cells[i].text, &bytes);
     column->recurs |= strlen(column->first) == bytes && strncmp(column->first, text, bytes) == 0;
@@ -64,17 +76,19 @@ static enum error_code look_at_row(void *context, const struct csv_row *row, str
 }
 
 static bool is_header(const struct evidence *evidence) {
-  bool has_empty = false, has_number = false, recurs = false, stands_over_numbers = false;
+  bool has_empty = false, has_value = false, recurs = false, stands_over_values = false;
   for (size_t i = 0; i < evidence->column_count; i++) {
     const struct column_evidence *column = &evidence->columns[i];
     bool is_empty = column->first[0] == '\0';
     has_empty |= is_empty;
-    has_number |= column->first_is_number;
+    const unsigned own = 1U << column->first_sort;
+    has_value |= column->first_sort == SORT_NUMBER || (column->first_sort != SORT_WORD && (column->sorts & own) != 0);
     recurs |= column->recurs && !is_empty;
-    stands_over_numbers |= !is_empty && !column->first_is_number && column->has_numbers && !column->has_words;
+    const bool are_values = column->sorts == 1U << SORT_NUMBER || column->sorts == 1U << SORT_DATE || column->sorts == 1U << SORT_LIST;
+    stands_over_values |= !is_empty && column->first_sort != SORT_NUMBER && are_values && column->sorts != own;
   }
   /* Years, say, may be names beside one that is a word. */
-  return stands_over_numbers || (!has_number && !has_empty && !recurs);
+  return stands_over_values || (!has_value && !has_empty && !recurs);
 }
 
 bool header_find(const char *bytes, size_t byte_count, char delimiter) {

@@ -51,6 +51,7 @@ const char *plan_point_at(const char *field, size_t index, size_t count, char po
 
 const char *plan_kind_word(const struct dataset_column *column) {
   if (column->kind == COLUMN_DATETIME) return "of dates";
+  if (column->kind == COLUMN_SEQUENCE) return "of lists of numbers";
   return column->kind == COLUMN_TEXT ? "free text" : column_kind_names[column->kind];
 }
 
@@ -229,7 +230,8 @@ static struct text_encoding make_text_encoding(const struct text_settings *setti
 }
 
 /* Appends the column to the layout; false if memory is short. */
-static bool add_feature(struct preprocessor *layout, const struct text_settings *text, const struct dataset_column *column, size_t index) {
+static bool add_feature(struct preprocessor *layout, const struct data_settings *settings, const struct dataset_column *column,
+                        size_t index) {
   struct feature *feature = &layout->features[layout->feature_count++];
   *feature = (struct feature){
       .kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
@@ -244,9 +246,16 @@ static bool add_feature(struct preprocessor *layout, const struct text_settings 
     memset(feature->is_seen, true, column->category_count);
   }
   if (column->kind == COLUMN_TEXT) {
-    feature->text = make_text_encoding(text);
+    feature->text = make_text_encoding(&settings->text);
     feature->has_indicator = feature->has_indicator && feature->text.form != TEXT_TOKENS;
     values = text_encoding_get_width(&feature->text);
+  }
+  if (column->kind == COLUMN_SEQUENCE) {
+    const size_t length_max = (size_t)settings->sequence.max_length;
+    feature->list.length = column->list_longest < length_max ? column->list_longest : length_max;
+    feature->list.features = 1;
+    feature->has_indicator = feature->has_indicator && settings->sequence.form != SEQUENCE_STEPS;
+    values = sequence_get_width(&feature->list);
   }
   if (column->kind == COLUMN_DATETIME) {
     feature->dates.form = datetime_form_unpack(column->datetime_form);
@@ -290,13 +299,20 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
   layout->targets = calloc(target_count, sizeof *layout->targets);
   bool is_whole = layout->features != NULL && layout->targets != NULL;
   for (size_t i = 0; i < dataset->column_count && is_whole; i++) {
-    if (planner->is_feature[i]) is_whole = add_feature(layout, &planner->settings->text, &dataset->columns[i], i);
+    if (planner->is_feature[i]) is_whole = add_feature(layout, planner->settings, &dataset->columns[i], i);
   }
   for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(layout, get_target(planner, i), planner->targets[i]);
   if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
   layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->targets[0].class_count : target_count;
   layout->target_width = target_count;
   return ERROR_NONE;
+}
+
+/* Whether some sequence is shorter than the first feature's steps. */
+static void note_padding(struct planner *planner) {
+  const struct feature *first = &planner->plan->layout.features[0];
+  const struct dataset_column *column = &planner->dataset->columns[first->column];
+  planner->plan->has_padding = column->list_shortest < first->list.length || column->missing > 0;
 }
 
 /* ---- parts ---- */
@@ -392,6 +408,13 @@ static void check_test_dates(const struct planner *planner, const struct dataset
                   column->name, planner->test_dataset->name);
 }
 
+static void check_test_lists(const struct planner *planner, const struct dataset_column *column, struct error *error) {
+  if (column->list_longest > 0 || column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
+  (void)error_add(error, "/test_dataset",
+                  "column \"%.80s\" of dataset \"%s\" holds words; it must be lists of numbers, as in the training dataset", column->name,
+                  planner->test_dataset->name);
+}
+
 static enum error_code check_test_classes(const struct planner *planner, const struct target *target, const struct dataset_column *column,
                                           struct error *error) {
   struct lookup lookup;
@@ -415,6 +438,7 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
     const struct dataset_column *column = find_test_column(planner, layout->features[i].name, error);
     if (column != NULL && layout->features[i].kind == COLUMN_NUMERIC) check_test_numbers(planner, column, error);
     if (column != NULL && layout->features[i].kind == COLUMN_DATETIME) check_test_dates(planner, column, error);
+    if (column != NULL && layout->features[i].kind == COLUMN_SEQUENCE) check_test_lists(planner, column, error);
   }
   uint64_t missing = 0;
   for (size_t i = 0; i < layout->target_count; i++) {
@@ -453,6 +477,7 @@ static enum error_code run_steps(struct planner *planner, struct error *error) {
   if (has_errors(planner, error)) return ERROR_INVALID;
   enum error_code code = lay_out(planner, error);
   if (code == ERROR_NONE) code = check_test_dataset(planner, error);
+  if (code == ERROR_NONE) note_padding(planner);
   planner->plan->has_validation = planner->plan->validation_rows_max > 0;
   planner->plan->has_test = planner->plan->test_rows_max > 0;
   return code == ERROR_NONE && has_errors(planner, error) ? ERROR_INVALID : code;

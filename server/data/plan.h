@@ -14,6 +14,7 @@ struct data_plan {
   uint64_t rows;                 /* usable at most (rows with a missing target are left out) */
   uint64_t train_rows_max, validation_rows_max, test_rows_max;
   bool has_validation, has_test;
+  bool has_padding; /* the first feature is of sequences that are not all of one length */
   uint64_t seed;
   size_t row_cache_bytes; /* held while the rows are prepared */
 };
@@ -34,12 +35,15 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
 /* Fits a plan to the network that its rows are for, and checks that they go together.
  * An embedding of the network's input: numeric columns hold its tokens, as they are, and cells that are missing are its padding. Errors, at
  * "/features", "/test_dataset" and "/scaling", for columns that don't fit.
- * Masking of the network's input: cells that are missing are its mask_value. */
+ * Masking of the network's input: cells that are missing, and the steps that short lists lack, are its mask_value. */
 struct plan_datasets {
   const struct dataset_row *dataset, *test_dataset; /* test_dataset may be NULL */
 };
 __attribute__((warn_unused_result)) enum error_code data_plan_follow_network(struct data_plan *plan, const struct plan_datasets *datasets,
                                                                              const struct network_spec *network, struct error *error);
+
+/* Whether a column of sequences is among the features: then a network of steps gets the numbers of one, as struct sequence_settings say. */
+bool data_plan_has_sequence(const struct dataset_row *dataset, const struct data_settings *settings);
 
 /* Two classes by one sigmoid output: tells the plan that the network ends so. */
 void data_plan_set_single_output(struct data_plan *plan);

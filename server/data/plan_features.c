@@ -32,6 +32,9 @@ static const char *find_obstacle(const struct planner *planner, size_t index, ch
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
   if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
+  if (column->kind == COLUMN_SEQUENCE && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
+    return "has numbers beyond ±3.4e38, the range of float32; leave it out";
+  }
   if (column->kind == COLUMN_NUMERIC && !column->can_be_numeric) {
     snprintf(text, OBSTACLE_BYTES, "%s; PATCH the dataset to make it categorical", column_describe_words(column, "holds words", words));
     return text;
@@ -53,24 +56,32 @@ static void explain_no_feature(const struct planner *planner, struct error *erro
   }
 }
 
-/* A sequence of tokens is a network's whole input: the only text column, where none was named. Columns of whole numbers may be tokens already. */
-static void choose_sequence(struct planner *planner, struct error *error) {
+/* A sequence of tokens, or of numbers, is a network's whole input: the only column of the kind, where none was named. Columns of whole numbers may be
+ * tokens already, other numbers steps. `words` say of an error what they are, with two numbers. */
+static void choose_sequence(struct planner *planner, enum column_kind kind, const char *words, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
   const bool are_named = planner->settings->features.count > 0;
-  size_t text_count = 0, feature_count = 0;
+  size_t sequence_count = 0, feature_count = 0;
   for (size_t i = 0; i < dataset->column_count; i++) {
     feature_count += planner->is_feature[i];
-    text_count += planner->is_feature[i] && dataset->columns[i].kind == COLUMN_TEXT;
+    sequence_count += planner->is_feature[i] && dataset->columns[i].kind == kind;
   }
-  if (text_count == 0 || feature_count == 1) return;
-  if (text_count > 1 || are_named) {
-    (void)error_add(error, "/features",
-                    "%zu columns, %zu of them text: a network that begins with an embedding takes the tokens of one text and nothing else; "
-                    "name that column, or set text.encoding to tf_idf and begin with another layer",
-                    feature_count, text_count);
+  if (sequence_count == 0 || feature_count == 1) return;
+  if (sequence_count > 1 || are_named) {
+    (void)error_add(error, "/features", "%zu columns, %zu of them %s", feature_count, sequence_count, words);
     return;
   }
-  for (size_t i = 0; i < dataset->column_count; i++) planner->is_feature[i] &= dataset->columns[i].kind == COLUMN_TEXT;
+  for (size_t i = 0; i < dataset->column_count; i++) planner->is_feature[i] &= dataset->columns[i].kind == kind;
+}
+
+bool data_plan_has_sequence(const struct dataset_row *dataset, const struct data_settings *settings) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    bool is_named = settings->features.count == 0, is_target = false;
+    for (size_t k = 0; k < settings->features.count; k++) is_named |= strcmp(settings->features.items[k], dataset->columns[i].name) == 0;
+    for (size_t k = 0; k < settings->target.count; k++) is_target |= strcmp(settings->target.items[k], dataset->columns[i].name) == 0;
+    if (dataset->columns[i].kind == COLUMN_SEQUENCE && is_named && !is_target) return true;
+  }
+  return false;
 }
 
 static void check_bag(const struct planner *planner, struct error *error) {
@@ -102,7 +113,16 @@ void plan_choose_features(struct planner *planner, struct error *error) {
   for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
     has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL;
   if (!has_feature && names->count == 0) explain_no_feature(planner, error);
-  if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS) choose_sequence(planner, error);
+  if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS)
+    choose_sequence(planner, COLUMN_TEXT,
+                    "text: a network that begins with an embedding takes the tokens of one text and nothing else; name that column, or set "
+                    "text.encoding to tf_idf and begin with another layer",
+                    error);
+  if (planner->settings->sequence.form == SEQUENCE_STEPS)
+    choose_sequence(planner, COLUMN_SEQUENCE,
+                    "sequences: a network that begins with a layer of steps takes one sequence and nothing else; name that column, or "
+                    "begin with another layer, which takes all of them side by side",
+                    error);
   check_bag(planner, error);
 }
 

@@ -13,6 +13,9 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
   const struct feature *first = &plan->layout.features[0];
   const bool are_tokens = plan->layout.feature_count == 1 && first->kind == COLUMN_TEXT && first->text.form == TEXT_TOKENS;
   if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);
+  if (first->kind != COLUMN_SEQUENCE || plan->settings.sequence.form != SEQUENCE_STEPS) return;
+  out_target->input = (struct shape){.rank = 2, .sizes = {first->list.length, first->list.features}};
+  out_target->has_padding = plan->has_padding;
 }
 
 static void check_token_column(const struct feature *feature, const struct dataset_column *column, size_t count, int64_t padding,
@@ -84,6 +87,8 @@ static void set_mask(struct data_plan *plan, double value) {
     feature->has_indicator = false;
     feature->has_mask = true;
     feature->mask = value;
+    feature->list.is_masked = true;
+    feature->list.padding = (float)value;
   }
   for (size_t i = 0; i < layout->feature_count; i++) {
     layout->features[i].offset = layout->input_width;

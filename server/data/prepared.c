@@ -139,6 +139,18 @@ static enum error_code survey(struct builder *builder, struct error *error) {
 
 /* ---- fit ---- */
 
+static bool add_listed(void *context, double number) {
+  struct reciprocal reciprocal = {0};
+  moments_add(context, &reciprocal, number);
+  return true;
+}
+
+/* Whether it is one shows when the rows are filled in. */
+static void fit_list(const struct builder *builder, size_t index, const char *text) {
+  const struct moments before = builder->features[index];
+  if (!sequence_walk(text, add_listed, &builder->features[index])) builder->features[index] = before;
+}
+
 static enum error_code fit_features(struct builder *builder, const char *const *cells, struct reciprocal *reciprocal, struct error *error) {
   for (size_t i = 0; i < builder->preprocessor.feature_count; i++) {
     struct feature *feature = &builder->preprocessor.features[i];
@@ -151,6 +163,10 @@ static enum error_code fit_features(struct builder *builder, const char *const *
     if (feature->kind == COLUMN_CATEGORICAL) {
       size_t category = lookup_find(&builder->encoder.features[i], text);
       if (category != LOOKUP_NONE) feature->is_seen[category] = true;
+      continue;
+    }
+    if (feature->kind == COLUMN_SEQUENCE) {
+      fit_list(builder, i, text);
       continue;
     }
     struct datetime datetime;
@@ -230,7 +246,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     struct feature *feature = &preprocessor->features[i];
     if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
     if (code != ERROR_NONE) return code;
-    if ((feature->kind != COLUMN_NUMERIC && feature->kind != COLUMN_DATETIME) || feature->token_count > 0) continue;
+    if (feature->kind == COLUMN_CATEGORICAL || feature->kind == COLUMN_TEXT || feature->token_count > 0) continue;
     fit_numbers(&builder->features[i], get_scaling(builder, feature), &feature->center, &feature->scale);
     feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
   }

@@ -126,11 +126,18 @@ void encode_datetime(const struct feature *feature, const struct datetime *datet
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
 }
 
+bool encode_list(const struct feature *feature, const char *text, float *x) {
+  if (!sequence_encode_text(&feature->list, text, feature->center, feature->scale, x + feature->offset)) return false;
+  if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
+  return true;
+}
+
 void encode_missing(const struct feature *feature, float *x) {
   memset(x + feature->offset, 0, feature->width * sizeof *x);
   for (size_t i = 0; i < feature->width && feature->has_mask; i++) x[feature->offset + i] = (float)feature->mask;
   if (feature->has_mask) return;
   if (feature->kind == COLUMN_NUMERIC) x[feature->offset] = scale_number(feature->fill, feature->center, feature->scale);
+  if (feature->kind == COLUMN_SEQUENCE) sequence_encode_missing(&feature->list, x + feature->offset);
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 1;
 }
 
@@ -221,6 +228,14 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
       encode_text(feature, cells[i].text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, find_value(feature->categories, feature->category_count, &cells[i]), x);
+    } else if (feature->kind == COLUMN_SEQUENCE) {
+      if (cells[i].kind == CELL_TEXT && encode_list(feature, cells[i].text, x)) continue;
+      (void)add_field_error(
+          error, pointer, feature->name,
+          "\"%.100s\" is no list of numbers; \"%.100s\" takes lists as [0.1, 0.2, 0.3] or \"0.1 0.2 0.3\", or null where it is "
+          "missing",
+          quote_text(&cells[i]), feature->name);
+      is_good = false;
     } else if (feature->kind == COLUMN_DATETIME && cells[i].kind == CELL_TEXT &&
                datetime_parse(cells[i].text, feature->dates.form.order, &datetime)) {
       encode_datetime(feature, &datetime, x);

@@ -5,6 +5,7 @@
  *                tokens for an embedding: 1 float, as it is; missing → the padding
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
  *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of sine and cosine; missing → 0
+ *   sequence     as sequence.h says: a list of numbers, padded
  *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
  *   … each followed by 1 float "is missing" (0 or 1) if has_indicator (never a sequence of tokens)
  * For a network that begins with masking, what is missing is its mask_value instead, and there is no indicator.
@@ -21,6 +22,7 @@
 #include "engine/error.h"
 #include "engine/metric.h"
 #include "server/data/datetime.h"
+#include "server/data/sequence.h"
 #include "server/data/text_encoding.h"
 #include "server/store/datasets.h"
 
@@ -39,6 +41,7 @@ struct feature {
   bool *is_seen;                  /* in the training part */
   struct text_encoding text;      /* of a text */
   struct datetime_encoding dates; /* of a datetime */
+  struct sequence_encoding list;  /* of a sequence; center, scale as of a number */
 };
 
 struct target {

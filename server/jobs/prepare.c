@@ -171,12 +171,23 @@ static enum error_code continue_from_checkpoint(struct run *run, struct error *e
   return code;
 }
 
+static void log_cut_sequences(struct run *run) {
+  for (size_t i = 0; i < run->prepared.preprocessor.feature_count; i++) {
+    const struct feature *feature = &run->prepared.preprocessor.features[i];
+    const struct dataset_column *column = &run->dataset.columns[feature->column];
+    if (feature->kind != COLUMN_SEQUENCE || column->list_longest <= feature->list.length) continue;
+    run_log(run, "\"%s\": of up to %zu steps the first %zu are taken (sequence.max_length)", feature->name, column->list_longest,
+            feature->list.length);
+  }
+}
+
 static void log_start(struct run *run) {
   const struct prepared *prepared = &run->prepared;
   run_log(run, "started on kernel %s with %zu thread%s", kernels_name(), run->thread_max, run->thread_max == 1 ? "" : "s");
   run_log(run, "split: %zu training, %zu validation, %zu test rows", prepared->data.train.count, prepared->data.validation.count,
           prepared->test.count);
   if (prepared->left_out > 0) run_log(run, "%" PRIu64 " rows without a target were left out", prepared->left_out);
+  log_cut_sequences(run);
   if (run->spec.train.precision == 1 && strcmp(train_get_precision(&run->spec.train), "bfloat16") != 0) {
     run_log(run, "bfloat16 is not supported by this processor or build: float32 is used");
   }

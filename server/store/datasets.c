@@ -98,8 +98,9 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   struct query query;
   query_start(&query, connection,
               "INSERT INTO dataset_columns (dataset, position, name, kind, can_be_numeric, is_integral, missing, min, max, mean, std,"
-              " has_categories, datetime_form, rank, size_0, size_1, size_2, element, says_part, first_word, first_word_line)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+              " has_categories, datetime_form, rank, size_0, size_1, size_2, element, says_part, first_word, first_word_line,"
+              " list_shortest, list_longest)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
               error);
   query_bind_int(&query, dataset);
   query_bind_uint(&query, position);
@@ -120,6 +121,8 @@ static enum error_code insert_column(struct connection *connection, int64_t data
   query_bind_int(&query, column->says_part);
   query_bind_text(&query, column->first_word);
   query_bind_uint(&query, column->first_word_line);
+  query_bind_uint(&query, column->list_shortest);
+  query_bind_uint(&query, column->list_longest);
   enum error_code code = query_run(&query);
   return code == ERROR_NONE ? insert_categories(connection, dataset, position, column, error) : code;
 }
@@ -217,6 +220,8 @@ static void read_column(struct query *query, struct dataset_column *column) {
   column->says_part = query_get_bool(query);
   column->first_word = query_take_text(query);
   column->first_word_line = query_get_uint(query);
+  column->list_shortest = query_get_uint(query);
+  column->list_longest = query_get_uint(query);
 }
 
 static enum error_code read_columns(struct connection *connection, int64_t dataset, struct dataset_row *row, struct error *error) {
@@ -224,7 +229,8 @@ static enum error_code read_columns(struct connection *connection, int64_t datas
   query_start(&query, connection,
               "SELECT name, kind, can_be_numeric, is_integral, missing, min, max, mean, std, has_categories, datetime_form, rank, size_0, "
               "size_1, size_2,"
-              " element, says_part, first_word, first_word_line FROM dataset_columns WHERE dataset = ?1 ORDER BY position",
+              " element, says_part, first_word, first_word_line, list_shortest, list_longest FROM dataset_columns WHERE dataset = ?1 ORDER "
+              "BY position",
               error);
   query_bind_int(&query, dataset);
   while (query_step(&query)) {
@@ -357,7 +363,7 @@ static enum error_code check_unused(struct connection *connection, int64_t numbe
 /* Sets one column's kind; out_changed says whether it was another. */
 static enum error_code set_kind(struct connection *connection, int64_t dataset, const struct column_change *change, bool *out_changed,
                                 struct error *error) {
-  if ((unsigned)change->kind > COLUMN_DATETIME) return error_set(error, ERROR_INVALID, "there is no such column kind");
+  if ((unsigned)change->kind > COLUMN_SEQUENCE) return error_set(error, ERROR_INVALID, "there is no such column kind");
   struct query query;
   query_start(&query, connection, "SELECT kind FROM dataset_columns WHERE dataset = ?1 AND position = ?2", error);
   query_bind_int(&query, dataset);

@@ -25,9 +25,11 @@ struct dataset_column {
   bool can_be_numeric;   /* every present value is a finite number */
   bool is_integral;      /* … and whole */
   uint64_t missing;
-  int datetime_form; /* every present value is a date, written so: server/data/datetime.h; 0: not */
+  int datetime_form;    /* every present value is a date, written so: server/data/datetime.h; 0: not */
+  size_t list_shortest; /* every present value is a list of numbers, the shortest of so many … */
+  size_t list_longest;  /* … and the longest of so many: server/data/sequence.h; 0: not */
   double min, max, mean,
-      std; /* NAN unless can_be_numeric, of dates (seconds since 1970 in UTC) or of a tensor's elements; std is the population's */
+      std; /* NAN unless can_be_numeric, of dates (seconds since 1970 in UTC) or of a tensor's or of lists' numbers; std is the population's */
   bool has_categories;
   size_t category_count;
   struct category *categories; /* sorted: by number if can_be_numeric, else by bytes */

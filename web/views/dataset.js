@@ -58,7 +58,7 @@ function columnRow(column, path, errorSlot) {
         throw error;
       }
     }),
-  }, [...new Set([...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
+  }, [...new Set([...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), ...(column.max_length ? ["sequence"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
   select.value = column.kind;
   return h("tr", null, h("th", { scope: "row" }, column.name, firstWord(column)), h("td", null, select),
     h("td", { class: "number" }, formatInteger(column.missing)),
@@ -79,7 +79,8 @@ function firstWord({ first_word: word }) {
   return h("p", { class: "quiet" }, `Numbers, but for line ${formatInteger(word.line)}: “${word.value}”. Mend the file if that is a slip.`);
 }
 
-function describeCategories({ categories, category_counts: counts }) {
+function describeCategories({ categories, category_counts: counts, kind, max_length: steps }) {
+  if (kind === "sequence") return `up to ${plural(steps, "step")}`;
   if (!categories) return "";
   const names = categories.map((category, index) => (counts ? `${category} (${formatInteger(counts[index])})` : category));
   const shown = names.slice(0, 6).join(", ");

@@ -111,7 +111,7 @@ function shadePixels(inputs) {
   inputs.forEach(({ control }, index) => control.style.setProperty("--share", String(Math.max(0, Math.round((numbers[index] / most) * 100)) || 0)));
 }
 
-const placeholders = { datetime: "2024-03-01T13:45:00Z", text: "free text" };
+const placeholders = { datetime: "2024-03-01T13:45:00Z", text: "free text", sequence: "0.1 0.2 0.3" };
 
 function featureField(feature, values, isPixel) {
   const id = `feature-${feature.name}`;
