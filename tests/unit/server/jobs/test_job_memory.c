@@ -9,7 +9,7 @@
 #include "tests/support/job_scene.h"
 #include "tests/support/suite.h"
 
-enum { ROWS = 20000 };
+enum { ROWS = 10000 };
 static const double TOLERANCE = 0.05;
 /* May stay when a job is over, and is not its own: the database's page cache, what the kernels' library keeps. */
 enum { KEPT_BYTES = 1 << 20 };
