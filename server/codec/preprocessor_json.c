@@ -272,8 +272,7 @@ static size_t count_values(const struct feature *feature) {
   case COLUMN_DATETIME: return datetime_get_width(&feature->dates);
   case COLUMN_SEQUENCE: return sequence_get_width(&feature->list);
   case COLUMN_NUMERIC:
-  case COLUMN_IMAGE:
-  case COLUMN_SEQUENCE: break;
+  case COLUMN_IMAGE: break;
   }
   return 1;
 }
