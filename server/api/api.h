@@ -43,8 +43,9 @@ extern const size_t route_count;
 /* What http wants to know before it reads a body. */
 struct route_match {
   const struct route *route; /* NULL: ERROR_NOT_FOUND or ERROR_METHOD */
-  char id[128];
-  char allow[64]; /* for ERROR_METHOD */
+  char id[128];              /* what stands for the first {…} of the route's path; "" if it has none */
+  char part[128];            /* … for the second */
+  char allow[64];            /* for ERROR_METHOD */
 };
 enum error_code api_match(const char *method, const char *path, struct route_match *out_match, struct error *error);
 

@@ -53,6 +53,13 @@ enum error_code resource_explain(struct api *api, enum resource resource, const 
 /* The same for a reference inside a body: a field error at `pointer`. */
 void resource_add_missing(struct api *api, enum resource resource, const char *id_or_name, const char *pointer, struct error *error);
 
+/* A dataset by its id or name, with such an error; dataset_row_deinit it afterwards. */
+__attribute__((warn_unused_result)) enum error_code resource_get_dataset(struct api *api, const char *id_or_name,
+                                                                         struct dataset_row *out_row, struct error *error);
+/* One column of it, by its name or, if none is called so, its position; ERROR_NOT_FOUND suggests the nearest name. */
+__attribute__((warn_unused_result)) enum error_code resource_find_column(const struct dataset_row *dataset, const char *name_or_position,
+                                                                         size_t *out_column, struct error *error);
+
 /* Answers. `json` is taken over; NULL means that memory was short while it was built. */
 __attribute__((warn_unused_result)) enum error_code respond_json(struct response *response, int status, json_t *json, struct error *error);
 /* The same with nine digits for each number: for values that are float32. */

@@ -28,15 +28,9 @@ enum error_code datasets_get_list(struct api *api, const struct request *request
   return respond_page(response, items, next, error);
 }
 
-static enum error_code get_row(struct api *api, const char *id_or_name, struct dataset_row *out_row, struct error *error) {
-  memset(out_row, 0, sizeof *out_row);
-  enum error_code code = datasets_get(api->store, id_or_name, out_row, error);
-  return resource_explain(api, RESOURCE_DATASET, id_or_name, code, error);
-}
-
 enum error_code datasets_get_one(struct api *api, const struct request *request, struct response *response, struct error *error) {
   struct dataset_row row;
-  enum error_code code = get_row(api, request->id, &row, error);
+  enum error_code code = resource_get_dataset(api, request->id, &row, error);
   if (code != ERROR_NONE) return code;
   code = respond_json(response, 200, dataset_to_json(&row, true), error);
   dataset_row_deinit(&row);
@@ -161,68 +155,16 @@ static enum error_code read_change(const json_t *body, struct change *change, st
 enum error_code datasets_patch(struct api *api, const struct request *request, struct response *response, struct error *error) {
   json_t *body = NULL;
   struct dataset_row row = {0}, changed = {0};
-  enum error_code code = get_row(api, request->id, &row, error);
+  enum error_code code = resource_get_dataset(api, request->id, &row, error);
   if (code == ERROR_NONE) code = request_parse_object(request, &body, error);
   struct change change = {.row = &row};
   if (code == ERROR_NONE) code = read_change(body, &change, error);
   if (code == ERROR_NONE) code = datasets_update(api->store, row.id, change.name, change.changes, change.change_count, error);
-  if (code == ERROR_NONE) code = get_row(api, row.id, &changed, error);
+  if (code == ERROR_NONE) code = resource_get_dataset(api, row.id, &changed, error);
   if (code == ERROR_NONE) code = respond_json(response, 200, dataset_to_json(&changed, true), error);
   free(change.changes);
   json_decref(body);
   dataset_row_deinit(&row);
   dataset_row_deinit(&changed);
-  return code;
-}
-
-struct preview {
-  const struct dataset_row *dataset;
-  struct tensor_file tensors;
-  json_t *rows;
-  size_t bytes;
-  uint64_t count;
-};
-
-static enum error_code add_preview_row(void *context, uint64_t index, const char *const *cells, struct error *error) {
-  struct preview *preview = context;
-  if (preview->bytes > PREVIEW_BYTES_MAX) return ERROR_NONE;
-  json_t *row = json_array();
-  for (size_t i = 0; i < preview->dataset->column_count; i++) {
-    const struct dataset_column *column = &preview->dataset->columns[i];
-    if (column->rank > 0) {
-      preview->bytes += 4 * dataset_column_count_elements(column);
-      json_append(&row,
-                  dataset_tensor_to_json(column, tensor_file_get(&preview->tensors, tensor_file_get_offset(preview->dataset, i), index)));
-    } else {
-      preview->bytes += strlen(cells[i]) + 4;
-      json_append(&row, dataset_cell_to_json(column, cells[i]));
-    }
-  }
-  preview->count++;
-  return json_append(&preview->rows, row) ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-}
-
-/* {"columns": [names], "rows": [[cells in that order]], "offset", "total"}; fewer rows than asked for where they are very long. */
-enum error_code datasets_get_rows(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  uint64_t offset = 0, limit = ROWS_LIMIT_DEFAULT;
-  enum error_code code = query_get_number(request, (struct query_number){"offset", 0, INT64_MAX}, &offset, error);
-  if (code == ERROR_NONE) code = query_get_number(request, (struct query_number){"limit", 1, ROWS_LIMIT_MAX}, &limit, error);
-  struct dataset_row row = {0};
-  if (code == ERROR_NONE) code = get_row(api, request->id, &row, error);
-  if (code != ERROR_NONE) return code;
-  if (offset > row.rows) offset = row.rows;
-  if (limit > row.rows - offset) limit = row.rows - offset;
-  struct preview preview = {.dataset = &row, .rows = json_array()};
-  const char *data_dir = store_get_data_dir(api->store);
-  code = tensor_file_open(data_dir, &row, &preview.tensors, error);
-  if (code == ERROR_NONE && limit > 0) code = dataset_read_rows(data_dir, &row, offset, limit, add_preview_row, &preview, error);
-  tensor_file_close(&preview.tensors);
-  json_t *names = json_array();
-  for (size_t i = 0; i < row.column_count; i++) json_append(&names, json_string(row.columns[i].name));
-  json_t *json = json_pack("{s:o, s:o, s:I, s:I}", "columns", names, "rows", preview.rows, "offset", (json_int_t)offset, "total",
-                           (json_int_t)row.rows);
-  dataset_row_deinit(&row);
-  if (code == ERROR_NONE) return respond_json(response, 200, json, error);
-  json_decref(json);
   return code;
 }

@@ -22,6 +22,7 @@ struct request {
   const char *method; /* "GET" */
   const char *path;   /* "/v1/jobs/job_…", percent-decoded */
   char id[128];       /* what stands for {id} in the route's path; "" if it has none */
+  char part[128];     /* … for a second {…}, a part of what `id` names: a column */
   size_t query_count;
   struct request_query query[REQUEST_QUERY_MAX];
   const char *content_type, *accept, *idempotency_key, *last_event_id, *if_none_match; /* NULL: not sent */

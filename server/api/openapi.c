@@ -18,6 +18,12 @@ static const struct {
     {"limit", "{\"type\":\"integer\",\"minimum\":1}", "At most so many."},
     {"cursor", "{\"type\":\"string\"}", "next_cursor of the page before."},
     {"offset", "{\"type\":\"integer\",\"minimum\":0,\"default\":0}", "Index of the first row."},
+    {"where", "{\"type\":\"string\"}",
+     "Only rows that fulfil all conditions: species = Adelie and body_mass_g >= 4000 and sex is present. Comparisons: =, !=, <, <=, >, >=, "
+     "contains, is missing, is present; names and values with spaces stand in double quotes."},
+    {"bins", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}", "Bins of numbers or dates; left out: by how many values there are."},
+    {"target", "{\"type\":\"string\"}", "The column that is to be predicted."},
+    {"test_dataset", "{\"type\":\"string\"}", "Another dataset, whose rows should not be among this one's."},
     {"dry_run", "{\"type\":\"boolean\",\"default\":false}", "true: check and answer, but keep nothing."},
     {"name", "{\"type\":\"string\"}", "A unique name; one is made up if it is left out."},
     {"delimiter", "{\"type\":\"string\",\"default\":\"auto\"}", "auto, comma, semicolon, tab or pipe, or that character."},
@@ -84,9 +90,32 @@ static const struct {
      "\"kind\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\",\"sequence\"]}}}}]}}}"},
     {"DatasetRows",
      "{\"type\":\"object\",\"properties\":{\"columns\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"rows\":{\"type\":\"array\","
-     "\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"string\",\"array\",\"object\",\"null\"]}}},\"offset\":{\"type\":"
-     "\"integer\"},"
-     "\"total\":{\"type\":\"integer\"}}}"},
+     "\"items\":{\"type\":\"array\",\"items\":{\"type\":[\"number\",\"string\",\"array\",\"object\",\"null\"]}}},\"indices\":{\"type\":"
+     "\"array\","
+     "\"items\":{\"type\":\"integer\"}},\"offset\":{\"type\":\"integer\"},\"total\":{\"type\":\"integer\",\"description\":\"rows that "
+     "fulfil the "
+     "conditions\"}}}"},
+    {"ColumnHistogram",
+     "{\"type\":\"object\",\"properties\":{\"column\":{\"type\":\"string\"},\"kind\":{\"type\":\"string\"},\"of\":{\"enum\":[\"values\","
+     "\"characters\",\"categories\"]},\"categories\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},\"edges\":{\"type\":\"array\","
+     "\"items\":{\"type\":[\"number\",\"string\",\"null\"]},\"description\":\"one more than counts; bin i is [edges[i], edges[i + 1])\"},"
+     "\"counts\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},\"missing\":{\"type\":\"integer\"}}}"},
+    {"DatasetReport",
+     "{\"type\":\"object\",\"properties\":{\"dataset\":{\"type\":\"string\"},\"rows\":{\"type\":\"integer\"},\"target\":{\"type\":["
+     "\"object\","
+     "\"null\"]},\"correlations\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"column\":{\"type\":\"string\"},"
+     "\"kind\":{\"type\":\"string\"},\"measure\":{\"enum\":[\"pearson\",\"correlation_ratio\",\"cramers_v\"]},\"correlation\":{\"type\":"
+     "[\"number\",\"null\"]},\"alone\":{\"type\":[\"object\",\"null\"],\"description\":\"accuracy of classes or R2 of numbers, predicted "
+     "from this "
+     "column alone, beside a constant answer's\"}}}},\"correlation_rows\":{\"type\":\"integer\",\"description\":\"rows they were computed "
+     "on\"},"
+     "\"duplicates\":{\"type\":\"object\"},\"shared_rows\":{\"type\":[\"object\",\"null\"],\"description\":\"of what is tested on, also in "
+     "what is "
+     "learned from; null without "
+     "parts\"},\"is_estimate\":{\"type\":\"boolean\"},\"warnings\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+     "\"properties\":{\"code\":{\"enum\":[\"leakage\",\"row_number\",\"mostly_missing\",\"constant\",\"rare_classes\",\"class_imbalance\","
+     "\"target_missing\",\"duplicate_rows\",\"shared_rows\"]},\"column\":{\"type\":[\"string\",\"null\"]},\"detail\":{\"type\":\"string\"}}"
+     "}}}}"},
     {"Job",
      "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"name\":{\"type\":\"string\"},\"state\":{\"enum\":[\"queued\","
      "\"running\",\"pausing\",\"paused\",\"cancelling\",\"cancelled\",\"succeeded\",\"failed\"]},"
@@ -291,6 +320,9 @@ static json_t *make_parameters(const struct route *route) {
   json_t *parameters = json_array();
   if (strstr(route->path, "{id}") != NULL) {
     json_append(&parameters, parameter("id", "path", true, string_schema(), "The resource's id or its name."));
+  }
+  if (strstr(route->path, "{column}") != NULL) {
+    json_append(&parameters, parameter("column", "path", true, string_schema(), "The column's name, or its position, from 0."));
   }
   if (strstr(route->path, "{file}") != NULL) {
     json_append(&parameters, parameter("file", "path", true, string_schema(), "Path of a file below web/."));

@@ -77,3 +77,31 @@ void resource_add_missing(struct api *api, enum resource resource, const char *i
   describe_missing(api, resource, id_or_name, text, sizeof text);
   error_add(error, pointer, "%s", text);
 }
+
+enum error_code resource_get_dataset(struct api *api, const char *id_or_name, struct dataset_row *out_row, struct error *error) {
+  memset(out_row, 0, sizeof *out_row);
+  enum error_code code = datasets_get(api->store, id_or_name, out_row, error);
+  return resource_explain(api, RESOURCE_DATASET, id_or_name, code, error);
+}
+
+static const char *get_column_name(const void *context, size_t index) { return ((const struct dataset_row *)context)->columns[index].name; }
+
+enum error_code resource_find_column(const struct dataset_row *dataset, const char *name_or_position, size_t *out_column,
+                                     struct error *error) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    if (strcmp(dataset->columns[i].name, name_or_position) != 0) continue;
+    *out_column = i;
+    return ERROR_NONE;
+  }
+  char *end = NULL;
+  const unsigned long long position = strtoull(name_or_position, &end, 10);
+  if (*name_or_position >= '0' && *name_or_position <= '9' && *end == '\0' && position < dataset->column_count) {
+    *out_column = (size_t)position;
+    return ERROR_NONE;
+  }
+  const char *nearest = param_suggest(name_or_position, dataset->column_count, get_column_name, dataset);
+  return error_set(error, ERROR_NOT_FOUND,
+                   "dataset \"%s\" has no column \"%.80s\"%s%.80s%s; a column's position, from 0 to %zu, would do as well", dataset->name,
+                   name_or_position, nearest == NULL ? "" : ", did you mean \"", nearest == NULL ? "" : nearest,
+                   nearest == NULL ? "" : "\"?", dataset->column_count - 1);
+}

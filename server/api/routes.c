@@ -43,8 +43,13 @@ const struct route routes[] = {
      200, "DatasetChange", "Dataset", NULL, NULL},
     {"DELETE", "/v1/datasets/{id}", datasets_delete_one, "deleteDataset", "Delete a dataset and its file; not while unfinished jobs use it",
      0, 204, NULL, NULL, NULL, NULL},
-    {"GET", "/v1/datasets/{id}/rows", datasets_get_rows, "getDatasetRows", "Some rows of a dataset", 0, 200, NULL, "DatasetRows", NULL,
-     "offset limit"},
+    {"GET", "/v1/datasets/{id}/rows", datasets_get_rows, "getDatasetRows", "Some rows of a dataset, or of those that fulfil conditions", 0,
+     200, NULL, "DatasetRows", NULL, "offset limit where"},
+    {"GET", "/v1/datasets/{id}/columns/{column}/histogram", datasets_get_histogram, "getColumnHistogram",
+     "How a column's values are spread", ROUTE_ETAG, 200, NULL, "ColumnHistogram", NULL, "bins"},
+    {"GET", "/v1/datasets/{id}/report", datasets_get_report, "getDatasetReport",
+     "What to know before training: class balance, what goes with the target, duplicates, leaks", ROUTE_ETAG | ROUTE_LONG, 200, NULL,
+     "DatasetReport", NULL, "target test_dataset"},
 
     {"POST", "/v1/jobs", jobs_post, "createJob", "Queue a training job; dry_run checks only", POST_JSON, 202, "JobSpec", "Job", NULL,
      "dry_run"},
@@ -87,18 +92,26 @@ const struct route routes[] = {
 };
 const size_t route_count = sizeof routes / sizeof routes[0];
 
-/* Whether `path` has the form of `pattern`; what stands for a {…} goes to out_id. */
-static bool match_path(const char *pattern, const char *path, char *out_id, size_t id_bytes) {
-  out_id[0] = '\0';
+enum { PLACES_MAX = 2 };
+
+/* What stands for each {…} of a pattern. */
+struct places {
+  char texts[PLACES_MAX][sizeof((struct route_match *)0)->id];
+};
+
+/* Whether `path` has the form of `pattern`. */
+static bool match_path(const char *pattern, const char *path, struct places *out_places) {
+  size_t count = 0;
+  for (size_t i = 0; i < PLACES_MAX; i++) out_places->texts[i][0] = '\0';
   while (*pattern != '\0' && *path != '\0') {
     if (*pattern != '{') {
       if (*pattern++ != *path++) return false;
       continue;
     }
     size_t length = strcspn(path, "/");
-    if (length == 0 || length >= id_bytes) return false;
-    memcpy(out_id, path, length);
-    out_id[length] = '\0';
+    if (length == 0 || length >= sizeof out_places->texts[0] || count == PLACES_MAX) return false;
+    memcpy(out_places->texts[count], path, length);
+    out_places->texts[count++][length] = '\0';
     path += length;
     pattern += strcspn(pattern, "}") + 1;
   }
@@ -126,12 +139,15 @@ enum error_code api_match(const char *method, const char *path, struct route_mat
   memset(out_match, 0, sizeof *out_match);
   for (size_t i = 0; i < route_count; i++) {
     const struct route *route = &routes[i];
-    char id[sizeof out_match->id];
-    bool is_match = i == route_count - 1 ? match_asset(path) : match_path(route->path, path, id, sizeof id);
+    struct places places;
+    bool is_match = i == route_count - 1 ? match_asset(path) : match_path(route->path, path, &places);
     if (!is_match) continue;
     if (method_matches(route, method)) {
       out_match->route = route;
-      if (i < route_count - 1) memcpy(out_match->id, id, sizeof id);
+      if (i < route_count - 1) {
+        memcpy(out_match->id, places.texts[0], sizeof out_match->id);
+        memcpy(out_match->part, places.texts[1], sizeof out_match->part);
+      }
       return ERROR_NONE;
     }
     add_allowed(out_match->allow, sizeof out_match->allow, route->method);

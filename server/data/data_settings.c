@@ -60,7 +60,7 @@ const struct param data_params[] = {
     {.name = "features",
      .type = PARAM_NAMES,
      .offset = offsetof(struct data_settings, features),
-     .help = "columns to predict from; empty: all but target and split column"},
+     .help = "columns to predict from; empty: all but target, split column and row numbers without a name"},
     PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO,
                      "what is predicted; auto follows from the target; reconstruction: the numeric features themselves (an autoencoder)"),
     PARAM_CHOICE_ROW(

@@ -135,12 +135,14 @@ static bool looks_like_classes(const struct dataset_column *column) {
          present >= AUTO_REPEATS_MIN * (uint64_t)column->category_count;
 }
 
+bool data_plan_is_of_classes(const struct dataset_column *column) { return column->kind != COLUMN_NUMERIC || looks_like_classes(column); }
+
 static int decide_task(const struct planner *planner) {
   size_t count = planner->settings->target.count;
   if (planner->settings->task != TASK_CHOICE_AUTO) return planner->settings->task;
   if (count == 1) {
     const struct dataset_column *column = get_target(planner, 0);
-    return column->kind != COLUMN_NUMERIC || looks_like_classes(column) ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
+    return data_plan_is_of_classes(column) ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
   }
   const char *labels[2];
   for (size_t i = 0; i < count; i++) {

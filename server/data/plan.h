@@ -29,6 +29,9 @@ __attribute__((warn_unused_result)) enum error_code data_plan_create(const struc
                                                                      uint64_t seed, struct data_plan *out_plan, struct error *error);
 void data_plan_deinit(struct data_plan *plan);
 
+/* Whether task "auto" takes a single target for classes, not for numbers. */
+bool data_plan_is_of_classes(const struct dataset_column *column);
+
 /* What the network's "auto" follows from. */
 void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/data/column_stats.h"
+#include "server/data/header.h"
 #include "server/data/plan_private.h"
 
 enum { OBSTACLE_BYTES = COLUMN_WORDS_BYTES + 64 };
@@ -44,6 +45,14 @@ static const char *find_obstacle(const struct planner *planner, size_t index, ch
     return "has numbers beyond ±3.4e38, the range of float32; leave it out";
   }
   return NULL;
+}
+
+/* A column without a name, in a file that names the others, whose whole numbers are as far apart as the rows are many: the row numbers that R and
+ * pandas write. They say where a row stood, not what it is; so they are a feature only where they are named. */
+static bool is_row_number(const struct dataset_row *dataset, size_t index) {
+  const struct dataset_column *column = &dataset->columns[index];
+  return dataset->has_header && header_is_made_name(column->name) && column->kind == COLUMN_NUMERIC && column->is_integral &&
+         column->missing == 0 && dataset->column_count > 2 && column->max - column->min + 1 == (double)dataset->rows;
 }
 
 /* None was named and none is possible: says so, and of each column why. */
@@ -112,7 +121,7 @@ void plan_choose_features(struct planner *planner, struct error *error) {
   }
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
-    has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL;
+    has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL && !is_row_number(dataset, i);
   if (!has_feature && names->count == 0) explain_no_feature(planner, error);
   if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS)
     choose_sequence(planner, COLUMN_TEXT,

@@ -245,6 +245,7 @@ static enum error_code fill_request(struct exchange *exchange, const struct head
       .abandon_context = exchange,
   };
   memcpy(request->id, exchange->match.id, sizeof request->id);
+  memcpy(request->part, exchange->match.part, sizeof request->part);
   memcpy(request->query, exchange->target.query, sizeof request->query);
   return ERROR_NONE;
 }

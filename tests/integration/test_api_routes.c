@@ -37,6 +37,8 @@ static const struct step steps[] = {
     {"listDatasets", "GET", "/v1/datasets?limit=5", NULL, NULL, 200, "/items/0/name", "flowers", NULL, NULL},
     {"getDataset", "GET", "/v1/datasets/flowers", NULL, NULL, 200, "/columns/2/categories/0", "lily", NULL, NULL},
     {"getDatasetRows", "GET", "/v1/datasets/flowers/rows?offset=8&limit=1", NULL, NULL, 200, "/rows/0/2", "lily", NULL, NULL},
+    {"getColumnHistogram", "GET", "/v1/datasets/flowers/columns/length/histogram?bins=2", NULL, NULL, 200, "/column", "length", NULL, NULL},
+    {"getDatasetReport", "GET", "/v1/datasets/flowers/report?target=kind", NULL, NULL, 200, "/target/task", "classification", NULL, NULL},
     {"changeDataset", "PATCH", "/v1/datasets/flowers", NULL, "{\"columns\":{\"length\":\"numeric\"}}", 200, "/columns/0/kind", "numeric",
      NULL, NULL},
     {"createNetwork", "POST", "/v1/networks", NULL,
