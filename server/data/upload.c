@@ -241,7 +241,7 @@ static int compare_parts(const void *left, const void *right) {
 
 static void describe_source(const struct upload *upload) {
   struct import_source source = {.bytes = upload->plain_bytes};
-  const struct file *files[MULTIPART_PARTS_MAX];
+  const struct file *files[MULTIPART_PARTS_MAX] = {0};
   if (upload->file_count == 1) {
     memcpy(source.sha256, upload->files[0].sha256, sizeof source.sha256);
   } else {
