@@ -3,8 +3,9 @@
 import { get, patch, remove } from "../api.js";
 import { announce, confirmDialog, definitionList, h, replace, scrollRegion, setText } from "../dom.js";
 import { formatBytes, formatInteger, formatNumber, formatTime, plural } from "../format.js";
+import { exploreSection, spreadSection } from "../explore.js";
 import { attempt } from "../parts.js";
-import { getRows } from "../rows.js";
+import { searchRows } from "../rows.js";
 
 const pageRows = 20;
 const kinds = ["numeric", "categorical", "text"];
@@ -31,7 +32,7 @@ export async function datasetView({ root, id, signal, setTitle, navigate }) {
     h("div", { class: "page-head" }, h("div", null, h("h1", null, dataset.name),
       h("p", { class: "lead" }, `${plural(dataset.rows, "row")} × ${plural(dataset.columns.length, "column")}, ${formatBytes(dataset.bytes)}`)),
     h("div", { class: "actions" }, h("a", { class: "button primary", href: `#/jobs/new?dataset=${encodeURIComponent(dataset.name)}` }, "Start a job with it"), deleter)),
-    errorSlot, badRows(dataset), columnTable(dataset, path, errorSlot), await preview(dataset, path, errorSlot, signal),
+    errorSlot, badRows(dataset), columnTable(dataset, path, errorSlot), exploreSection(dataset, path, signal), spreadSection(dataset, path, signal), await preview(dataset, path, errorSlot, signal),
     definitionList([["Id", h("code", null, dataset.id)], ["SHA-256", h("code", { class: "break" }, dataset.sha256)], ["Uploaded", formatTime(dataset.created_at)]]));
 }
 
@@ -94,25 +95,40 @@ function badRows({ bad_rows: { count, first } }) {
     first.length < count ? h("p", { class: "quiet" }, `The first ${formatInteger(first.length)} are shown.`) : null);
 }
 
+// Conditions that this dataset would take.
+function whereExample({ columns }) {
+  const quote = (text) => (/^[\w.-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`);
+  const category = columns.find(({ kind, categories }) => kind === "categorical" && categories?.length);
+  const number = columns.find(({ kind }) => kind === "numeric");
+  return [category && `${quote(category.name)} = ${quote(category.categories[0])}`, number && `${quote(number.name)} > ${number.mean?.toPrecision(2) * 1}`].filter(Boolean).join(" and ");
+}
+
 async function preview(dataset, path, errorSlot, signal) {
   const body = h("tbody");
   const status = h("span", { class: "number" });
   let first = 0;
+  let total = dataset.rows;
+  const where = h("input", { type: "text", id: "where", class: "where", autocomplete: "off", placeholder: whereExample(dataset) });
+  const search = h("form", { class: "actions", onsubmit: (event) => { event.preventDefault(); total = dataset.rows; attempt(errorSlot, () => turn(-first)); } },
+    h("label", { for: "where" }, "only"), where, h("button", { class: "button small" }, "Filter"));
   const button = (label, by) => h("button", { class: "button small", type: "button", onclick: () => attempt(errorSlot, () => turn(by)) }, label);
   const back = button("Back", -pageRows);
   const forward = button("Forward", pageRows);
   const turn = async (by) => {
-    first = Math.max(0, Math.min(first + by, dataset.rows - 1));
-    const rows = await getRows(dataset, first, pageRows, signal);
-    replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(first + index + 1)),
+    const wanted = Math.max(0, Math.min(first + by, total - 1));
+    const answer = await searchRows(dataset, where.value.trim(), wanted, pageRows, signal);
+    const { rows, indices } = answer;
+    first = wanted;
+    total = answer.total;
+    replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(indices[index] + 1)),
       row.map((cell, column) => h("td", { class: dataset.columns[column].kind === "numeric" ? "number" : null }, cell === null ? h("span", { class: "quiet" }, "missing") : cell)))));
-    setText(status, `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(dataset.rows)}`);
+    setText(status, total === 0 ? "no such row" : `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(total)}`);
     back.disabled = first === 0;
-    forward.disabled = first + rows.length >= dataset.rows;
+    forward.disabled = first + rows.length >= total;
   };
   await turn(0);
   return h("section", { class: "block" },
-    h("div", { class: "block-head" }, h("h2", null, "Rows"), h("div", { class: "actions" }, status, back, forward)),
+    h("div", { class: "block-head" }, h("h2", null, "Rows"), search, h("div", { class: "actions" }, status, back, forward)),
     scrollRegion("Rows", "is-tall", h("table", { class: "table" },
       h("thead", null, h("tr", null, h("td", null), dataset.columns.map(({ name, kind }) => h("th", { scope: "col", class: kind === "numeric" ? "number" : null }, name)))), body)));
 }
