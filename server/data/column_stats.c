@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/import.h"
 #include "server/data/sequence.h"
+#include "server/data/short_bytes.h"
 
 enum {
   FIRST_WORD_SHOWN = FIRST_WORD_BYTES - 4, /* and "…" */
@@ -21,6 +23,17 @@ static const double largest_whole = 9007199254740992; /* 2^53 */
 
 double moments_get_std(const struct moments *moments) {
   return moments->count == 0 ? 0 : sqrt(fmax(moments->squares, 0) / (double)moments->count);
+}
+
+/* West, "Updating mean and variance estimates: an improved method", 1979. */
+void moments_add_repeated(struct moments *moments, double x, uint64_t count) {
+  if (moments->count == 0) moments->origin = moments->min = moments->max = x;
+  moments->count += count;
+  const double shifted = x - moments->origin, delta = shifted - moments->mean, weight = (double)count;
+  moments->mean += delta * (weight / (double)moments->count);
+  moments->squares += weight * delta * (shifted - moments->mean);
+  moments->min = fmin(moments->min, x);
+  moments->max = fmax(moments->max, x);
 }
 
 static uint64_t count_words(const char *text, size_t bytes) {
@@ -79,35 +92,78 @@ static void add_list(struct column_stats *stats, const char *text) {
   lists->has_several |= count > 1;
 }
 
-enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget,
+/* The numbers counted in the table, which is not looked at again for them. */
+static void fold_table(struct column_stats *stats) {
+  uint64_t counts[IMPORT_CATEGORIES];
+  distinct_get_counts(&stats->distinct, counts);
+  for (size_t i = 0; i < stats->distinct.count; i++) {
+    double number;
+    if (!csv_parse_number(distinct_get_value(&stats->distinct, i), &number)) continue;
+    if (!stats->has_words) moments_add_repeated(&stats->moments, number, counts[i]);
+    stats->numbers += counts[i];
+  }
+}
+
+/* The first word: the numbers so far are all that there will be of the column's. */
+static void begin_words(struct column_stats *stats, const struct csv_cell *cell, uint64_t line) {
+  const uint64_t numbers = stats->numbers; /* those of the table are still in it */
+  fold_table(stats);
+  stats->numbers = numbers;
+  stats->has_words = true;
+  keep_first_word(stats, cell, line);
+}
+
+static void see_word(struct column_stats *stats, const char *text, const char *trimmed, size_t bytes) {
+  add_date(stats, text);
+  add_list(stats, text);
+  if (stats->words_cells == WORDS_SAMPLE) return;
+  stats->words += count_words(trimmed, bytes);
+  stats->words_cells++;
+}
+
+/* How the next cells are taken, by what is known now. */
+static enum column_reading choose_reading(const struct column_stats *stats) {
+  const bool has_table = !stats->distinct.is_dropped;
+  if (!stats->has_words) return has_table ? READING_VALUES : READING_NUMBERS;
+  const bool is_sample_read = stats->words_cells == WORDS_SAMPLE && stats->dates.is_refuted && stats->lists.is_refuted;
+  return has_table && is_sample_read ? READING_VALUES : READING_EACH;
+}
+
+/* A value that isn't in the table. */
+static enum error_code add_value(struct column_stats *stats, struct distinct_budget *budget, const char *value, size_t bytes,
+                                 struct error *error) {
+  const enum distinct_outcome outcome = distinct_append(&stats->distinct, budget, value, bytes);
+  if (outcome == DISTINCT_OUT_OF_MEMORY) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the distinct values of a column");
+  if (outcome == DISTINCT_KEPT) return ERROR_NONE;
+  fold_table(stats);
+  distinct_drop(&stats->distinct, budget);
+  return ERROR_NONE;
+}
+
+enum error_code column_stats_see(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget,
                                  const struct csv_cell *cell, uint64_t line, struct error *error) {
-  const char *text = cell->text;
-  if (csv_is_missing(text)) {
-    stats->missing++;
-    return ERROR_NONE;
-  }
-  stats->present++;
-  double number;
-  const bool is_number = csv_parse_number(text, &number);
-  stats->numbers += is_number;
-  if (!is_number && !stats->has_words) keep_first_word(stats, cell, line);
-  if (!is_number) stats->has_words = true;
-  if (!stats->has_words) {
-    moments_add(&stats->moments, reciprocal, number);
-    if (number != floor(number) || fabs(number) > largest_whole) stats->has_fractions = true;
-  } else {
-    add_date(stats, text);
-    add_list(stats, text);
-  }
-  bool is_counted = stats->has_words && stats->words_cells < WORDS_SAMPLE;
-  if (stats->distinct.is_dropped && !is_counted) return ERROR_NONE;
   size_t bytes = cell->bytes;
-  text = csv_trim(text, &bytes);
-  if (is_counted) {
-    stats->words += count_words(text, bytes);
-    stats->words_cells++;
+  const char *value = csv_trim(cell->text, &bytes);
+  double number = 0;
+  const bool is_number = csv_parse_number_of(value, bytes, &number);
+  if (!is_number && !stats->has_words) begin_words(stats, cell, line);
+  if (stats->has_words)
+    see_word(stats, cell->text, value, bytes);
+  else if (number != floor(number) || fabs(number) > largest_whole)
+    stats->has_fractions = true;
+  struct distinct_place *place =
+      distinct_find(&stats->distinct, budget, value, bytes, bytes <= DISTINCT_SHORT_BYTES ? short_bytes_load(value, bytes) : 0);
+  enum error_code code = ERROR_NONE;
+  if (place != NULL)
+    place->count++;
+  else if (!stats->distinct.is_dropped)
+    code = add_value(stats, budget, value, bytes, error);
+  if (stats->distinct.is_dropped) {
+    stats->numbers += is_number;
+    if (!stats->has_words) moments_add(&stats->moments, reciprocal, number);
   }
-  return distinct_add(&stats->distinct, budget, text, bytes, error);
+  stats->reading = choose_reading(stats);
+  return code;
 }
 
 /* A value on its way from the table to the column, with its number if the column has numbers. */
@@ -156,9 +212,9 @@ static enum error_code take_categories(const struct distinct *distinct, bool as_
   enum error_code code = ERROR_OUT_OF_MEMORY;
   struct value *values = calloc(distinct->count, sizeof *values);
   if (values == NULL) goto cleanup;
-  for (size_t i = 0; i < distinct->count; i++) {
-    values[i] = (struct value){.text = distinct_get_value(distinct, i), .count = distinct->entries[i].count};
-  }
+  uint64_t counts[IMPORT_CATEGORIES];
+  distinct_get_counts(distinct, counts);
+  for (size_t i = 0; i < distinct->count; i++) values[i] = (struct value){.text = distinct_get_value(distinct, i), .count = counts[i]};
   size_t count = sort_values(values, distinct->count, as_numbers);
   column->categories = calloc(count, sizeof *column->categories);
   if (column->categories == NULL) goto cleanup;
@@ -203,6 +259,7 @@ static bool is_nearly_numeric(const struct column_stats *stats) {
 
 enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget, struct dataset_column *out_column,
                                     struct error *error) {
+  fold_table(stats);
   const struct moments *moments = &stats->moments;
   struct datetime_form form;
   const bool has_dates = stats->has_words && datetime_evidence_get_form(&stats->dates, &form);

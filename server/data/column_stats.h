@@ -6,6 +6,7 @@
 #include "server/data/csv.h"
 #include "server/data/datetime.h"
 #include "server/data/distinct.h"
+#include "server/data/short_bytes.h"
 #include "server/store/datasets.h"
 
 enum { COLUMN_WORDS_BYTES = 192 };
@@ -39,6 +40,8 @@ static inline void moments_add(struct moments *moments, struct reciprocal *recip
   if (x < moments->min) moments->min = x;
   if (x > moments->max) moments->max = x;
 }
+/* The same value so many times. */
+void moments_add_repeated(struct moments *moments, double x, uint64_t count);
 static inline double moments_get_mean(const struct moments *moments) { return moments->origin + moments->mean; }
 /* Standard deviation of the population; 0 for a constant or no value. */
 double moments_get_std(const struct moments *moments);
@@ -53,25 +56,61 @@ struct list_evidence {
   struct moments moments; /* of all numbers */
 };
 
+/* What has to be done with a column's next cell. */
+enum column_reading {
+  READING_VALUES,  /* look it up in the table of distinct values: what follows from a value is computed once */
+  READING_NUMBERS, /* there are too many values for a table */
+  READING_EACH     /* words: the first ones, and all that no table has */
+};
+
 /* All zeros: nothing seen yet. */
 struct column_stats {
+  enum column_reading reading;
   uint64_t missing, present;
+  struct distinct distinct;
   uint64_t words; /* of the first WORDS_SAMPLE present cells that are not numbers */
   uint64_t words_cells;
-  uint64_t numbers; /* present cells that are numbers, among words too */
+  uint64_t numbers; /* present cells that are numbers, among words too; but for those in `distinct` */
   uint64_t first_word_line;
   char first_word[FIRST_WORD_BYTES];
   bool has_words, has_fractions; /* a present cell was no number; a number was not whole */
-  struct moments moments;        /* of numbers, until the first word */
+  struct moments moments;        /* of numbers, until the first word; those in `distinct` not yet among them */
   struct datetime_evidence dates;
   struct list_evidence lists;
   struct moments date_moments[2]; /* of dates, as day first and as month first, until the first that is none */
-  struct distinct distinct;
 };
 
-__attribute__((warn_unused_result)) enum error_code column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal,
-                                                                     struct distinct_budget *budget, const struct csv_cell *cell,
-                                                                     uint64_t line, struct error *error);
+/* A present cell, whatever it is; column_stats_add calls it for what is not usual. */
+__attribute__((warn_unused_result, noinline)) enum error_code column_stats_see(struct column_stats *stats, struct reciprocal *reciprocal,
+                                                                               struct distinct_budget *budget, const struct csv_cell *cell,
+                                                                               uint64_t line, struct error *error);
+
+/* One cell, of that line. Inline, since a table has more cells than anything else. */
+__attribute__((warn_unused_result)) static inline enum error_code
+column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, struct distinct_budget *budget, const struct csv_cell *cell,
+                 uint64_t line, struct error *error) {
+  if (csv_is_missing(cell->text)) {
+    stats->missing++;
+    return ERROR_NONE;
+  }
+  stats->present++;
+  if (stats->reading == READING_EACH) return column_stats_see(stats, reciprocal, budget, cell, line, error);
+  size_t bytes = cell->bytes;
+  const char *value = csv_trim(cell->text, &bytes);
+  const uint64_t word = bytes <= DISTINCT_SHORT_BYTES ? short_bytes_load_roomy(value, bytes) : 0;
+  if (stats->reading == READING_VALUES) {
+    struct distinct_place *place = distinct_find(&stats->distinct, budget, value, bytes, word);
+    if (place == NULL) return column_stats_see(stats, reciprocal, budget, cell, line, error);
+    place->count++;
+    return ERROR_NONE;
+  }
+  double number;
+  if (!stats->has_fractions || bytes > DISTINCT_SHORT_BYTES || !csv_parse_short_number(word, bytes, &number))
+    return column_stats_see(stats, reciprocal, budget, cell, line, error);
+  stats->numbers++;
+  moments_add(&stats->moments, reciprocal, number);
+  return ERROR_NONE;
+}
 /* Fills everything of `out_column` but its name, which is left alone. Frees the distinct values of `stats`. */
 __attribute__((warn_unused_result)) enum error_code column_stats_finish(struct column_stats *stats, struct distinct_budget *budget,
                                                                         struct dataset_column *out_column, struct error *error);

@@ -22,7 +22,7 @@
 enum { CSV_CELL_BYTES_MAX = 1 << 20, CSV_ROW_BYTES_MAX = 8 << 20, CSV_COLUMNS_MAX = 16384 };
 
 struct csv_cell {
-  const char *text; /* NUL-terminated, UTF-8, without quotes; valid during the callback */
+  const char *text; /* NUL-terminated, UTF-8, without quotes; eight bytes can be read behind its end too; valid during the callback */
   size_t bytes;
   bool was_quoted;
 };
@@ -53,7 +53,15 @@ __attribute__((warn_unused_result)) enum error_code csv_parser_finish(struct csv
 char csv_guess_delimiter(const char *bytes, size_t byte_count);
 
 /* The cell without spaces and tabs around it: where it begins; *bytes are its bytes before and after. Values are compared and counted so. */
-const char *csv_trim(const char *text, size_t *bytes);
+static inline bool csv_is_space(char character) { return character == ' ' || character == '\t'; }
+static inline const char *csv_trim(const char *text, size_t *bytes) {
+  const char *end = text + *bytes;
+  if (text == end || (*text > ' ' && end[-1] > ' ')) return text;
+  while (text < end && csv_is_space(*text)) text++;
+  while (text < end && csv_is_space(end[-1])) end--;
+  *bytes = (size_t)(end - text);
+  return text;
+}
 
 /* empty, NA, N/A, NaN, null, ? (any case, surrounding space ignored; a quoted empty cell too) */
 bool csv_is_missing_word(const char *text);
@@ -62,5 +70,9 @@ static inline bool csv_is_missing(const char *text) { /* most cells are numbers,
 }
 /* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. */
 bool csv_parse_number(const char *text, double *out_number);
+/* The same, of a text whose length is known; text[bytes] is NUL. */
+bool csv_parse_number_of(const char *text, size_t bytes, double *out_number);
+/* The same, of up to eight bytes that are one word (short_bytes.h), where it is of the usual form; false says nothing. */
+bool csv_parse_short_number(uint64_t word, size_t bytes, double *out_number);
 
 #endif

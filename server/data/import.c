@@ -82,6 +82,7 @@ enum error_code import_begin(const char *data_dir, const struct import_options *
   import->part_column = SIZE_MAX;
   import->budget.bytes_left = IMPORT_CATEGORY_BYTES_TOTAL;
   if (getrandom(&import->budget.seed, sizeof import->budget.seed, 0) < 0) import->budget.seed = (uint64_t)(uintptr_t)import;
+  import->budget.seed |= 1;
   import->index_stride = FIRST_STRIDE;
   sha256_init(&import->sha256);
   enum error_code code = ERROR_NONE;

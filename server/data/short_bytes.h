@@ -24,4 +24,11 @@ static inline uint64_t short_bytes_load(const char *bytes, size_t count) {
   return count == 1 ? (unsigned char)bytes[0] : 0;
 }
 
+/* The same by one load, of a place where eight bytes can be read whatever they are. */
+static inline uint64_t short_bytes_load_roomy(const char *bytes, size_t count) {
+  uint64_t word;
+  memcpy(&word, bytes, sizeof word);
+  return count == 0 ? 0 : le64toh(word) & UINT64_MAX >> (64 - 8 * count);
+}
+
 #endif

@@ -1,6 +1,7 @@
 /* server/data/csv.h: what rows come out of which bytes, however the bytes are cut. */
 #include "server/data/csv.h"
 
+#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -424,6 +425,33 @@ START_TEST(numbers_are_read_as_the_c_library_reads_them) {
 }
 END_TEST
 
+static void check_as_c_library(const char *text) {
+  double number, expected = strtod(text, NULL);
+  ck_assert_msg(csv_parse_number(text, &number), "\"%s\"", text);
+  ck_assert_msg(memcmp(&number, &expected, sizeof number) == 0, "\"%s\" read as %.17g", text, number);
+}
+
+/* As languages print doubles, and as close to the middle between two of them as 19 digits come. */
+START_TEST(long_numbers_are_rounded_once) {
+  uint64_t state = 11;
+  for (int i = 0; i < 200000; i++) {
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    char text[64];
+    const double number = ldexp((double)(state >> 11), (int)(state >> 5 & 63) - 80);
+    snprintf(text, sizeof text, "%.*g", 15 + i % 5, number);
+    check_as_c_library(text);
+    const unsigned shift = 1 + (unsigned)(state & 7);
+    const uint64_t middle = ((state >> 12 | UINT64_C(1) << 52) << 1 | 1) << (shift - 1) << (i % 2);
+    for (uint64_t near = middle - 1; near <= middle + 1; near++) {
+      snprintf(text, sizeof text, "%" PRIu64, near);
+      check_as_c_library(text);
+      snprintf(text, sizeof text, "-%" PRIu64 "e%d", near, (int)(state >> 50 & 63) - 31);
+      check_as_c_library(text);
+    }
+  }
+}
+END_TEST
+
 /* [+-]?(digits[.digits*]|.digits)([eE][+-]?digits)? */
 static bool is_number(const char *text) {
   text += strspn(text, " ");
@@ -491,6 +519,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(values, missing_values_are_known_in_any_case_and_with_spaces);
   tcase_add_test(values, what_is_not_a_finite_decimal_number_is_none);
   tcase_add_test(values, numbers_are_read_as_the_c_library_reads_them);
+  tcase_add_test(values, long_numbers_are_rounded_once);
   tcase_add_test(values, short_texts_are_numbers_exactly_if_they_look_so);
   tcase_add_test(values, numbers_do_not_depend_on_the_locale);
 }
