@@ -45,6 +45,7 @@ struct import {
   struct distinct_budget budget;
   uint64_t rows;
   uint64_t bad_row_count;
+  uint64_t given_bad_row_count; /* of them, by import_add_bad_row */
   size_t bad_rows_kept;
   struct bad_row bad_rows[IMPORT_BAD_ROWS_KEPT];
   uint64_t index_stride;
@@ -118,9 +119,17 @@ void import_abort(struct import *import) {
   import_destroy(import);
 }
 
-static enum error_code report_bad_row(struct import *import, const struct csv_row *row, struct error *error) {
+enum error_code import_add_bad_row(struct import *import, uint64_t line, const char *reason, struct error *error) {
   import->bad_row_count++;
+  import->given_bad_row_count++;
   if (import->bad_rows_kept == IMPORT_BAD_ROWS_KEPT) return ERROR_NONE;
+  char *copy = strdup(reason);
+  if (copy == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the report of bad rows");
+  import->bad_rows[import->bad_rows_kept++] = (struct bad_row){.line = line, .reason = copy};
+  return ERROR_NONE;
+}
+
+static enum error_code report_bad_row(struct import *import, const struct csv_row *row, struct error *error) {
   char reason[REASON_BYTES];
   if (row->defect != NULL) {
     snprintf(reason, sizeof reason, "%s", row->defect);
@@ -128,10 +137,9 @@ static enum error_code report_bad_row(struct import *import, const struct csv_ro
     snprintf(reason, sizeof reason, "has %zu cell%s, the %s has %zu", row->cell_count, row->cell_count == 1 ? "" : "s",
              import->options.header == 1 ? "header" : "first row", import->column_count);
   }
-  char *copy = strdup(reason);
-  if (copy == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the report of bad rows");
-  import->bad_rows[import->bad_rows_kept++] = (struct bad_row){.line = row->line, .reason = copy};
-  return ERROR_NONE;
+  enum error_code code = import_add_bad_row(import, row->line, reason, error);
+  import->given_bad_row_count--;
+  return code;
 }
 
 static enum error_code take_columns(struct import *import, const struct csv_row *row, struct error *error) {
@@ -247,7 +255,7 @@ void import_set_part_column(struct import *import, size_t column) { import->part
 void import_set_source(struct import *import, const struct import_source *source) { import->source = *source; }
 
 static enum error_code check_rows(const struct import *import, struct error *error) {
-  if (import->options.is_made && (import->bad_row_count > 0 || import->source.sha256[0] == '\0' ||
+  if (import->options.is_made && (import->bad_row_count > import->given_bad_row_count || import->source.sha256[0] == '\0' ||
                                   (import->tensors != NULL && tensor_writer_get_count(import->tensors) != import->rows)))
     return error_set(error, ERROR_INTERNAL, "a table was made that can't be read");
   if (import->rows > 0) return ERROR_NONE;

@@ -32,7 +32,7 @@ struct import_options {
   char delimiter; /* 0: found */
   int header;     /* 1 yes, 0 no, −1: found: a header has a word above a column of numbers, or only words that don't come again in
                             their columns */
-  bool is_made;   /* the table is made of something else, of which import_set_source will tell: commas, with a header, no bad rows */
+  bool is_made;   /* the table is made of something else, of which import_set_source will tell: commas, with a header; bad rows are given */
 };
 
 /* What a table was made of. */
@@ -50,6 +50,9 @@ __attribute__((warn_unused_result)) enum error_code import_write(struct import *
 /* Of a made table: one row, the first of them the header. A cell of tensors is "". Cells are UTF-8. */
 __attribute__((warn_unused_result)) enum error_code import_add_row(struct import *import, const char *const *cells, size_t count,
                                                                    struct error *error);
+/* What could not become a row: where in the upload, and why ("has 5 cells, the header has 4"). */
+__attribute__((warn_unused_result)) enum error_code import_add_bad_row(struct import *import, uint64_t line, const char *reason,
+                                                                       struct error *error);
 /* Which columns are tensors; before the first record, once. ERROR_INVALID for shapes that no record can have. */
 __attribute__((warn_unused_result)) enum error_code import_set_tensors(struct import *import, const struct tensor_column *columns,
                                                                        size_t count, struct error *error);
