@@ -65,12 +65,42 @@ static enum error_code read_format(const struct request *request, struct upload_
                    format_list_types(list, sizeof list));
 }
 
+/* "28x28", or "28" of both sides. */
+static bool parse_size(const char *text, struct image_options *images) {
+  char *end = NULL;
+  const unsigned long width = *text >= '1' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+  const bool has_height = end != NULL && *end == 'x' && end[1] >= '1' && end[1] <= '9';
+  const unsigned long height = has_height ? strtoul(end + 1, &end, 10) : width;
+  if (end == NULL || *end != '\0' || width < 1 || width > IMAGE_SIDE_MAX || height < 1 || height > IMAGE_SIDE_MAX) return false;
+  images->width = width;
+  images->height = height;
+  return true;
+}
+
+/* What images are brought to: ?size=28x28, or ?width= and ?height=, and ?channels=. */
+static enum error_code read_images(const struct request *request, struct image_options *images, struct error *error) {
+  const char *size = request_get_query(request, "size");
+  uint64_t width = 0, height = 0, channels = 0;
+  enum error_code code = query_get_number(request, (struct query_number){"width", 1, IMAGE_SIDE_MAX}, &width, error);
+  if (code == ERROR_NONE) code = query_get_number(request, (struct query_number){"height", 1, IMAGE_SIDE_MAX}, &height, error);
+  if (code == ERROR_NONE) code = query_get_number(request, (struct query_number){"channels", 1, 4}, &channels, error);
+  if (code != ERROR_NONE) return code;
+  if (channels == 2)
+    return error_set(error, ERROR_MALFORMED, "query parameter \"channels\" must be 1 (grey), 3 (RGB) or 4 (RGB and opacity)");
+  *images = (struct image_options){.channels = channels, .height = height, .width = width};
+  if (size == NULL) return ERROR_NONE;
+  if (width > 0 || height > 0) return error_set(error, ERROR_MALFORMED, "give \"size\", or \"width\" and \"height\", not both");
+  if (parse_size(size, images)) return ERROR_NONE;
+  return error_set(error, ERROR_MALFORMED, "query parameter \"size\" must be width x height, as 28x28, each from 1 to %d", IMAGE_SIDE_MAX);
+}
+
 static enum error_code read_options(struct api *api, const struct request *request, char boundary[MULTIPART_BOUNDARY_BYTES_MAX + 1],
                                     struct upload_options *out_options, struct error *error) {
   *out_options =
       (struct upload_options){.data_dir = store_get_data_dir(api->store), .header = -1, .bytes_max = api->options.limits.upload_bytes};
   enum error_code code = read_format(request, out_options, boundary, error);
   if (code == ERROR_NONE) code = read_delimiter(request, &out_options->delimiter, error);
+  if (code == ERROR_NONE) code = read_images(request, &out_options->images, error);
   return code == ERROR_NONE ? read_header(request, &out_options->header, error) : code;
 }
 

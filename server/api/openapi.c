@@ -35,6 +35,16 @@ static const struct {
     {"names", "{\"type\":\"string\"}", "Only these series, with commas between them; a name may end in *."},
     {"format", "{\"type\":\"string\"}",
      "Of metrics: json or csv. Of a model: safetensors or json. Of an upload, where Content-Type doesn't say: csv, tsv, idx, …"},
+    {"column", "{\"type\":\"string\"}", "The column's name, or its position, from 0. Left out: the first of images."},
+    {"size", "{\"type\":\"string\"}",
+     "Of an upload of images: what all are brought to, width x height, as 28x28. Of an image of a row: its longer side in pixels. Left "
+     "out: that of most "
+     "images, up to 64."},
+    {"width", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1024}",
+     "Of an upload of images: their width; the height follows, if it isn't given."},
+    {"height", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1024}",
+     "Of an upload of images: their height; the width follows, if it isn't given."},
+    {"channels", "{\"enum\":[1,3,4]}", "Of an upload of images: 1 grey, 3 RGB, 4 RGB and opacity. Left out: 1 if all are grey, else 3."},
 };
 
 /* Answers and small requests, as JSON Schema. */
@@ -323,6 +333,9 @@ static json_t *make_parameters(const struct route *route) {
   }
   if (strstr(route->path, "{column}") != NULL) {
     json_append(&parameters, parameter("column", "path", true, string_schema(), "The column's name, or its position, from 0."));
+  }
+  if (strstr(route->path, "{row}") != NULL) {
+    json_append(&parameters, parameter("row", "path", true, string_schema(), "The row's number, from 0."));
   }
   if (strstr(route->path, "{file}") != NULL) {
     json_append(&parameters, parameter("file", "path", true, string_schema(), "Path of a file below web/."));

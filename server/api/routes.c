@@ -34,7 +34,7 @@ const struct route routes[] = {
      NULL, NULL},
 
     {"POST", "/v1/datasets", datasets_post, "createDataset", "Upload a dataset: the body is the file itself, or a form of several files",
-     ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name format delimiter header"},
+     ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name format delimiter header size width height channels"},
     {"GET", "/v1/datasets", datasets_get_list, "listDatasets", "Datasets, newest first", ROUTE_ETAG, 200, NULL, "DatasetList", NULL,
      "limit cursor"},
     {"GET", "/v1/datasets/{id}", datasets_get_one, "getDataset", "A dataset with its columns and bad rows", ROUTE_ETAG, 200, NULL,
@@ -45,6 +45,8 @@ const struct route routes[] = {
      0, 204, NULL, NULL, NULL, NULL},
     {"GET", "/v1/datasets/{id}/rows", datasets_get_rows, "getDatasetRows", "Some rows of a dataset, or of those that fulfil conditions", 0,
      200, NULL, "DatasetRows", NULL, "offset limit where"},
+    {"GET", "/v1/datasets/{id}/rows/{row}/image", datasets_get_image, "getDatasetImage", "The image of a row, as PNG", ROUTE_ETAG, 200,
+     NULL, NULL, "image/png", "column size"},
     {"GET", "/v1/datasets/{id}/columns/{column}/histogram", datasets_get_histogram, "getColumnHistogram",
      "How a column's values are spread", ROUTE_ETAG, 200, NULL, "ColumnHistogram", NULL, "bins"},
     {"GET", "/v1/datasets/{id}/report", datasets_get_report, "getDatasetReport",

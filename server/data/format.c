@@ -7,6 +7,7 @@
 #include "server/data/array_table.h"
 #include "server/data/format_private.h"
 #include "server/data/idx.h"
+#include "server/data/zip_reader.h"
 
 static const struct format csv = {.name = "csv",
                                   .summary = "table: a row a line, commas, semicolons, tabs or bars between cells",
@@ -26,7 +27,14 @@ static const struct format idx = {.name = "idx",
                                   .knows_part = array_table_knows_name,
                                   .parts = "images, labels, test_images, test_labels, validation_images, validation_labels"};
 
-const struct format *const formats[] = {&csv, &tsv, &idx, NULL};
+static const struct format zip = {.name = "zip",
+                                  .summary = "PNG and JPEG images, in a folder for each class or with a table of labels",
+                                  .media_types = "application/zip application/x-zip-compressed",
+                                  .suffixes = ".zip",
+                                  .is_magic = zip_is_magic,
+                                  .read = zip_read_files};
+
+const struct format *const formats[] = {&csv, &tsv, &idx, &zip, NULL};
 
 const struct format *format_find(const char *name) {
   for (size_t i = 0; formats[i] != NULL; i++)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "server/data/image_import.h"
 #include "server/data/import.h"
 
 enum { FORMAT_MAGIC_BYTES = 16, FORMAT_NAME_BYTES = 80 };
@@ -25,7 +26,8 @@ struct format_file {
 /* What a request says of how to read an upload. Each format looks at its own. */
 struct format_options {
   const char *data_dir;
-  uint64_t bytes_max; /* of plain bytes, for what is unpacked further */
+  uint64_t bytes_max;          /* of plain bytes, for what is unpacked further */
+  struct image_options images; /* the one size and channel count of a folder of images */
 };
 
 struct format {

@@ -9,5 +9,7 @@ const char *format_file_describe(const struct format_file *file, char out_text[F
 
 enum error_code idx_read_files(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
                                struct error *error);
+enum error_code zip_read_files(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
+                               struct error *error);
 
 #endif

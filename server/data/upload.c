@@ -46,6 +46,11 @@ struct upload {
   struct sha256_ctx sha256;
 };
 
+static struct format_options get_format_options(const struct upload *upload) {
+  return (struct format_options){
+      .data_dir = upload->options.data_dir, .bytes_max = upload->options.bytes_max, .images = upload->options.images};
+}
+
 /* ---- one file ---- */
 
 static enum error_code refuse_unknown(const struct upload *upload, struct error *error) {
@@ -88,7 +93,7 @@ static enum error_code put_plain(struct upload *upload, const char *bytes, size_
 
 /* The format is decided by what is asked for, what is said of the file, what it begins with, and what it is called. */
 static enum error_code start_file(struct upload *upload, struct error *error) {
-  const struct format_options options = {.data_dir = upload->options.data_dir, .bytes_max = upload->options.bytes_max};
+  const struct format_options options = get_format_options(upload);
   const struct format *format = upload->options.format;
   struct file *file = &upload->files[upload->file_count - 1];
   if (format == NULL) format = upload->named_format;
@@ -261,7 +266,7 @@ static void describe_source(const struct upload *upload) {
 
 static enum error_code read_files(struct upload *upload, struct error *error) {
   struct format_file files[MULTIPART_PARTS_MAX];
-  const struct format_options options = {.data_dir = upload->options.data_dir, .bytes_max = upload->options.bytes_max};
+  const struct format_options options = get_format_options(upload);
   const bool is_lone = upload->file_count == 1 && strcmp(upload->files[0].part, "file") == 0;
   enum error_code code = ERROR_NONE;
   for (size_t i = 0; i < upload->file_count && code == ERROR_NONE; i++) {

@@ -19,7 +19,8 @@ struct upload_options {
   const char *boundary;        /* of multipart/form-data; NULL: the body is the file */
   char delimiter;              /* as import_options */
   int header;
-  uint64_t bytes_max; /* of the body, and of the plain bytes of all files together */
+  struct image_options images; /* as format_options */
+  uint64_t bytes_max;          /* of the body, and of the plain bytes of all files together */
 };
 
 struct upload;

@@ -25,6 +25,9 @@ struct step {
   const char *wait_path, *wait_state; /* before the next step: this job is in this state */
 };
 
+/* IDX: one image of one pixel. */
+static const char one_picture[] = "\0\0\x08\3\0\0\0\1\0\0\0\1\0\0\0\1\x7f";
+
 static const struct step steps[] = {
     {"getLiveness", "GET", "/healthz", NULL, NULL, 200, "/status", "ok", NULL, NULL},
     {"getReadiness", "GET", "/readyz", NULL, NULL, 200, "/status", "ready", NULL, NULL},
@@ -39,6 +42,8 @@ static const struct step steps[] = {
     {"getDatasetRows", "GET", "/v1/datasets/flowers/rows?offset=8&limit=1", NULL, NULL, 200, "/rows/0/2", "lily", NULL, NULL},
     {"getColumnHistogram", "GET", "/v1/datasets/flowers/columns/length/histogram?bins=2", NULL, NULL, 200, "/column", "length", NULL, NULL},
     {"getDatasetReport", "GET", "/v1/datasets/flowers/report?target=kind", NULL, NULL, 200, "/target/task", "classification", NULL, NULL},
+    {"createDataset", "POST", "/v1/datasets?name=pictures", "application/x-idx", one_picture, 201, "/columns/0/kind", "image", NULL, NULL},
+    {"getDatasetImage", "GET", "/v1/datasets/pictures/rows/0/image", NULL, NULL, 200, NULL, "PNG", NULL, NULL},
     {"changeDataset", "PATCH", "/v1/datasets/flowers", NULL, "{\"columns\":{\"length\":\"numeric\"}}", 200, "/columns/0/kind", "numeric",
      NULL, NULL},
     {"createNetwork", "POST", "/v1/networks", NULL,
@@ -127,7 +132,11 @@ START_TEST(every_route_answers_on_the_way_from_upload_to_deletion) {
   server_start(&server, (const char *const[]){"--log-level", "error", NULL});
   for (size_t k = 0; k < STEP_COUNT; k++) {
     const struct step *step = &steps[k];
-    struct client_request request = {.method = step->method, .path = step->path, .content_type = step->type, .body = step->body};
+    struct client_request request = {.method = step->method,
+                                     .path = step->path,
+                                     .content_type = step->type,
+                                     .body = step->body,
+                                     .body_bytes = step->body == one_picture ? sizeof one_picture - 1 : 0};
     struct client_answer answer;
     client_send(&server, &request, &answer);
     check_answer(step, &answer);
