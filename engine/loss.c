@@ -24,7 +24,7 @@ static struct sample get_sample(const struct spec *loss, const struct loss_batch
   sample.real.lengths = NULL;
   sample.real.rows = is_class(loss) ? length : 1;
   sample.real.width = is_class(loss) ? step_size : length * step_size;
-  sample.real.target = batch->target + (is_class(loss) ? index * batch->steps : sample.first);
+  sample.real.target = batch->target + (is_class(loss) && !batch->are_shares ? index * batch->steps : sample.first);
   if (batch->z != NULL) sample.real.z = batch->z + sample.first;
   if (batch->a != NULL) sample.real.a = batch->a + sample.first;
   return sample;

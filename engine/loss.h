@@ -10,6 +10,7 @@
 #ifndef ENGINE_LOSS_H
 #define ENGINE_LOSS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct loss_batch {
   const float *z;              /* pre-activation of the output layer, [rows, width] */
   const float *a;              /* network output, [rows, width] */
   const float *target;         /* [rows, width] or, TARGET_CLASS, [rows] */
+  bool are_shares;             /* TARGET_CLASS: target is [rows, width] nevertheless, the share of each class; all 0: not known */
   const double *class_weights; /* resolved class weights [width], or NULL: all 1 */
   size_t steps;                /* along axis 0 of a sample, where `lengths` are given or rows are steps; else 1 */
   const uint32_t *lengths;     /* [samples] how many of them are real; NULL: all */

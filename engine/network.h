@@ -111,12 +111,13 @@ struct pass_observer {
 struct pass_options {
   size_t batch; /* ≤ the workspace's */
   bool training;
-  bool skips_frozen;                    /* backward: without the gradients of frozen layers, and of what only those take */
-  bool joins;                           /* z, a and δ between layers that can be computed in one go need not be there afterwards */
-  bool row_by_row;                      /* inference: the same bits for a row alone and among others */
-  uint64_t seed, epoch, step;           /* of random masks */
-  const struct parallel *parallel;      /* NULL: this thread only */
-  uint16_t *half;                       /* network_half_count values on a cache line: matrix products in bfloat16; NULL: in float32 */
+  bool skips_frozen;               /* backward: without the gradients of frozen layers, and of what only those take */
+  bool joins;                      /* z, a and δ between layers that can be computed in one go need not be there afterwards */
+  bool row_by_row;                 /* inference: the same bits for a row alone and among others */
+  bool has_shares;                 /* backward: the target of a TARGET_CLASS loss is shares of the classes, as loss_batch's are_shares */
+  uint64_t seed, epoch, step;      /* of random masks */
+  const struct parallel *parallel; /* NULL: this thread only */
+  uint16_t *half;                  /* network_half_count values on a cache line: matrix products in bfloat16; NULL: in float32 */
   const struct pass_observer *observer; /* of the backward pass; NULL: nobody */
 };
 

@@ -172,6 +172,7 @@ static void run_loss(const struct network *network, struct workspace *workspace,
                      const struct spec *loss, const double *class_weights, const float *target) {
   struct loss_batch batch = workspace_get_loss_batch(workspace, loss, options->batch, target);
   batch.class_weights = class_weights;
+  batch.are_shares = options->has_shares;
   loss_gradient(loss, &batch, workspace->nodes[network->node_count - 1].delta);
 }
 

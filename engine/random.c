@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "engine/vector_math.h"
+
 enum {
   ROUNDS = 10,
   LANES = 16, /* blocks computed side by side, for the compiler to put in one vector */
@@ -100,6 +102,37 @@ void random_fill_normal(const struct random_stream *stream, uint64_t first_index
       normals[i + 1] = (float)(radius * sin(two_pi * v));
     }
     for (size_t i = (size_t)((first_index + done) % WORDS); i < WORDS && done < count; i++) values[done++] = normals[i];
+  }
+}
+
+/* Box, Muller of LANES pairs side by side. */
+static void make_normal_pairs(const uint32_t *restrict first, const uint32_t *restrict second, float *restrict cosines,
+                              float *restrict sines) {
+  for (size_t lane = 0; lane < LANES; lane++) {
+    const float u = (float)(int32_t)((first[lane] >> 8) + 1) * 0x1p-24f; /* in (0, 1] */
+    const float radius = sqrtf(-2.0f * vector_log_unit(u));
+    float sine, cosine;
+    vector_sincos_turn(second[lane], &sine, &cosine);
+    cosines[lane] = radius * cosine;
+    sines[lane] = radius * sine;
+  }
+}
+
+void random_fill_normal_fast(const struct random_stream *stream, uint64_t first_index, size_t count, float *values) {
+  size_t done = 0;
+  while (done < count) {
+    uint32_t words[WORDS][LANES];
+    float normals[WORDS][LANES];
+    const size_t skip = (size_t)((first_index + done) % WORDS);
+    compute_blocks(stream, (first_index + done) / WORDS, words);
+    for (size_t i = 0; i < WORDS; i += 2) make_normal_pairs(words[i], words[i + 1], normals[i], normals[i + 1]);
+    if (skip == 0 && count - done >= (size_t)WORDS * LANES) {
+      for (size_t lane = 0; lane < LANES; lane++)
+        for (size_t i = 0; i < WORDS; i++) values[done + lane * WORDS + i] = normals[i][lane];
+      done += (size_t)WORDS * LANES;
+      continue;
+    }
+    for (size_t i = skip; i < (size_t)WORDS * LANES && done < count; i++) values[done++] = normals[i % WORDS][i / WORDS];
   }
 }
 

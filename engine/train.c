@@ -32,7 +32,7 @@ enum {
   SAMPLE_ROWS = 128,       /* at which the units of the layers are looked at in each epoch … */
   SAMPLE_STEPS_SHARE = 16, /* … but in no more than such a share of its steps */
   FLOATS_PER_LINE = 16,
-  ARRAYS_MAX = 8 /* that allocate makes of floats */
+  ARRAYS_MAX = 9 /* that allocate makes of floats */
 };
 
 static bool keeps_best(const struct train_settings *settings) {
@@ -96,6 +96,8 @@ static void measure(struct trainer *trainer) {
   trainer->buffer_count = network_buffer_count(network);
   trainer->layer_count = network_layer_count(network);
   trainer->array_floats = padded(trainer->parameter_count);
+  augmenter_init(&trainer->augmenter, &trainer->settings->augmentation, network_get_input_shape(network), (uint64_t)trainer->settings->seed,
+                 trainer->batch_size);
   measure_algorithm(trainer);
   trainer->steps_per_epoch = rows > 0 ? (rows - 1) / trainer->step_rows + 1 : 1;
   trainer->epochs = train_count_epochs(trainer->settings, rows);
@@ -142,6 +144,7 @@ static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes,
          add_product(&bytes, trainer->buffer_count, 2 * sizeof(float)) &&
          add_product(&bytes, trainer->batch_size + 1, (trainer->input_size + trainer->output_width) * sizeof(float)) &&
          add_product(&bytes, padded(trainer->half_count / 2 + 1), sizeof(float)) &&
+         add_product(&bytes, trainer->augmenter.scratch_count, sizeof(float)) &&
          add_product(&bytes, ARRAYS_MAX, (1 + FLOATS_PER_LINE) * sizeof(float)) &&
          add_product(&bytes, trainer->data.train.count, sizeof(uint32_t)) &&
          add_product(&bytes, trainer->value_max, sizeof(struct train_value)) && add_product(&bytes, report_name_bytes(trainer), 1) &&
@@ -193,7 +196,10 @@ static enum error_code resolve_loss(struct trainer *trainer, struct error *error
   if (code == ERROR_NONE) code = train_settings_resolve(&settings, trainer->network, trainer->data.task, error);
   trainer->loss = settings.loss;
   if (code != ERROR_NONE) return code;
-  trainer->target_width = loss_of(&trainer->loss)->target_form == TARGET_CLASS ? trainer->steps : trainer->output_width;
+  const bool is_class = loss_of(&trainer->loss)->target_form == TARGET_CLASS;
+  trainer->target_width = is_class ? trainer->steps : trainer->output_width;
+  trainer->has_shares = is_class && augmentation_mixes(&trainer->settings->augmentation);
+  trainer->batch_target_width = trainer->has_shares ? trainer->output_width : trainer->target_width;
   return ERROR_NONE;
 }
 
@@ -244,7 +250,8 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   trainer->scratch = allocate_floats(trainer->scratch_count * trainer->array_floats);
   if (accumulates(trainer)) trainer->batch_gradients = allocate_floats(trainer->parameter_count);
   trainer->batch_x = allocate_floats((trainer->batch_size + 1) * trainer->input_size);
-  trainer->batch_y = allocate_floats(trainer->batch_size * trainer->target_width);
+  trainer->batch_y = allocate_floats(trainer->batch_size * trainer->batch_target_width);
+  trainer->augmenter.scratch = allocate_floats(trainer->augmenter.scratch_count);
   trainer->order = calloc(trainer->data.train.count + 1, sizeof(uint32_t));
   trainer->diagnosed = calloc(trainer->layer_count, sizeof(struct diagnosis_layer));
   trainer->constant_z = calloc(2 * trainer->output_width, sizeof(float));
@@ -255,8 +262,8 @@ static enum error_code allocate(struct trainer *trainer, struct error *error) {
   if (trainer->half_count > 0 && trainer->half == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   if (accumulates(trainer) && trainer->batch_gradients == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   if (!trainer->block || !trainer->gradients || !trainer->before || !trainer->trial_buffers || !trainer->scratch || !trainer->batch_x ||
-      !trainer->batch_y || !trainer->order || !trainer->values || !trainer->names || !trainer->diagnosed || !trainer->constant_z ||
-      !trainer->target_means)
+      !trainer->batch_y || !trainer->augmenter.scratch || !trainer->order || !trainer->values || !trainer->names || !trainer->diagnosed ||
+      !trainer->constant_z || !trainer->target_means)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for training");
   enum error_code code = workspace_create(trainer->network, trainer->batch_size, true, &trainer->workspace, error);
   if (code == ERROR_NONE && trainer->data.validation.count > 0)
@@ -322,6 +329,7 @@ enum error_code trainer_create(const struct network *network, const struct train
   }
   lay_out_block(trainer);
   lay_out_scratch(trainer);
+  augmenter_start(&trainer->augmenter, &trainer->train_x);
   report_init_names(trainer);
   network_initialize(network, (uint64_t)settings->seed, trainer->parameters, trainer->buffers);
   trainer_set_weights(trainer, trainer->parameters, NULL);
@@ -346,6 +354,7 @@ void trainer_destroy(struct trainer *trainer) {
   free(trainer->scratch);
   free(trainer->half);
   free(trainer->before);
+  free(trainer->augmenter.scratch);
   free(trainer->batch_x);
   free(trainer->batch_y);
   free(trainer->order);

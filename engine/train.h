@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/augmentation.h"
 #include "engine/diagnosis/diagnosis.h"
 #include "engine/error.h"
 #include "engine/metric.h"
@@ -40,10 +41,11 @@ struct train_settings {
   int64_t accumulate_steps; /* batches whose gradients make one step */
   int64_t max_evaluations;  /* PARAM_INTEGER_NONE: no limit */
   int64_t seed;
-  int precision; /* 0 float32, 1 bfloat16 */
+  int precision;                    /* 0 float32, 1 bfloat16 */
+  struct augmentation augmentation; /* of the training rows */
   struct early_stopping early_stopping;
 };
-extern const struct param train_params[14];
+extern const struct param train_params[15];
 extern const size_t train_param_count;
 
 /* Epochs over so many training rows: those of the settings, or what their "auto" means. Few rows make short epochs, and a network learns by

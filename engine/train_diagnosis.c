@@ -113,7 +113,7 @@ static double evaluate_constant(struct trainer *trainer) {
   const size_t count = rows->count < FACT_ROWS ? rows->count : FACT_ROWS;
   double sum = 0, weight = 0;
   for (size_t i = 0; i < count; i++) {
-    trainer_copy_target(trainer, rows->y + i * rows->count / count * trainer->row_width, trainer->batch_y);
+    trainer_copy_target(trainer, rows->y + i * rows->count / count * trainer->row_width, trainer->target_width, trainer->batch_y);
     struct loss_batch batch = network_lay_out_loss(trainer->network, &trainer->loss, 1);
     batch.z = trainer->constant_z;
     batch.a = trainer->constant_a;

@@ -21,6 +21,8 @@ struct trainer {
   size_t steps, step_width;        /* classification: output_width = steps · step_width, with a class for each step; else 1 and all */
   size_t row_width;                /* … of one row of the data's y */
   size_t target_width;             /* … of one target as the loss wants it */
+  size_t batch_target_width;       /* … as it stands in batch_y: where rows are mixed, a class is a share of each */
+  bool has_shares;                 /* … and then so it is */
   size_t half_count;               /* bfloat16 values of `half`; 0: in float32 */
   size_t parameter_count, buffer_count, slot_count, layer_count;
   size_t trained_count;              /* the first so many parameters; those of frozen layers follow */
@@ -46,15 +48,16 @@ struct trainer {
 
   /* Not saved: recomputed by every step. Owned. */
   float *gradients;
-  float *batch_gradients;   /* of one of several batches of a step; NULL: a step has one */
-  float *trial_buffers;     /* running statistics as they become if the step is taken … */
-  float *search_buffers;    /* … and as they would in passes that only look at a cost. Both in one allocation */
-  float *scratch;           /* [scratch_count, array_floats] */
-  size_t gathered;          /* which of the step's batches stands in batch_x, batch_y; SIZE_MAX: none yet */
-  size_t gathered_rows;     /* of it */
-  float *batch_x, *batch_y; /* batch_x with room for one row more; of a validation batch too */
-  uint16_t *half;           /* operands rounded to bfloat16; NULL: in float32 */
-  uint32_t *order;          /* of the training rows in epoch `order_epoch` */
+  float *batch_gradients;     /* of one of several batches of a step; NULL: a step has one */
+  float *trial_buffers;       /* running statistics as they become if the step is taken … */
+  float *search_buffers;      /* … and as they would in passes that only look at a cost. Both in one allocation */
+  float *scratch;             /* [scratch_count, array_floats] */
+  size_t gathered;            /* which of the step's batches stands in batch_x, batch_y; SIZE_MAX: none yet */
+  size_t gathered_rows;       /* of it */
+  struct augmenter augmenter; /* its scratch is owned */
+  float *batch_x, *batch_y;   /* batch_x with room for one row more; of a validation batch too */
+  uint16_t *half;             /* operands rounded to bfloat16; NULL: in float32 */
+  uint32_t *order;            /* of the training rows in epoch `order_epoch` */
   uint64_t order_epoch;
   struct workspace *workspace; /* training */
   struct workspace *inference; /* for validation; NULL if there is none */
@@ -91,15 +94,26 @@ bool trainer_has_ended(const struct trainer *trainer);
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
 /* To be called before anything but a forward pass writes to the block. */
 void trainer_settle(struct trainer *trainer);
-/* A row's target as the loss wants it: the row itself, or a class as one 1 among 0s. */
-void trainer_copy_target(const struct trainer *trainer, const float *row, float *target);
+/* A row's target, `width` values: the row itself, or a class as one 1 among 0s. */
+void trainer_copy_target(const struct trainer *trainer, const float *row, size_t width, float *target);
+
+/* Targets of a batch. */
+struct targets {
+  const float *values; /* [rows, width] */
+  size_t width;
+  bool are_shares; /* of the classes: as loss_batch's */
+};
+/* Those of the batch that was gathered. */
+static inline struct targets trainer_get_targets(const struct trainer *trainer) {
+  return (struct targets){.values = trainer->batch_y, .width = trainer->batch_target_width, .are_shares = trainer->has_shares};
+}
 /* The step under way will be reported. */
 bool trainer_is_at_report(const struct trainer *trainer);
 /* The step under way is its epoch's last. */
 bool trainer_is_at_last_batch(const struct trainer *trainer);
 /* Adds the loss of the outputs that stand in `workspace`. */
-void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
-                           double *weight);
+void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const struct targets *targets,
+                           double *sum, double *weight);
 
 /* train_diagnosis.c */
 /* Facts of the run, once data, weights' layout and loss are known; batch_x and batch_y are written to. */
@@ -136,7 +150,7 @@ bool report_looks_at_layers(const struct trainer *trainer);
 /* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */
 void report_measure_activity(struct trainer *trainer, size_t rows);
 /* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */
-void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
-                       double *count);
+void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const struct targets *targets,
+                       double *sum, double *count);
 
 #endif

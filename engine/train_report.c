@@ -181,28 +181,28 @@ void report_measure_activity(struct trainer *trainer, size_t rows) {
   }
 }
 
-/* The class that the target of a step says: an index, or one 1 among 0s. */
-static size_t target_class(const struct trainer *trainer, const float *target) {
-  if (trainer->target_width == trainer->steps && trainer->step_width > 1) return (size_t)target[0];
+/* The class that the target of a step, `width` values, says: an index, or one 1 among 0s; of shares, the one that has most. */
+static size_t target_class(const struct trainer *trainer, const float *target, size_t width) {
+  if (width == 1 && trainer->step_width > 1) return (size_t)target[0];
   return metric_class_of(target, trainer->step_width);
 }
 
 /* A step whose class isn't known, in either form. */
-static bool is_unknown(const struct trainer *trainer, const float *target) {
+static bool is_unknown(const struct trainer *trainer, const float *target, size_t width) {
   if (trainer->data.target_steps == 0) return false;
-  if (trainer->target_width == trainer->steps) return target[0] == LOSS_NO_CLASS;
+  if (width == 1) return target[0] == LOSS_NO_CLASS;
   for (size_t j = 0; j < trainer->step_width; j++)
     if (target[j] != 0) return false;
   return true;
 }
 
-static void count_classes(const struct trainer *trainer, size_t steps, const float *outputs, const float *targets, double *sum,
-                          double *count) {
-  const size_t target_width = trainer->target_width / trainer->steps;
+/* `width` is that of a step's target. */
+static void count_classes(const struct trainer *trainer, size_t steps, const float *outputs, const float *targets, size_t width,
+                          double *sum, double *count) {
   for (size_t step = 0; step < steps; step++) {
-    const float *target = targets + step * target_width;
-    if (is_unknown(trainer, target)) continue;
-    *sum += metric_class_of(outputs + step * trainer->step_width, trainer->step_width) == target_class(trainer, target);
+    const float *target = targets + step * width;
+    if (is_unknown(trainer, target, width)) continue;
+    *sum += metric_class_of(outputs + step * trainer->step_width, trainer->step_width) == target_class(trainer, target, width);
     (*count)++;
   }
 }
@@ -220,15 +220,16 @@ static void count_numbers(const struct trainer *trainer, size_t width, const flo
   *count += (double)width;
 }
 
-void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
-                       double *count) {
+void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const struct targets *targets,
+                       double *sum, double *count) {
   const struct shape *out = network_get_output_shape(trainer->network);
   const uint32_t *lengths = workspace_get_output_lengths(workspace);
   const float *outputs = workspace_get_output(workspace);
   for (size_t i = 0; i < rows; i++) {
-    const float *output = outputs + i * trainer->output_width, *target = targets + i * trainer->target_width;
+    const float *output = outputs + i * trainer->output_width, *target = targets->values + i * targets->width;
     if (trainer->data.task == TASK_CLASSIFICATION)
-      count_classes(trainer, trainer->steps > 1 && lengths != NULL ? lengths[i] : trainer->steps, output, target, sum, count);
+      count_classes(trainer, trainer->steps > 1 && lengths != NULL ? lengths[i] : trainer->steps, output, target,
+                    targets->width / trainer->steps, sum, count);
     else
       count_numbers(trainer, lengths == NULL ? trainer->output_width : lengths[i] * (trainer->output_width / out->sizes[0]), output, target,
                     sum, count);

@@ -54,6 +54,17 @@ static inline void row_reader_prefetch(const struct row_reader *reader, size_t r
 /* count bytes of one row, [channels, inner], as floats: what predictions do to bytes that were trained on so. */
 void train_rows_convert(const uint8_t *bytes, size_t channels, size_t inner, const float *center, const float *scale, float *out_x);
 
+/* What stands for nothing in a channel: what a byte 0 becomes, black; of floats 0. */
+static inline float row_reader_get_background(const struct row_reader *reader, size_t channel) {
+  const uint8_t black = 0;
+  const struct train_rows *rows = &reader->rows;
+  float background = 0;
+  if (rows->x_bytes != NULL)
+    train_rows_convert(&black, 1, 1, rows->byte_center == NULL ? NULL : rows->byte_center + channel,
+                       rows->byte_scale == NULL ? NULL : rows->byte_scale + channel, &background);
+  return background;
+}
+
 /* One row as the network takes it, [input …]. */
 static inline void row_reader_copy(const struct row_reader *reader, size_t row, float *out_x) {
   const void *start = row_reader_locate(reader, row);

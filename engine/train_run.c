@@ -35,10 +35,11 @@ double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step) {
                                 &trainer->position.schedule);
 }
 
-void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const float *targets, double *sum,
-                           double *weight) {
-  struct loss_batch batch = workspace_get_loss_batch(workspace, &trainer->loss, rows, targets);
+void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const struct targets *targets,
+                           double *sum, double *weight) {
+  struct loss_batch batch = workspace_get_loss_batch(workspace, &trainer->loss, rows, targets->values);
   batch.class_weights = trainer->class_weights;
+  batch.are_shares = targets->are_shares;
   loss_evaluate(&trainer->loss, &batch, sum, weight);
 }
 
@@ -71,8 +72,8 @@ bool trainer_is_at_report(const struct trainer *trainer) {
 
 /* ---- one step ---- */
 
-void trainer_copy_target(const struct trainer *trainer, const float *row, float *target) {
-  if (trainer->row_width == trainer->target_width) {
+void trainer_copy_target(const struct trainer *trainer, const float *row, size_t width, float *target) {
+  if (trainer->row_width == width) {
     memcpy(target, row, trainer->row_width * sizeof(float));
     return;
   }
@@ -104,20 +105,40 @@ static void expect_rows(const struct trainer *trainer, size_t first, size_t coun
   if (begin < end) data->expect_rows(data->expect_context, &trainer->train_x, trainer->order + begin, end - begin);
 }
 
+static void gather_rows(struct trainer *trainer, size_t first, size_t count) {
+  const struct row_reader *reader = &trainer->train_x;
+  const size_t ahead = reader->bytes <= SHORT_ROW_BYTES ? trainer->batch_size : ROWS_AHEAD;
+  for (size_t i = 0; i < count; i++) {
+    if (first + i + ahead < reader->rows.count) row_reader_prefetch(reader, trainer->order[first + i + ahead]);
+    row_reader_copy(reader, trainer->order[first + i], trainer->batch_x + i * trainer->input_size);
+  }
+}
+
+/* The same, varied. */
+static void gather_varied_rows(struct trainer *trainer, size_t first, size_t count) {
+  const struct augmenter *augmenter = &trainer->augmenter;
+  const struct augmenter_rows rows = {
+      .reader = &trainer->train_x, .epoch = trainer->position.epoch, .rows = trainer->order + first, .count = count};
+  augmenter_fetch(augmenter, &rows, trainer->parallel, trainer->batch_x);
+  if (!augmenter->mixes) return;
+  const double share = augmenter_draw_share(augmenter, &rows);
+  augmenter_mix(share, count, trainer->input_size, trainer->batch_x);
+  augmenter_mix(share, count, trainer->batch_target_width, trainer->batch_y);
+}
+
 size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
   const struct train_rows *rows = &trainer->data.train;
   if (trainer->order_epoch != trainer->position.epoch) shuffle(trainer);
-  const struct row_reader *reader = &trainer->train_x;
   const size_t first = (size_t)trainer->position.batch_in_epoch * trainer->step_rows + index * trainer->batch_size;
   const size_t count = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
   expect_rows(trainer, first, count);
-  const size_t ahead = reader->bytes <= SHORT_ROW_BYTES ? trainer->batch_size : ROWS_AHEAD;
-  for (size_t i = 0; i < count; i++) {
-    const size_t row = trainer->order[first + i];
-    if (first + i + ahead < rows->count) row_reader_prefetch(reader, trainer->order[first + i + ahead]);
-    row_reader_copy(reader, row, trainer->batch_x + i * trainer->input_size);
-    trainer_copy_target(trainer, rows->y + row * trainer->row_width, trainer->batch_y + i * trainer->target_width);
-  }
+  const size_t width = trainer->batch_target_width;
+  for (size_t i = 0; i < count; i++)
+    trainer_copy_target(trainer, rows->y + trainer->order[first + i] * trainer->row_width, width, trainer->batch_y + i * width);
+  if (augmenter_is_idle(&trainer->augmenter))
+    gather_rows(trainer, first, count);
+  else
+    gather_varied_rows(trainer, first, count);
   return count;
 }
 
@@ -264,12 +285,12 @@ static enum error_code poll(struct run *run, bool *out_stop) {
 
 /* ---- the end of an epoch ---- */
 
-static const float *validation_targets(struct trainer *trainer, size_t first, size_t count) {
+static struct targets validation_targets(struct trainer *trainer, size_t first, size_t count) {
   const float *rows = trainer->data.validation.y + first * trainer->row_width;
-  if (trainer->row_width == trainer->target_width) return rows;
-  for (size_t i = 0; i < count; i++)
-    trainer_copy_target(trainer, rows + i * trainer->row_width, trainer->batch_y + i * trainer->target_width);
-  return trainer->batch_y;
+  const size_t width = trainer->target_width;
+  if (trainer->row_width == width) return (struct targets){.values = rows, .width = width};
+  for (size_t i = 0; i < count; i++) trainer_copy_target(trainer, rows + i * trainer->row_width, width, trainer->batch_y + i * width);
+  return (struct targets){.values = trainer->batch_y, .width = width};
 }
 
 /* Loss and hits of the validation part. Asks the caller between batches, so that a stop need not wait for its end; then the whole
@@ -281,11 +302,11 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
   for (size_t first = 0; first < rows->count; first += trainer->batch_size) {
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
     const struct pass_options options = {.batch = batch, .joins = true, .parallel = trainer->parallel};
-    const float *targets = validation_targets(trainer, first, batch);
+    const struct targets targets = validation_targets(trainer, first, batch);
     const float *x = row_reader_get(&trainer->validation_x, first, batch, trainer->batch_x);
     network_forward(trainer->network, trainer->inference, &options, x, trainer_get_served(trainer), trainer->buffers);
-    trainer_evaluate_loss(trainer, trainer->inference, batch, targets, &loss, &weight);
-    report_count_hits(trainer, trainer->inference, batch, targets, &hits, &count);
+    trainer_evaluate_loss(trainer, trainer->inference, batch, &targets, &loss, &weight);
+    report_count_hits(trainer, trainer->inference, batch, &targets, &hits, &count);
     enum error_code code = poll(run, out_stop);
     if (code != ERROR_NONE || *out_stop) return code;
   }

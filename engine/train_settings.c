@@ -16,7 +16,7 @@ static const struct param early_stopping_params[] = {
     PARAM_BOOLEAN_ROW(struct early_stopping, restore_best, true, "end with the weights of the best epoch, not of the last"),
 };
 
-const struct param train_params[14] = {
+const struct param train_params[15] = {
     PARAM_KIND_ROW(struct train_settings, algorithm, &algorithm_kinds, "backprop", "how the weights are found"),
     PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output",
                    .flags = PARAM_AUTO),
@@ -41,6 +41,8 @@ const struct param train_params[14] = {
                       .flags = PARAM_OPTIONAL),
     PARAM_INTEGER_ROW(struct train_settings, seed, 0, 9007199254740992.0, 0, "of start weights, split, order of rows and dropout"),
     PARAM_CHOICE_ROW(struct train_settings, precision, precisions, 0, "number format of the matrix products"),
+    PARAM_OBJECT_ROW(struct train_settings, augmentation, augmentation_params, "vary the training rows, differently in every epoch",
+                     .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct train_settings, augmentation.is_given)),
     PARAM_OBJECT_ROW(struct train_settings, early_stopping, early_stopping_params, "end when a value has stopped to improve",
                      .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct train_settings, early_stopping.is_enabled)),
 };
@@ -105,6 +107,35 @@ enum error_code train_check_steps(const struct train_settings *settings, uint64_
                    settings->epochs, settings->epochs == 1 ? "s" : "", steps, steps == 1 ? "" : "s", name, algorithm->steps_min);
 }
 
+/* The layer that reads the network's input as tokens, or tells padding by its values; NULL: none does. */
+static const struct layer *find_literal_layer(const struct network *network) {
+  for (size_t i = 0; i < network_layer_count(network); i++) {
+    const struct layer *layer = network_get_layer(network, i);
+    for (size_t k = 0; k < layer->input_count && (layer->kind->takes_tokens || layer->kind->takes_unscaled); k++)
+      if (strcmp(layer->input_names[k], "input") == 0) return layer;
+  }
+  return NULL;
+}
+
+static void check_augmentation(const struct train_settings *settings, const struct network *network, enum task task, struct error *error) {
+  const struct shape *input = network_get_input_shape(network), *output = network_get_output_shape(network);
+  const struct layer *literal = find_literal_layer(network);
+  char text[SHAPE_TEXT_BYTES], pointer[ERROR_POINTER_BYTES];
+  for (size_t i = 0; i < AUGMENTATION_COUNT && settings->augmentation.is_given; i++) {
+    const struct augmentation_kind *kind = augmentation_get(i);
+    if (kind->get(&settings->augmentation) <= 0) continue;
+    error_pointer(pointer, "/augmentation", "%s", kind->name);
+    if (kind->needs_image && input->rank != 3)
+      error_add(error, pointer, "is for images: the input must be [channels, height, width], not %s",
+                shape_format(input, text, sizeof text));
+    else if (literal != NULL)
+      error_add(error, pointer, "is for numbers: layer \"%s\" takes %s", literal->name,
+                literal->kind->takes_tokens ? "tokens, which have nothing between them" : "values as they are, and tells padding by them");
+    else if (kind->draw_share != NULL && task == TASK_CLASSIFICATION && output->rank > 1)
+      error_add(error, pointer, "needs one target a row, not a class for each step");
+  }
+}
+
 enum error_code train_settings_resolve(struct train_settings *settings, const struct network *network, enum task task,
                                        struct error *error) {
   if (settings->loss.kind == NULL) {
@@ -121,6 +152,7 @@ enum error_code train_settings_resolve(struct train_settings *settings, const st
               task == TASK_MULTILABEL ? "\"binary_cross_entropy\"" : "\"mean_squared_error\", \"mean_absolute_error\" or \"huber\"");
   check_monitors(settings, task, error);
   check_clipping(settings, error);
+  check_augmentation(settings, network, task, error);
   if (network_trained_count(network) == 0)
     error_add(error, "/network", "has nothing to train: at least one layer with weights must be \"trainable\"");
   if (algorithm_of(&settings->algorithm)->learning_rate != NULL && strcmp(settings->schedule.kind->name, "constant") != 0)

@@ -102,6 +102,37 @@ static inline float vector_log1p(float u) {
   return u < INFINITY ? log : u;
 }
 
+/* ln u for 2⁻²⁴ ≤ u ≤ 1: with u = 2ⁿ (1 + v), n ln 2 + ln(1 + v). Its error is absolute, about 1e-7. */
+static inline float vector_log_unit(float u) {
+  const uint32_t bits = vector_bits_of_float(u);
+  const float n = (float)((int32_t)(bits >> 23) - 127);
+  const float v = vector_float_from_bits((bits & 0x7FFFFFu) | 0x3F800000u) - 1.0f;
+  const float log = n * 0.693147181f + vector_log1p_unit(v);
+  return log < 0.0f ? log : 0.0f;
+}
+
+/* Sine and cosine of a turn's share turn / 2³². The upper two bits are the quarter; from its middle the angle is at most π/4, where the
+ * series of sine and cosine are as exact as float32 after four terms. */
+static inline void vector_sincos_turn(uint32_t turn, float *out_sine, float *out_cosine) {
+  const float share = (float)((int32_t)((turn << 2) >> 8) - 0x800000); /* −2²³ … 2²³ − 1 within the quarter */
+  const float angle = share * (1.57079633f * 0x1p-24f), square = angle * angle;
+  float sine = -1.98412698e-4f;
+  sine = sine * square + 8.33333333e-3f;
+  sine = sine * square - 1.66666667e-1f;
+  sine = sine * square * angle + angle;
+  float cosine = 2.48015873e-5f;
+  cosine = cosine * square - 1.38888889e-3f;
+  cosine = cosine * square + 4.16666667e-2f;
+  cosine = cosine * square - 0.5f;
+  cosine = cosine * square + 1.0f;
+  /* To the middle of quarter 0, 1, 2, 3: angles add π/4, 3π/4, 5π/4, 7π/4, whose sine and cosine are ±√½. */
+  const uint32_t half = vector_bits_of_float(0.707106781f), sign = 0x80000000u;
+  const float middle_sine = vector_float_from_bits(half | (turn & sign));
+  const float middle_cosine = vector_float_from_bits(half | ((turn + 0x40000000u) & sign));
+  *out_sine = sine * middle_cosine + cosine * middle_sine;
+  *out_cosine = cosine * middle_cosine - sine * middle_sine;
+}
+
 /* e^(z²) erfc z for z ≥ 0 as a polynomial in s = (z − 2.55) / (z + 2.55), fitted for z ≤ 11, divided by 1 + z */
 static inline float vector_erfcx(float z) {
   float both = 1.0f / ((z + 2.55f) * (1.0f + z)); /* one division for two */

@@ -26,6 +26,7 @@ struct pass_options algorithm_pass(const struct trainer *trainer, size_t index, 
                                .training = true,
                                .skips_frozen = true,
                                .joins = !report_looks_at_layers(trainer),
+                               .has_shares = trainer->has_shares,
                                .seed = (uint64_t)trainer->settings->seed,
                                .epoch = trainer->position.epoch,
                                .step = trainer->position.batch_in_epoch * (uint64_t)trainer->settings->accumulate_steps + index,
@@ -46,8 +47,9 @@ struct random_stream algorithm_stream(const struct trainer *trainer, enum random
 void algorithm_forward(struct trainer *trainer, const struct pass_options *options, const float *parameters, float *buffers,
                        struct step_cost *cost) {
   network_forward(trainer->network, trainer->workspace, options, trainer->batch_x, parameters, buffers);
-  trainer_evaluate_loss(trainer, trainer->workspace, options->batch, trainer->batch_y, &cost->loss_sum, &cost->loss_weight);
-  report_count_hits(trainer, trainer->workspace, options->batch, trainer->batch_y, &cost->correct_sum, &cost->correct_count);
+  const struct targets targets = trainer_get_targets(trainer);
+  trainer_evaluate_loss(trainer, trainer->workspace, options->batch, &targets, &cost->loss_sum, &cost->loss_weight);
+  report_count_hits(trainer, trainer->workspace, options->batch, &targets, &cost->correct_sum, &cost->correct_count);
 }
 
 bool algorithm_must_stop(struct trainer *trainer) {

@@ -4,6 +4,12 @@
  *   C = 1/W Σₖ [ −(1 − ε) w_y log a_y − ε/K Σ_c w_c log a_c ]        log a_c = z_c − log Σ e^z
  *   ∂C/∂z_c = 1/W [ (1 − ε) w_y (a_c − [c = y]) + ε/K (a_c Σw − w_c) ]
  *
+ * Targets that are shares of the classes, p_c, are 1 at y and 0 elsewhere only at their extremes; the general form is, with P = Σ_c p_c,
+ *
+ *   q_c = w_c [(1 − ε) p_c + ε/K P],   W = Σₖ Σ_c w_c p_c,   C = −1/W Σₖ Σ_c q_c log a_c,   ∂C/∂z_c = 1/W (a_c Σq − q_c)
+ *
+ * (PyTorch's for probabilities as targets, but with class weights it divides by the rows.)
+ *
  * Rows whose target is ignore_index count neither in the sum nor in W. Any other target outside 0 … K − 1 makes the cost NaN, never a
  * read outside the arrays.
  */
@@ -73,9 +79,82 @@ static double log_sum_exp64(const double *z, size_t width) {
   return greatest + log1p(sum - 1);
 }
 
+/* ---- targets that are shares ---- */
+
+/* p_c; of the class that is left out, 0. */
+static double share_at(const struct cross_entropy *loss, const struct loss_batch *batch, size_t row, size_t c) {
+  return (int64_t)c == loss->ignore_index ? 0 : (double)batch->target[row * batch->width + c];
+}
+
+/* P */
+static double sum_shares(const struct cross_entropy *loss, const struct loss_batch *batch, size_t row) {
+  double sum = 0;
+  for (size_t c = 0; c < batch->width; c++) sum += share_at(loss, batch, row, c);
+  return sum;
+}
+
+/* q_c; `all` is P. */
+static double pull_at(const struct cross_entropy *loss, const struct loss_batch *batch, size_t row, size_t c, double all) {
+  const double smoothing = loss->label_smoothing;
+  return weight_at(batch, c) * ((1 - smoothing) * share_at(loss, batch, row, c) + smoothing / (double)batch->width * all);
+}
+
+static double weigh_shares(const struct cross_entropy *loss, const struct loss_batch *batch) {
+  double total = 0;
+  for (size_t row = 0; row < batch->rows; row++)
+    for (size_t c = 0; c < batch->width; c++) total += weight_at(batch, c) * share_at(loss, batch, row, c);
+  return total;
+}
+
+static void evaluate_shares(const struct cross_entropy *loss, const struct loss_batch *batch, double *sum, double *weight) {
+  *weight += weigh_shares(loss, batch);
+  for (size_t row = 0; row < batch->rows; row++) {
+    const float *z = batch->z + row * batch->width;
+    const double norm = log_sum_exp(z, batch->a + row * batch->width, batch->width), all = sum_shares(loss, batch, row);
+    for (size_t c = 0; c < batch->width; c++) *sum += pull_at(loss, batch, row, c, all) * (norm - (double)z[c]);
+  }
+}
+
+static double cost64_shares(const struct cross_entropy *loss, const struct loss_batch *batch, const double *z64) {
+  const double total = weigh_shares(loss, batch);
+  double sum = 0;
+  for (size_t row = 0; row < batch->rows; row++) {
+    const double *z = z64 + row * batch->width, norm = log_sum_exp64(z, batch->width), all = sum_shares(loss, batch, row);
+    for (size_t c = 0; c < batch->width; c++) sum += pull_at(loss, batch, row, c, all) * (norm - z[c]);
+  }
+  return total > 0 ? sum / total : 0;
+}
+
+static void gradient_shares(const struct cross_entropy *loss, const struct loss_batch *batch, float *delta) {
+  const double total = weigh_shares(loss, batch), scale = total > 0 ? 1 / total : 0;
+  for (size_t row = 0; row < batch->rows; row++) {
+    const float *a = batch->a + row * batch->width;
+    const double all = sum_shares(loss, batch, row);
+    float *d = delta + row * batch->width;
+    double pulls = 0;
+    for (size_t c = 0; c < batch->width; c++) pulls += pull_at(loss, batch, row, c, all);
+    for (size_t c = 0; c < batch->width; c++) d[c] = (float)(scale * (pulls * (double)a[c] - pull_at(loss, batch, row, c, all)));
+  }
+}
+
+static void a_gradient_shares(const struct cross_entropy *loss, const struct loss_batch *batch, float *a_gradient_out) {
+  const double total = weigh_shares(loss, batch);
+  for (size_t row = 0; row < batch->rows; row++) {
+    const double all = sum_shares(loss, batch, row);
+    for (size_t c = 0; c < batch->width; c++) {
+      const size_t i = row * batch->width + c;
+      const double pull = pull_at(loss, batch, row, c, all);
+      a_gradient_out[i] = pull == 0 ? 0 : (float)(-pull / total / (double)batch->a[i]);
+    }
+  }
+}
+
+/* ---- targets that are classes ---- */
+
 static double weigh(const void *settings, const struct loss_batch *batch) {
   const struct cross_entropy *loss = settings;
   double total = 0;
+  if (batch->are_shares) return weigh_shares(loss, batch);
   for (size_t row = 0; row < batch->rows; row++) {
     int64_t y = class_of(loss, batch, row);
     if (y >= 0) total += weight_at(batch, (size_t)y);
@@ -85,6 +164,10 @@ static double weigh(const void *settings, const struct loss_batch *batch) {
 
 static void evaluate(const void *settings, const struct loss_batch *batch, double *sum, double *weight) {
   const struct cross_entropy *loss = settings;
+  if (batch->are_shares) {
+    evaluate_shares(loss, batch, sum, weight);
+    return;
+  }
   double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width;
   for (size_t row = 0; row < batch->rows; row++) {
     const float *z = batch->z + row * batch->width;
@@ -103,6 +186,10 @@ static void evaluate(const void *settings, const struct loss_batch *batch, doubl
 
 static void gradient(const void *settings, const struct loss_batch *batch, float *delta) {
   const struct cross_entropy *loss = settings;
+  if (batch->are_shares) {
+    gradient_shares(loss, batch, delta);
+    return;
+  }
   double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, all = weight_sum(batch);
   double total = weigh(loss, batch);
   double scale = total > 0 ? 1 / total : 0;
@@ -125,6 +212,10 @@ static void gradient(const void *settings, const struct loss_batch *batch, float
 /* ∂C/∂a_c = −1/W [ (1 − ε) w_y [c = y] + ε/K w_c ] / a_c */
 static void a_gradient(const void *settings, const struct loss_batch *batch, float *a_gradient_out) {
   const struct cross_entropy *loss = settings;
+  if (batch->are_shares) {
+    a_gradient_shares(loss, batch, a_gradient_out);
+    return;
+  }
   double smoothing = loss->label_smoothing, share = smoothing / (double)batch->width, total = weigh(loss, batch);
   for (size_t row = 0; row < batch->rows; row++) {
     const int64_t y = class_of(loss, batch, row);
@@ -139,6 +230,7 @@ static void a_gradient(const void *settings, const struct loss_batch *batch, flo
 static double cost64(const void *settings, const struct loss_batch *batch, const double *z64, const double *a64) {
   const struct cross_entropy *loss = settings;
   (void)a64;
+  if (batch->are_shares) return cost64_shares(loss, batch, z64);
   double sum = 0, total = weigh(loss, batch), share = loss->label_smoothing / (double)batch->width;
   for (size_t row = 0; row < batch->rows; row++) {
     const double *z = z64 + row * batch->width;

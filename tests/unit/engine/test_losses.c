@@ -82,6 +82,103 @@ START_TEST(the_cost_in_float32_is_that_in_float64) {
 }
 END_TEST
 
+static const char *const by_class[] = {"cross_entropy", "cross_entropy label_smoothing=0.3",
+                                       "cross_entropy class_weights=0.5,2,1,0.1 label_smoothing=0.2", "cross_entropy ignore_index=2"};
+enum { BY_CLASS_COUNT = sizeof by_class / sizeof by_class[0] };
+
+/* A class as a share of 1 costs what the class costs, and pulls as it does. */
+START_TEST(a_whole_share_of_a_class_is_the_class) {
+  struct scene scene;
+  scene_init(&scene, by_class[_i]);
+  const struct loss_kind *kind = loss_of(&scene.loss);
+  float shares[ROWS * WIDTH] = {0}, by_index[ROWS * WIDTH], by_share[ROWS * WIDTH];
+  for (size_t row = 0; row < ROWS; row++) shares[row * WIDTH + (size_t)scene.target[row]] = 1;
+  for (int wants_a = 0; wants_a < 2; wants_a++) {
+    const double expected = cost(&scene);
+    (wants_a ? kind->a_gradient : kind->gradient)(scene.loss.settings, &scene.batch, by_index);
+    struct loss_batch batch = scene.batch;
+    scene.batch.target = shares;
+    scene.batch.are_shares = true;
+    ck_assert_double_eq_tol(cost(&scene), expected, 1e-12);
+    ck_assert_double_eq_tol(kind->weigh(scene.loss.settings, &scene.batch), kind->weigh(scene.loss.settings, &batch), 1e-12);
+    (wants_a ? kind->a_gradient : kind->gradient)(scene.loss.settings, &scene.batch, by_share);
+    for (size_t i = 0; i < ROWS * WIDTH; i++) ck_assert_float_eq_tol(by_index[i], by_share[i], 1e-7f * (1 + fabsf(by_index[i])));
+    scene.batch = batch;
+  }
+  spec_deinit(&scene.loss);
+}
+END_TEST
+
+/* λ of one class and 1 − λ of another: the mean of both costs, weighted so. */
+START_TEST(shares_of_two_classes_cost_their_part_of_each) {
+  struct scene scene;
+  scene_init(&scene, by_class[_i]);
+  const struct loss_kind *kind = loss_of(&scene.loss);
+  static const float share = 0.7f;
+  float first[ROWS], second[ROWS], shares[ROWS * WIDTH] = {0};
+  for (size_t row = 0; row < ROWS; row++) {
+    first[row] = (float)(row % WIDTH);
+    second[row] = (float)((row + 1) % WIDTH);
+    shares[row * WIDTH + (size_t)first[row]] += share;
+    shares[row * WIDTH + (size_t)second[row]] += 1 - share;
+  }
+  double sums[3] = {0}, weights[3] = {0};
+  const float *targets[] = {first, second, shares};
+  for (size_t i = 0; i < 3; i++) {
+    scene.batch.target = targets[i];
+    scene.batch.are_shares = i == 2;
+    kind->evaluate(scene.loss.settings, &scene.batch, &sums[i], &weights[i]);
+  }
+  ck_assert_double_eq_tol(sums[2], (double)share * sums[0] + (1 - (double)share) * sums[1], 1e-6);
+  ck_assert_double_eq_tol(weights[2], (double)share * weights[0] + (1 - (double)share) * weights[1], 1e-6);
+  spec_deinit(&scene.loss);
+}
+END_TEST
+
+/* Central differences of the cost in float64. */
+START_TEST(the_gradient_of_shares_is_that_of_their_cost) {
+  struct scene scene;
+  scene_init(&scene, by_class[_i]);
+  const struct loss_kind *kind = loss_of(&scene.loss);
+  float shares[ROWS * WIDTH], delta[ROWS * WIDTH];
+  double z64[ROWS * WIDTH];
+  for (size_t i = 0; i < ROWS * WIDTH; i++) {
+    shares[i] = (float)(1 + i * 7 % 5) / 15;
+    z64[i] = (double)scene.z[i];
+  }
+  scene.batch.target = shares;
+  scene.batch.are_shares = true;
+  kind->gradient(scene.loss.settings, &scene.batch, delta);
+  for (size_t i = 0; i < ROWS * WIDTH; i++) {
+    static const double h = 1e-5;
+    z64[i] += h;
+    const double above = kind->cost64(scene.loss.settings, &scene.batch, z64, NULL);
+    z64[i] -= 2 * h;
+    const double below = kind->cost64(scene.loss.settings, &scene.batch, z64, NULL);
+    z64[i] += h;
+    ck_assert_double_eq_tol((double)delta[i], (above - below) / (2 * h), 1e-7);
+  }
+  ck_assert_double_eq_tol(cost(&scene), kind->cost64(scene.loss.settings, &scene.batch, z64, NULL), 1e-6);
+  spec_deinit(&scene.loss);
+}
+END_TEST
+
+START_TEST(a_row_without_any_share_counts_for_nothing) {
+  struct scene scene;
+  scene_init(&scene, by_class[_i]);
+  const struct loss_kind *kind = loss_of(&scene.loss);
+  float shares[ROWS * WIDTH] = {0}, delta[ROWS * WIDTH];
+  scene.batch.target = shares;
+  scene.batch.are_shares = true;
+  double sum = 0, weight = 0;
+  kind->evaluate(scene.loss.settings, &scene.batch, &sum, &weight);
+  kind->gradient(scene.loss.settings, &scene.batch, delta);
+  ck_assert(sum == 0 && weight == 0);
+  for (size_t i = 0; i < ROWS * WIDTH; i++) ck_assert_float_eq(delta[i], 0);
+  spec_deinit(&scene.loss);
+}
+END_TEST
+
 START_TEST(sums_and_weights_of_batches_add_up_to_those_of_the_whole) {
   struct scene scene;
   scene_init(&scene, all[_i]);
@@ -238,6 +335,11 @@ START_TEST(weights_that_do_not_fit_the_outputs_are_told_at_their_field) {
 END_TEST
 
 static void add_cases(Suite *suite) {
+  TCase *shares = suite_add_case(suite, "shares of classes");
+  tcase_add_loop_test(shares, a_whole_share_of_a_class_is_the_class, 0, BY_CLASS_COUNT);
+  tcase_add_loop_test(shares, shares_of_two_classes_cost_their_part_of_each, 0, BY_CLASS_COUNT);
+  tcase_add_loop_test(shares, the_gradient_of_shares_is_that_of_their_cost, 0, BY_CLASS_COUNT);
+  tcase_add_loop_test(shares, a_row_without_any_share_counts_for_nothing, 0, BY_CLASS_COUNT);
   TCase *tcase = suite_add_case(suite, "losses");
   tcase_add_loop_test(tcase, the_cost_in_float32_is_that_in_float64, 0, ALL_COUNT);
   tcase_add_loop_test(tcase, sums_and_weights_of_batches_add_up_to_those_of_the_whole, 0, ALL_COUNT);

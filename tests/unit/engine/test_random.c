@@ -54,7 +54,38 @@ START_TEST(every_part_of_a_stream_matters) {
 }
 END_TEST
 
+START_TEST(fast_normal_numbers_are_a_function_of_their_index) {
+  enum { COUNT = 700 };
+  float all[COUNT], part[COUNT];
+  random_fill_normal_fast(&stream, 0, COUNT, all);
+  for (size_t first = 0; first < 70; first++) {
+    random_fill_normal_fast(&stream, first, COUNT - first, part);
+    ck_assert(memcmp(part, all + first, (COUNT - first) * sizeof *part) == 0);
+  }
+  /* Box-Muller of the same words; the upper 24 bits of the first, the upper 26 of the second of a pair. */
+  for (size_t block = 0; block < COUNT / 4; block++) {
+    uint32_t words[4];
+    random_block(&stream, block, words);
+    for (size_t i = 0; i < 4; i += 2) {
+      const double radius = sqrt(-2 * log(((double)(words[i] >> 8) + 1) * 0x1p-24)), angle = words[i + 1] * 0x1p-32 * 6.283185307179586;
+      ck_assert_double_eq_tol((double)all[block * 4 + i], radius * cos(angle), 2e-4);
+      ck_assert_double_eq_tol((double)all[block * 4 + i + 1], radius * sin(angle), 2e-4);
+    }
+  }
+}
+END_TEST
+
 /* n uniform numbers have mean 1/2 ± 0.2887/√n and variance 1/12; n standard normal ones have 0 ± 1/√n, 1, no skew and kurtosis 3. */
+static void check_normal_moments(const float *values, size_t count) {
+  double moments[5] = {0};
+  for (size_t i = 0; i < count; i++)
+    for (int power = 1; power <= 4; power++) moments[power] += pow((double)values[i], power) / (double)count;
+  ck_assert_double_eq_tol(moments[1], 0, 5 / sqrt((double)count));
+  ck_assert_double_eq_tol(moments[2], 1, 5 * sqrt(2.0 / (double)count));
+  ck_assert_double_eq_tol(moments[3], 0, 5 * sqrt(15.0 / (double)count));
+  ck_assert_double_eq_tol(moments[4], 3, 5 * sqrt(96.0 / (double)count));
+}
+
 START_TEST(moments_are_right) {
   enum { COUNT = 1 << 20 };
   float *values = malloc(COUNT * sizeof *values);
@@ -68,13 +99,9 @@ START_TEST(moments_are_right) {
   ck_assert_double_eq_tol(sum / COUNT, 0.5, 5 * 0.2887 / sqrt(COUNT));
   ck_assert_double_eq_tol(squares / COUNT, 1.0 / 12, 0.001);
   random_fill_normal(&stream, 0, COUNT, values);
-  double moments[5] = {0};
-  for (size_t i = 0; i < COUNT; i++)
-    for (int power = 1; power <= 4; power++) moments[power] += pow(values[i], power) / COUNT;
-  ck_assert_double_eq_tol(moments[1], 0, 5 / sqrt(COUNT));
-  ck_assert_double_eq_tol(moments[2], 1, 5 * sqrt(2.0 / COUNT));
-  ck_assert_double_eq_tol(moments[3], 0, 5 * sqrt(15.0 / COUNT));
-  ck_assert_double_eq_tol(moments[4], 3, 5 * sqrt(96.0 / COUNT));
+  check_normal_moments(values, COUNT);
+  random_fill_normal_fast(&stream, 0, COUNT, values);
+  check_normal_moments(values, COUNT);
   free(values);
 }
 END_TEST
@@ -120,6 +147,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "random");
   tcase_add_test(test_case, philox_gives_the_known_answers);
   tcase_add_test(test_case, filling_gives_the_same_numbers_as_one_by_one);
+  tcase_add_test(test_case, fast_normal_numbers_are_a_function_of_their_index);
   tcase_add_test(test_case, every_part_of_a_stream_matters);
   tcase_add_test(test_case, moments_are_right);
   tcase_add_test(test_case, a_permutation_holds_every_index_once);

@@ -55,6 +55,26 @@ START_TEST(relative_errors_are_those_of_float32) {
 }
 END_TEST
 
+/* Errors are absolute here: values are near 1, or summed with such. */
+START_TEST(logarithm_and_angles_are_exact_to_float32) {
+  double worst_log = 0, worst_angle = 0;
+  for (uint32_t i = 1; i <= 1u << 24; i += 37) {
+    const float u = (float)i * 0x1p-24f;
+    worst_log = fmax(worst_log, fabs((double)vector_log_unit(u) - log((double)u)));
+    ck_assert_float_le(vector_log_unit(u), 0);
+  }
+  ck_assert_float_eq(vector_log_unit(1), 0);
+  for (uint64_t turn = 0; turn < 1ull << 32; turn += 20011) {
+    const double angle = (double)turn * 0x1p-32 * 2 * 3.14159265358979323846;
+    float sine, cosine;
+    vector_sincos_turn((uint32_t)turn, &sine, &cosine);
+    worst_angle = fmax(worst_angle, fmax(fabs((double)sine - sin(angle)), fabs((double)cosine - cos(angle))));
+  }
+  ck_assert_double_lt(worst_log, 1.5e-6);
+  ck_assert_double_lt(worst_angle, 1e-6);
+}
+END_TEST
+
 START_TEST(tiny_arguments_come_through) {
   for (float x = 1e-30f; x < 1e-3f; x *= 3) {
     ck_assert_double_le(fabs((double)vector_expm1(x) / expm1((double)x) - 1), 2e-7);
@@ -90,6 +110,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "vector math");
   tcase_add_test(test_case, relative_errors_are_those_of_float32);
   tcase_add_test(test_case, tiny_arguments_come_through);
+  tcase_add_test(test_case, logarithm_and_angles_are_exact_to_float32);
   tcase_add_test(test_case, limits_are_those_of_the_functions);
   tcase_add_test(test_case, nan_comes_through);
 }
