@@ -128,6 +128,11 @@ static const struct {
     {JOB(HIDDEN "," OUTPUT, ",\"algorithm\":{\"type\":\"finite_differences\",\"epsilon\":1e-300}"), "/algorithm/epsilon"},
     {JOB(HIDDEN "," OUTPUT, ",\"algorithm\":\"learning_rate_range_test\",\"epochs\":1,\"batch_size\":1000"), "/epochs"},
     {JOB(HIDDEN "," OUTPUT, ",\"algorithm\":\"learning_rate_range_test\",\"max_evaluations\":1"), "/max_evaluations"},
+    {JOB(HIDDEN "," OUTPUT, ",\"augmentation\":{\"horizontal_flip\":true}"), "/augmentation/horizontal_flip"},
+    {JOB(HIDDEN "," OUTPUT, ",\"augmentation\":{\"erasing\":1.5}"), "/augmentation/erasing"},
+    {JOB(HIDDEN "," OUTPUT, ",\"augmentation\":{\"crop\":4}"), "/augmentation/crop"},
+    {JOB(HIDDEN "," OUTPUT, ",\"augmentation\":{\"flip\":true}"), "/augmentation/flip"},
+    {JOB(HIDDEN "," OUTPUT, ",\"augmentation\":true"), "/augmentation"},
     {JOB(HIDDEN "," OUTPUT, ",\"init_from\":\"nobody\""), "/init_from"},
     {JOB("{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\",\"trainable\":false}", ""), "/network"},
     {JOB("{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\",\"trainable\":\"no\"}", ""), "/network/layers/0/trainable"},
@@ -137,6 +142,25 @@ START_TEST(what_is_wrong_is_told_at_its_field) {
   json_t *problem = post("/v1/jobs", wrong[_i].body, 422);
   ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), wrong[_i].pointer);
   json_decref(problem);
+}
+END_TEST
+
+/* The resolved spec says what is done with the rows, and what of it is not used; the same job has the same weights, and others without. */
+START_TEST(training_rows_are_varied) {
+  static const char *const bodies[] = {JOB(HIDDEN "," OUTPUT, ",\"epochs\":5,\"augmentation\":{\"noise\":0.1,\"mixup\":0.2}"),
+                                       JOB(HIDDEN "," OUTPUT, ",\"epochs\":5,\"augmentation\":{\"noise\":0.1,\"mixup\":0.2},\"threads\":2"),
+                                       JOB(HIDDEN "," OUTPUT, ",\"epochs\":5")};
+  json_t *jobs[3];
+  for (size_t i = 0; i < 3; i++) {
+    jobs[i] = run(bodies[i]);
+    ck_assert_str_eq(json_text_at(jobs[i], "/state"), "succeeded");
+  }
+  ck_assert_double_eq(json_number_at(jobs[0], "/spec/augmentation/mixup"), 0.2);
+  ck_assert_double_eq(json_number_at(jobs[0], "/spec/augmentation/shift"), 0);
+  ck_assert(json_is_null(json_at(jobs[2], "/spec/augmentation")));
+  ck_assert_str_eq(json_text_at(jobs[0], "/weights_sha256"), json_text_at(jobs[1], "/weights_sha256"));
+  ck_assert_str_ne(json_text_at(jobs[0], "/weights_sha256"), json_text_at(jobs[2], "/weights_sha256"));
+  for (size_t i = 0; i < 3; i++) json_decref(jobs[i]);
 }
 END_TEST
 
@@ -288,6 +312,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(kinds, every_optimizer_of_the_schema_learns);
   tcase_add_test(kinds, a_range_test_answers_with_a_rate);
   tcase_add_loop_test(kinds, what_is_wrong_is_told_at_its_field, 0, sizeof wrong / sizeof wrong[0]);
+  tcase_add_test(kinds, training_rows_are_varied);
   tcase_add_test(kinds, a_step_of_hours_is_cancelled_at_once);
   TCase *weights = suite_add_case(suite, "start weights");
   tcase_add_checked_fixture(weights, start, stop);
