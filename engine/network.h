@@ -59,6 +59,9 @@ bool network_spec_takes_tokens(const struct network_spec *spec);
 /* Which tokens: 0 … count − 1; padding: the one that fills up short sequences, −1 if there is none. The least that any of the layers takes.
  * False if the network takes none, or how many is still "auto". */
 bool network_spec_get_tokens(const struct network_spec *spec, size_t *out_count, int64_t *out_padding);
+/* Whether all layers take vectors, so that a sample of several axes is best given to them as one vector: dense layers, and what goes with
+ * them. */
+bool network_spec_takes_vectors(const struct network_spec *spec);
 /* Whether a layer takes the network's input and wants it as it is, as tokens or otherwise. */
 bool network_spec_takes_unscaled(const struct network_spec *spec);
 

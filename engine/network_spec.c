@@ -128,6 +128,16 @@ bool network_spec_takes_unscaled(const struct network_spec *spec) {
   return false;
 }
 
+bool network_spec_takes_vectors(const struct network_spec *spec) {
+  static const char *const of_vectors[] = {"dense", "activation", "dropout", "batch_norm", "layer_norm", "add", "concat"};
+  for (size_t i = 0; i < spec->layers.count; i++) {
+    size_t k = 0;
+    while (k < sizeof of_vectors / sizeof of_vectors[0] && strcmp(spec->layers.items[i].kind->name, of_vectors[k]) != 0) k++;
+    if (k == sizeof of_vectors / sizeof of_vectors[0]) return false;
+  }
+  return true;
+}
+
 bool network_spec_takes_tokens(const struct network_spec *spec) {
   for (size_t i = 0; i < spec->layers.count; i++)
     if (takes_input_tokens(spec, i)) return true;

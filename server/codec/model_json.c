@@ -2,7 +2,7 @@
 
 #include "server/codec/json_text.h"
 
-/* What a prediction takes, in the order of rows that come as arrays: [{"name", "kind", "categories"?}]. */
+/* What a prediction takes, in the order of rows that come as arrays: [{"name", "kind", "categories"?, "shape"?}]. */
 static json_t *inputs_to_json(const json_t *preprocessing) {
   json_t *inputs = json_array();
   size_t index;
@@ -11,6 +11,8 @@ static json_t *inputs_to_json(const json_t *preprocessing) {
     json_t *input = json_pack("{s:O, s:O}", "name", json_object_get(feature, "name"), "kind", json_object_get(feature, "kind"));
     json_t *categories = json_object_get(feature, "categories");
     if (categories != NULL) json_put(&input, "categories", json_incref(categories));
+    json_t *shape = json_object_get(json_object_get(feature, "image"), "shape");
+    if (shape != NULL) json_put(&input, "shape", json_incref(shape));
     json_append(&inputs, input);
   }
   return inputs;

@@ -46,9 +46,59 @@ static void format_number(double number, char text[CELL_NUMBER_BYTES]) {
   }
 }
 
+/* The numbers of an array of arrays, one behind the other; sizes[rank] are those that each axis must have. */
+static bool read_pixels(const json_t *value, const size_t *sizes, size_t rank, unsigned char **to, const char *pointer,
+                        struct error *error) {
+  char at[ERROR_POINTER_BYTES], given[JSON_QUOTE_BYTES];
+  if (rank == 0) {
+    const double number = json_number_value(value);
+    if (json_is_number(value) && number >= 0 && number <= UINT8_MAX && number == floor(number)) {
+      *(*to)++ = (unsigned char)number;
+      return true;
+    }
+    error_add(error, pointer, "must be a pixel, a whole number from 0 to 255, not %s", json_quote(value, given));
+    return false;
+  }
+  if (json_array_size(value) != sizes[0]) {
+    error_add(error, pointer, "must be an array of %zu, not %s", sizes[0], json_quote(value, given));
+    return false;
+  }
+  for (size_t i = 0; i < sizes[0]; i++) {
+    error_pointer(at, pointer, "%zu", i);
+    if (!read_pixels(json_array_get(value, i), sizes + 1, rank - 1, to, at, error)) return false;
+  }
+  return true;
+}
+
+/* [channels][height][width], of one channel also [height][width], or all pixels in one array. */
+static void read_image(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
+  const struct image_encoding *image = &cells->features[index].image;
+  const size_t sizes[] = {image->channels, image->height, image->width}, count = image_encoding_get_width(image);
+  size_t depth = 0;
+  for (const json_t *inner = value; json_is_array(inner) && depth < 3; inner = json_array_get(inner, 0)) depth++;
+  free(cells->lists[index]);
+  cells->lists[index] = malloc(count + 1);
+  if (cells->lists[index] == NULL) {
+    error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+    return;
+  }
+  unsigned char *to = (unsigned char *)cells->lists[index];
+  const bool is_plane = depth == 2 && image->channels == 1;
+  if (depth == 2 && !is_plane)
+    error_add(error, pointer, "must be arrays [%zu][%zu][%zu] (channels, height, width) of pixels, or one array of %zu", sizes[0], sizes[1],
+              sizes[2], count);
+  else if (depth == 1 ? read_pixels(value, &count, 1, &to, pointer, error)
+                      : read_pixels(value, sizes + is_plane, is_plane ? 2 : 3, &to, pointer, error))
+    cells->cells[index] = (struct cell){.kind = CELL_PIXELS, .pixels = (const uint8_t *)cells->lists[index]};
+}
+
 /* An array of numbers, where a sequence is wanted, as text. */
 static void read_list(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
   char given[JSON_QUOTE_BYTES];
+  if (cells->features != NULL && cells->features[index].kind == COLUMN_IMAGE && json_is_array(value)) {
+    read_image(cells, index, value, pointer, error);
+    return;
+  }
   const bool takes_list = cells->features != NULL && cells->features[index].kind == COLUMN_SEQUENCE;
   if (!takes_list || !json_is_array(value)) {
     error_add(error, pointer, "must be %sa number, a string or null, not %s", takes_list ? "an array of numbers, " : "",

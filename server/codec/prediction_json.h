@@ -13,7 +13,7 @@ struct row_cells {
   size_t count;
   struct cell *cells;                 /* owned */
   const struct feature *features;     /* borrowed; NULL: of targets */
-  char **lists;                       /* owned, each too: JSON arrays as text */
+  char **lists;                       /* owned, each too: JSON arrays as text, or pixels */
   char (*numbers)[CELL_NUMBER_BYTES]; /* owned */
 };
 __attribute__((warn_unused_result)) enum error_code row_cells_init(struct row_cells *cells, const struct preprocessor *preprocessor,

@@ -5,12 +5,14 @@
 
 #include "server/codec/json_text.h"
 #include "server/codec/settings_json.h"
+#include "server/data/tensor_file.h"
 
 /* Both directions of one form:
  * {"task", "reconstruction": true for one, "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
  *                "datetime": {"order", "has_times", "parts": [those that are used]},
+ *                "image": {"shape": [channels, height, width], "centers", "scales": one for each channel},
  *                "sequence": {"length", "features", "mask_value": null without masking}}],
  *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
 
@@ -48,11 +50,25 @@ static json_t *list_to_json(const struct sequence_encoding *list) {
                    list->is_masked ? json_number((double)list->padding) : json_null());
 }
 
+static json_t *image_to_json(const struct image_encoding *image) {
+  json_t *centers = json_array(), *scales = json_array();
+  for (size_t i = 0; i < image->channels; i++) {
+    json_append(&centers, json_number((double)image->center[i]));
+    json_append(&scales, json_number((double)image->scale[i]));
+  }
+  return json_pack("{s:[I,I,I], s:o, s:o}", "shape", (json_int_t)image->channels, (json_int_t)image->height, (json_int_t)image->width,
+                   "centers", centers, "scales", scales);
+}
+
 static json_t *feature_to_json(const struct feature *feature) {
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "name", feature->name, "kind", column_kind_names[feature->kind], "column",
                            (json_int_t)feature->column, "offset", (json_int_t)feature->offset, "width", (json_int_t)feature->width,
                            "has_indicator", (int)feature->has_indicator);
   if (feature->has_mask) json_put(&json, "mask", json_number(feature->mask));
+  if (feature->kind == COLUMN_IMAGE) {
+    json_put(&json, "image", image_to_json(&feature->image));
+    return json;
+  }
   if (feature->kind == COLUMN_DATETIME) json_put(&json, "datetime", dates_to_json(&feature->dates));
   if (feature->kind == COLUMN_SEQUENCE) json_put(&json, "sequence", list_to_json(&feature->list));
   if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME || feature->kind == COLUMN_SEQUENCE) {
@@ -203,6 +219,24 @@ static void read_list(struct reader *reader, const json_t *json, struct sequence
   list->padding = (float)json_number_value(mask);
 }
 
+static void read_image(struct reader *reader, const json_t *json, struct image_encoding *image) {
+  const json_t *shape = json_object_get(json, "shape"), *centers = json_object_get(json, "centers"),
+               *scales = json_object_get(json, "scales");
+  size_t *const sizes[] = {&image->channels, &image->height, &image->width};
+  for (size_t i = 0; i < 3; i++) {
+    const json_int_t size = json_integer_value(json_array_get(shape, i));
+    *sizes[i] = size > 0 ? (size_t)size : 1;
+    reader->is_bad |= size <= 0 || size > TENSOR_RECORD_BYTES_MAX;
+  }
+  reader->is_bad |=
+      image->channels > IMAGE_CHANNELS_MAX || json_array_size(centers) != image->channels || json_array_size(scales) != image->channels;
+  for (size_t i = 0; !reader->is_bad && i < image->channels; i++) {
+    image->center[i] = (float)json_number_value(json_array_get(centers, i));
+    image->scale[i] = (float)json_number_value(json_array_get(scales, i));
+    reader->is_bad |= !(image->scale[i] > 0);
+  }
+}
+
 static void read_feature(struct reader *reader, const json_t *json, struct feature *feature) {
   int kind = find_name(column_kind_names, json_object_get(json, "kind"));
   if (kind < 0) reader->is_bad = true;
@@ -214,6 +248,10 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
   feature->has_indicator = json_is_true(json_object_get(json, "has_indicator"));
   feature->has_mask = json_object_get(json, "mask") != NULL;
   if (feature->has_mask) feature->mask = read_number(reader, json, "mask");
+  if (feature->kind == COLUMN_IMAGE) {
+    read_image(reader, json_object_get(json, "image"), &feature->image);
+    return;
+  }
   if (feature->kind == COLUMN_DATETIME) read_dates(reader, json_object_get(json, "datetime"), &feature->dates);
   if (feature->kind == COLUMN_SEQUENCE) read_list(reader, json_object_get(json, "sequence"), &feature->list);
   if (feature->kind == COLUMN_NUMERIC || feature->kind == COLUMN_DATETIME || feature->kind == COLUMN_SEQUENCE) {
@@ -271,8 +309,8 @@ static size_t count_values(const struct feature *feature) {
   case COLUMN_CATEGORICAL: return feature->category_count;
   case COLUMN_DATETIME: return datetime_get_width(&feature->dates);
   case COLUMN_SEQUENCE: return sequence_get_width(&feature->list);
-  case COLUMN_NUMERIC:
-  case COLUMN_IMAGE: break;
+  case COLUMN_IMAGE: return image_encoding_get_width(&feature->image);
+  case COLUMN_NUMERIC: break;
   }
   return 1;
 }

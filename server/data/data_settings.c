@@ -38,8 +38,9 @@ static const struct param split_params[] = {
     {.name = "column",
      .type = PARAM_TEXT,
      .offset = offsetof(struct data_split, column),
-     .default_name = "",
-     .help = "column that says train, validation or test for each row; the shares then don't count"},
+     .default_name = SPLIT_COLUMN_AUTO,
+     .help = "column that says train, validation or test for each row; the shares then don't count. auto: the one that an upload of "
+             "several parts made, by which the validation share is taken of its training rows unless a part is validation; empty: none"},
 };
 
 const struct param data_params[] = {

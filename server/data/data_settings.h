@@ -12,10 +12,13 @@ enum {
   SCALING_AUTO /* none for networks that take their input as it is, else standard */
 };
 
+/* The column that says the part of rows that were uploaded as several parts; "" of other datasets. */
+#define SPLIT_COLUMN_AUTO "auto"
+
 struct data_split {
   double validation, test;           /* shares of the rows; default 0.15 each; together < 1 */
   bool stratify;                     /* classification: same class shares in each part; default true */
-  char column[LIMIT_NAME_BYTES + 1]; /* "" or a column that says training/train, validation/valid, test for each row */
+  char column[LIMIT_NAME_BYTES + 1]; /* "", or a column that says training/train, validation/valid, test for each row; "auto" */
 };
 
 /* What text columns become (server/data/text_encoding.h). */

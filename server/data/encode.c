@@ -61,6 +61,10 @@ enum error_code encoder_init(struct encoder *encoder, const struct preprocessor 
   for (size_t i = 0; i < feature_count && code == ERROR_NONE; i++) {
     const struct feature *feature = &preprocessor->features[i];
     code = place(dataset, feature->name, feature->column, feature->kind == COLUMN_NUMERIC, pointer, &encoder->feature_columns[i], error);
+    if (code == ERROR_NONE && feature->kind == COLUMN_IMAGE &&
+        !image_encoding_fits(&feature->image, &dataset->columns[encoder->feature_columns[i]]))
+      code = error_add(error, pointer, "column \"%.60s\" of dataset \"%s\" has no images of %zu × %zu × %zu, which the model takes",
+                       feature->name, dataset->name, feature->image.channels, feature->image.height, feature->image.width);
     if (code == ERROR_NONE && feature->kind == COLUMN_CATEGORICAL)
       code = lookup_init(&encoder->features[i], feature->categories, feature->category_count, error);
   }
@@ -89,6 +93,10 @@ static enum error_code refuse_word(const struct encoder *encoder, const char *na
                    row + 1, encoder->dataset->name, text, name);
 }
 
+const uint8_t *encoder_get_pixels(const struct encoder *encoder, size_t index, uint64_t row) {
+  return tensor_file_get(encoder->tensors, tensor_file_get_offset(encoder->dataset, encoder->feature_columns[index]), row);
+}
+
 enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row, float *x, struct error *error) {
   const struct preprocessor *preprocessor = encoder->preprocessor;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
@@ -96,7 +104,9 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
     const char *text = cells[encoder->feature_columns[i]];
     double number;
     struct datetime datetime;
-    if (csv_is_missing(text) && feature->token_count > 0 && feature->fill < 0) {
+    if (feature->kind == COLUMN_IMAGE) {
+      image_encoding_encode(&feature->image, encoder_get_pixels(encoder, i, row), x + feature->offset);
+    } else if (csv_is_missing(text) && feature->token_count > 0 && feature->fill < 0) {
       return error_set(error, ERROR_INVALID,
                        "row %" PRIu64
                        " of dataset \"%s\" has nothing in column \"%.100s\", which takes tokens: whole numbers from 0 to %zu",

@@ -5,6 +5,7 @@
 
 #include "server/data/lookup.h"
 #include "server/data/preprocessor.h"
+#include "server/data/tensor_file.h"
 
 /* The floats of one feature of a row x, by what its cell holds. */
 void encode_number(const struct feature *feature, double value, float *x);
@@ -24,6 +25,7 @@ struct encoder {
   const struct dataset_row *dataset;       /* borrowed */
   size_t *feature_columns, *target_columns;
   struct lookup *features, *targets; /* of categories and classes; empty for numbers */
+  const struct tensor_file *tensors; /* of the dataset, borrowed: for its images; to be set after encoder_init */
 };
 
 /* Finds the columns by name. ERROR_INVALID, naming it, if one is missing or holds words where numbers are needed. */
@@ -34,6 +36,8 @@ void encoder_deinit(struct encoder *encoder);
 /* Bytes that encoder_init allocates. */
 size_t encoder_measure(const struct preprocessor *preprocessor);
 
+/* The pixels of a row in the column of feature `index`, an image. */
+const uint8_t *encoder_get_pixels(const struct encoder *encoder, size_t index, uint64_t row);
 /* x[input_width] of a row of the dataset's cells. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row,
                                                                    float *x, struct error *error);

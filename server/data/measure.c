@@ -58,7 +58,9 @@ static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
 static struct sum sum_matrices(const struct data_plan *plan, bool as_values) {
   struct sum sum = {0};
   const uint64_t parts[] = {plan->train_rows_max, plan->validation_rows_max, plan->test_rows_max};
-  uint64_t row_floats = (uint64_t)plan->layout.input_width + preprocessor_get_target_width(&plan->layout, as_values);
+  /* Of a mapped image, the number of its row is prepared. */
+  uint64_t row_floats =
+      (data_plan_is_mapped(plan) ? 1 : (uint64_t)plan->layout.input_width) + preprocessor_get_target_width(&plan->layout, as_values);
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     uint64_t row_bytes;
     if (__builtin_mul_overflow(row_floats, sizeof(float), &row_bytes)) sum.is_over = true;
@@ -93,8 +95,9 @@ enum error_code data_plan_measure_kept(const struct data_plan *plan, bool as_val
 enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes, struct error *error) {
   /* First the rows are told apart (class, permutation, part of each), then the matrices are filled (part of each). */
   struct sum splitting = {0}, filling = {0}, both = {0};
-  bool has_strata = plan->layout.task == TASK_CLASSIFICATION && plan->settings.split.stratify && plan->settings.split.column[0] == '\0';
+  const bool has_strata = data_plan_has_strata(plan);
   add(&splitting, plan->rows, sizeof(uint8_t) + sizeof(uint32_t) + (has_strata ? sizeof(int32_t) : 0));
+  if (plan->validation_from_training) add(&splitting, plan->train_rows_max + plan->validation_rows_max + 1, sizeof(uint8_t));
   if (has_strata) add(&splitting, plan->layout.targets[0].class_count + 1, 24);
   add(&filling, plan->rows, sizeof(uint8_t));
   add_matrices(&filling, plan, as_values);

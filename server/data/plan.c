@@ -64,10 +64,20 @@ static const char *describe_kind(const struct dataset_column *column, char text[
 
 /* ---- split column ---- */
 
+/* "auto": the column that was made at upload, unless the test part is a dataset of its own. */
+static void choose_split_column(struct planner *planner) {
+  const struct dataset_row *dataset = planner->dataset;
+  struct data_split *split = &planner->settings->split;
+  split->column[0] = '\0';
+  for (size_t i = 0; i < dataset->column_count && planner->test_dataset == NULL; i++)
+    if (dataset->columns[i].says_part) snprintf(split->column, sizeof split->column, "%s", dataset->columns[i].name);
+}
+
 static void find_split_column(struct planner *planner, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
   const struct data_split *split = &planner->settings->split;
   planner->split_column = dataset->column_count;
+  if (strcmp(split->column, SPLIT_COLUMN_AUTO) == 0) choose_split_column(planner);
   if (split->column[0] == '\0') return;
   planner->split_column = plan_find_column(dataset, split->column, "/split/column", error);
   if (planner->split_column == dataset->column_count) return;
@@ -247,6 +257,10 @@ static bool add_feature(struct preprocessor *layout, const struct data_settings 
     if (feature->categories == NULL || feature->is_seen == NULL) return false;
     memset(feature->is_seen, true, column->category_count);
   }
+  if (column->kind == COLUMN_IMAGE) {
+    feature->image = (struct image_encoding){.channels = column->sizes[0], .height = column->sizes[1], .width = column->sizes[2]};
+    values = image_encoding_get_width(&feature->image);
+  }
   if (column->kind == COLUMN_TEXT) {
     feature->text = make_text_encoding(&settings->text);
     feature->has_indicator = feature->has_indicator && feature->text.form != TEXT_TOKENS;
@@ -364,12 +378,21 @@ static void measure_parts(struct planner *planner, struct error *error) {
   uint64_t sizes[PART_COUNT] = {0};
   plan->rows = planner->dataset->rows - max_missing(planner);
   if (plan->rows == 0) return; /* check_targets has said so */
-  if (plan->rows > UINT32_MAX) {
+  /* Tensors are trained on by the numbers of their rows. */
+  if (plan->rows > UINT32_MAX || (planner->dataset->tensor_file[0] != '\0' && planner->dataset->rows > UINT32_MAX)) {
     (void)error_add(error, "/dataset", "it has %" PRIu64 " rows; at most %" PRIu32 " can be used", plan->rows, UINT32_MAX);
     return;
   }
   if (planner->split_column < planner->dataset->column_count) {
     count_column_parts(planner, sizes, error);
+    /* Of the training rows that have a target; where some have none, rounding may leave one more for training. */
+    plan->validation_from_training = planner->dataset->columns[planner->split_column].says_part && sizes[PART_VALIDATION] == 0 &&
+                                     split_size(plan->settings.split.validation, sizes[PART_TRAIN]) > 0;
+    if (plan->validation_from_training) {
+      sizes[PART_VALIDATION] = split_size(plan->settings.split.validation, sizes[PART_TRAIN]);
+      sizes[PART_TRAIN] -= sizes[PART_VALIDATION];
+      if (max_missing(planner) > 0) sizes[PART_TRAIN]++;
+    }
   } else {
     if (data_plan_split(plan, plan->rows, sizes, error) != ERROR_NONE) return;
     /* Of several targets, different rows may be missing: then there are fewer rows, and rounding may leave one more for training. */
@@ -402,6 +425,14 @@ static void check_test_numbers(const struct planner *planner, const struct datas
   char words[COLUMN_WORDS_BYTES];
   (void)error_add(error, "/test_dataset", "column \"%.60s\" of dataset \"%s\" %s; it must be numbers, as in the training dataset",
                   column->name, planner->test_dataset->name, column_describe_words(column, "holds words", words));
+}
+
+static void check_test_images(const struct planner *planner, const struct feature *feature, const struct dataset_column *column,
+                              struct error *error) {
+  const struct image_encoding *image = &feature->image;
+  if (image_encoding_fits(image, column)) return;
+  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" has no images of %zu × %zu × %zu, as the training dataset",
+                  column->name, planner->test_dataset->name, image->channels, image->height, image->width);
 }
 
 static void check_test_dates(const struct planner *planner, const struct dataset_column *column, struct error *error) {
@@ -439,6 +470,7 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
   for (size_t i = 0; i < layout->feature_count; i++) {
     const struct dataset_column *column = find_test_column(planner, layout->features[i].name, error);
     if (column != NULL && layout->features[i].kind == COLUMN_NUMERIC) check_test_numbers(planner, column, error);
+    if (column != NULL && layout->features[i].kind == COLUMN_IMAGE) check_test_images(planner, &layout->features[i], column, error);
     if (column != NULL && layout->features[i].kind == COLUMN_DATETIME) check_test_dates(planner, column, error);
     if (column != NULL && layout->features[i].kind == COLUMN_SEQUENCE) check_test_lists(planner, column, error);
   }
@@ -505,6 +537,11 @@ enum error_code data_plan_create(const struct dataset_row *dataset, const struct
     data_plan_deinit(&plan);
   }
   return code;
+}
+
+bool data_plan_has_strata(const struct data_plan *plan) {
+  const struct data_split *split = &plan->settings.split;
+  return plan->layout.task == TASK_CLASSIFICATION && split->stratify && (split->column[0] == '\0' || plan->validation_from_training);
 }
 
 void data_plan_deinit(struct data_plan *plan) { preprocessor_deinit(&plan->layout); }

@@ -14,7 +14,9 @@ struct data_plan {
   uint64_t rows;                 /* usable at most (rows with a missing target are left out) */
   uint64_t train_rows_max, validation_rows_max, test_rows_max;
   bool has_validation, has_test;
-  bool has_padding; /* the first feature is of sequences that are not all of one length */
+  bool validation_from_training; /* of an upload of several parts, none of them validation: the share is taken of the training rows */
+  bool has_padding;              /* the first feature is of sequences that are not all of one length */
+  bool images_are_vectors;       /* the network takes an image's pixels as one vector */
   uint64_t seed;
   size_t row_cache_bytes; /* held while the rows are prepared */
 };
@@ -32,12 +34,22 @@ void data_plan_deinit(struct data_plan *plan);
 /* Whether task "auto" takes a single target for classes, not for numbers. */
 bool data_plan_is_of_classes(const struct dataset_column *column);
 
+/* Whether rows are told apart by class, so that each part gets its share of every class. */
+bool data_plan_has_strata(const struct data_plan *plan);
+
+/* Images alone are trained on where they lie, in the mapped file of the dataset's tensors: what is prepared are the numbers of the rows. */
+static inline bool data_plan_is_mapped(const struct data_plan *plan) {
+  return plan->layout.feature_count == 1 && plan->layout.features[0].kind == COLUMN_IMAGE && !plan->layout.is_reconstruction;
+}
+
 /* What the network's "auto" follows from. */
 void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target);
 
 /* Fits a plan to the network that its rows are for, and checks that they go together.
  * An embedding of the network's input: numeric columns hold its tokens, as they are, and cells that are missing are its padding. Errors, at
  * "/features", "/test_dataset" and "/scaling", for columns that don't fit.
+ * Images: a network whose layers take vectors gets their pixels as one, else [channels, height, width]. Error at "/network" for an input of
+ * three other sizes.
  * Masking of the network's input: cells that are missing, and the steps that short lists lack, are its mask_value. */
 struct plan_datasets {
   const struct dataset_row *dataset, *test_dataset; /* test_dataset may be NULL */

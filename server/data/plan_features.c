@@ -31,8 +31,7 @@ static const char *find_obstacle(const struct planner *planner, size_t index, ch
   }
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
-  if (column->kind == COLUMN_IMAGE) return "is an image, which can't be a feature yet; leave it out";
-  if (column->rank > 0) return "is of arrays, which can't be a feature yet; leave it out";
+  if (column->rank > 0 && column->kind != COLUMN_IMAGE) return "is of arrays, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
   if (column->kind == COLUMN_SEQUENCE && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
     return "has numbers beyond ±3.4e38, the range of float32; leave it out";
@@ -62,11 +61,12 @@ static void explain_no_feature(const struct planner *planner, struct error *erro
   (void)error_add(error, "/features", "dataset \"%s\" has no column besides the target to predict from", dataset->name);
   for (size_t i = 0; i < dataset->column_count && error_has_room(error); i++) {
     if (!is_only_target(planner, i))
-      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name, find_obstacle(planner, i, text));
+      (void)error_add(error, "/features", "\"%.80s\" %s", dataset->columns[i].name,
+                      dataset->columns[i].says_part ? "tells parts of the upload" : find_obstacle(planner, i, text));
   }
 }
 
-/* A sequence of tokens, or of numbers, is a network's whole input: the only column of the kind, where none was named. Columns of whole numbers may be
+/* An image, a sequence of tokens, or of numbers, is a network's whole input: the only column of the kind, where none was named. Columns of whole numbers may be
  * tokens already, other numbers steps. `words` say of an error what they are, with two numbers. */
 static void choose_sequence(struct planner *planner, enum column_kind kind, const char *words, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
@@ -121,8 +121,10 @@ void plan_choose_features(struct planner *planner, struct error *error) {
   }
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
-    has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL && !is_row_number(dataset, i);
+    has_feature |= planner->is_feature[i] =
+        find_obstacle(planner, i, text) == NULL && !dataset->columns[i].says_part && !is_row_number(dataset, i);
   if (!has_feature && names->count == 0) explain_no_feature(planner, error);
+  choose_sequence(planner, COLUMN_IMAGE, "images: a network takes one image and nothing else; name that column alone", error);
   if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS)
     choose_sequence(planner, COLUMN_TEXT,
                     "text: a network that begins with an embedding takes the tokens of one text and nothing else; name that column, or set "

@@ -13,6 +13,8 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
   const struct feature *first = &plan->layout.features[0];
   const bool are_tokens = plan->layout.feature_count == 1 && first->kind == COLUMN_TEXT && first->text.form == TEXT_TOKENS;
   if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);
+  if (first->kind == COLUMN_IMAGE && !plan->images_are_vectors)
+    out_target->input = (struct shape){.rank = 3, .sizes = {first->image.channels, first->image.height, first->image.width}};
   if (first->kind != COLUMN_SEQUENCE || plan->settings.sequence.form != SEQUENCE_STEPS) return;
   out_target->input = (struct shape){.rank = 2, .sizes = {first->list.length, first->list.features}};
   out_target->has_padding = plan->has_padding;
@@ -98,13 +100,30 @@ static void set_mask(struct data_plan *plan, double value) {
 
 void data_plan_set_single_output(struct data_plan *plan) { plan->layout.output_width = 1; }
 
+/* How a network that says its input sees an image is said by it; else by what its layers take. */
+static enum error_code set_images(struct data_plan *plan, const struct network_spec *network, struct error *error) {
+  struct feature *feature = &plan->layout.features[0];
+  if (feature->kind != COLUMN_IMAGE) return ERROR_NONE;
+  const struct shape *input = &network->input.shape;
+  struct image_encoding *image = &feature->image;
+  plan->images_are_vectors = input->rank == 0 && network_spec_takes_vectors(network);
+  image->is_uniform = plan->images_are_vectors || (input->rank > 0 && input->rank < 3);
+  const bool is_other =
+      input->rank == 3 && (input->sizes[0] != image->channels || input->sizes[1] != image->height || input->sizes[2] != image->width);
+  if (!is_other) return ERROR_NONE;
+  return error_add(error, "/network",
+                   "its input is [%zu, %zu, %zu], but the images of \"%.80s\" are [%zu, %zu, %zu] (channels, height, width)",
+                   input->sizes[0], input->sizes[1], input->sizes[2], feature->name, image->channels, image->height, image->width);
+}
+
 enum error_code data_plan_follow_network(struct data_plan *plan, const struct plan_datasets *datasets, const struct network_spec *network,
                                          struct error *error) {
   size_t token_count;
   int64_t padding;
   double mask;
-  enum error_code code = ERROR_NONE;
-  if (network_spec_get_tokens(network, &token_count, &padding)) code = set_tokens(plan, datasets, token_count, padding, error);
+  enum error_code code = set_images(plan, network, error);
+  if (code == ERROR_NONE && network_spec_get_tokens(network, &token_count, &padding))
+    code = set_tokens(plan, datasets, token_count, padding, error);
   if (code == ERROR_NONE && network_spec_get_mask(network, &mask)) set_mask(plan, mask);
   return code;
 }

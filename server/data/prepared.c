@@ -3,7 +3,8 @@
  *
  *   survey   which rows have a target, and of which class they are → part of each row (skipped if neither matters)
  *   fit      means, deviations, ranges and seen categories of the training rows → the preprocessor
- *   fill     every row through the preprocessor, into its part's matrix, in the file's order
+ *   fill     every row through the preprocessor, into its part's matrix, in the file's order; of rows that are images, their numbers, as they
+ *            are trained on where they lie in the mapped file of tensors
  */
 #include "server/data/prepared.h"
 
@@ -36,10 +37,13 @@ struct builder {
   uint8_t *parts;  /* [plan->rows] of each usable row */
   struct moments *features, *targets;
   struct text_fit *texts;     /* of text features */
+  struct image_fit image;     /* of the image, which is the only feature then */
   struct datetime_fit *dates; /* of datetime features */
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];
   struct row_storage storage;
-  float *x[PART_COUNT], *y[PART_COUNT]; /* in it */
+  float *x[PART_COUNT], *y[PART_COUNT]; /* in it; of mapped rows, x are their numbers, uint32_t */
+  struct tensor_file tensors, test_tensors;
+  size_t test_column; /* of the image in the test dataset */
 };
 
 static enum error_code check_poll(const struct builder *builder, uint64_t row, struct error *error) {
@@ -90,12 +94,34 @@ static bool needs_survey(const struct builder *builder) {
   return missing > 0 || builder->strata != NULL || builder->plan->settings.split.column[0] != '\0';
 }
 
+/* The share of the training rows that validates, where the split column names none: assigned among them alone, then spread over all. */
+static enum error_code take_validation(struct builder *builder, struct error *error) {
+  const size_t count = (size_t)builder->sizes[PART_TRAIN];
+  const uint64_t wanted = split_size(builder->plan->settings.split.validation, count);
+  uint8_t *parts = malloc(count + 1);
+  if (parts == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to split %zu rows", count);
+  for (size_t i = 0, k = 0; builder->strata != NULL && i < builder->usable; i++)
+    if (builder->parts[i] == PART_TRAIN) builder->strata[k++] = builder->strata[i];
+  const struct split_request request = {.seed = builder->plan->seed,
+                                        .count = count,
+                                        .validation = (size_t)wanted,
+                                        .strata = builder->strata,
+                                        .stratum_count = builder->plan->layout.targets[0].class_count};
+  enum error_code code = split_assign(&request, parts, error);
+  for (size_t i = 0, k = 0; code == ERROR_NONE && i < builder->usable; i++)
+    if (builder->parts[i] == PART_TRAIN) builder->parts[i] = parts[k++];
+  free(parts);
+  builder->sizes[PART_VALIDATION] = wanted;
+  builder->sizes[PART_TRAIN] -= wanted;
+  return code;
+}
+
 static enum error_code assign_parts(struct builder *builder, struct error *error) {
   const struct data_plan *plan = builder->plan;
   if (plan->settings.split.column[0] != '\0') {
     for (size_t i = 0; i < builder->usable; i++) builder->sizes[builder->parts[i]]++;
-    if (builder->sizes[PART_TRAIN] > 0) return ERROR_NONE;
-    return error_add(error, "/split/column", "no row of the training part has a target");
+    if (builder->sizes[PART_TRAIN] == 0) return error_add(error, "/split/column", "no row of the training part has a target");
+    return plan->validation_from_training ? take_validation(builder, error) : ERROR_NONE;
   }
   enum error_code code = data_plan_split(plan, builder->usable, builder->sizes, error);
   if (code != ERROR_NONE) return code;
@@ -117,10 +143,9 @@ static size_t find_split_column(const struct builder *builder) {
 
 static enum error_code survey(struct builder *builder, struct error *error) {
   const struct data_plan *plan = builder->plan;
-  const struct data_split *split = &plan->settings.split;
   enum error_code code = ERROR_NONE;
   builder->parts = malloc((size_t)plan->rows);
-  bool has_strata = plan->layout.task == TASK_CLASSIFICATION && split->stratify && split->column[0] == '\0';
+  bool has_strata = data_plan_has_strata(plan);
   if (has_strata) builder->strata = malloc((size_t)plan->rows * sizeof *builder->strata);
   if (builder->parts == NULL || (has_strata && builder->strata == NULL)) {
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to split %zu rows", (size_t)plan->rows);
@@ -151,10 +176,15 @@ static void fit_list(const struct builder *builder, size_t index, const char *te
   if (!sequence_walk(text, add_listed, &builder->features[index])) builder->features[index] = before;
 }
 
-static enum error_code fit_features(struct builder *builder, const char *const *cells, struct reciprocal *reciprocal, struct error *error) {
+static enum error_code fit_features(struct builder *builder, uint64_t row, const char *const *cells, struct reciprocal *reciprocal,
+                                    struct error *error) {
   for (size_t i = 0; i < builder->preprocessor.feature_count; i++) {
     struct feature *feature = &builder->preprocessor.features[i];
     const char *text = cells[builder->encoder.feature_columns[i]];
+    if (feature->kind == COLUMN_IMAGE) {
+      image_fit_add(&builder->image, &feature->image, encoder_get_pixels(&builder->encoder, i, row));
+      continue;
+    }
     if (csv_is_missing(text)) continue;
     if (feature->kind == COLUMN_TEXT) {
       text_fit_add(&builder->texts[i], &feature->text, text);
@@ -196,7 +226,7 @@ static enum error_code fit_row(void *context, uint64_t row, const char *const *c
     if (builder->preprocessor.targets[i].is_class || !csv_parse_number(cells[builder->encoder.target_columns[i]], &number)) continue;
     moments_add(&builder->targets[i], &reciprocal, number);
   }
-  return fit_features(builder, cells, &reciprocal, error);
+  return fit_features(builder, row, cells, &reciprocal, error);
 }
 
 /* A column that is constant, or empty, in the training part is left as wide as it is. */
@@ -244,6 +274,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
+    if (feature->kind == COLUMN_IMAGE) image_fit_finish(&builder->image, builder->plan->settings.scaling, &feature->image);
     if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
     if (code != ERROR_NONE) return code;
     if (feature->kind == COLUMN_CATEGORICAL || feature->kind == COLUMN_TEXT || feature->token_count > 0) continue;
@@ -265,13 +296,18 @@ static enum error_code fit(struct builder *builder, struct error *error) {
 
 static size_t align(size_t floats) { return (floats + ALIGNMENT_FLOATS - 1) / ALIGNMENT_FLOATS * ALIGNMENT_FLOATS; }
 
+/* Floats of a row's x: of a mapped one its number, which takes as much. */
+static size_t get_x_width(const struct builder *builder) {
+  return data_plan_is_mapped(builder->plan) ? sizeof(uint32_t) / sizeof(float) : builder->preprocessor.input_width;
+}
+
 /* One block for all matrices, each aligned. The plan's measure adds up the same sizes, so that they can't overflow here. */
 static enum error_code allocate(struct builder *builder, struct error *error) {
   size_t disk_bytes; /* by the plan: what was not counted as memory is in a file */
   enum error_code code = data_plan_measure_disk(builder->plan, builder->as_values, &disk_bytes, error);
   if (code != ERROR_NONE) return code;
   if (builder->test_dataset != NULL) builder->sizes[PART_TEST] = builder->plan->test_rows_max;
-  size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
+  size_t x_width = get_x_width(builder), y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
   size_t floats = 0;
   for (int part = 0; part < PART_COUNT; part++)
     floats += align((size_t)builder->sizes[part] * x_width) + align((size_t)builder->sizes[part] * y_width);
@@ -290,11 +326,14 @@ static enum error_code fill_row(struct builder *builder, enum split_part part, u
                                 struct error *error) {
   size_t at = (size_t)builder->filled[part];
   if (at >= builder->sizes[part]) return error_set(error, ERROR_INTERNAL, "a part of the rows is larger than was counted");
-  size_t x_width = builder->preprocessor.input_width, y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
+  size_t x_width = get_x_width(builder), y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
   bool is_missing;
   enum error_code code =
       encoder_encode_target(&builder->encoder, cells, row, builder->as_values, builder->y[part] + at * y_width, &is_missing, error);
-  if (code == ERROR_NONE) code = encoder_encode(&builder->encoder, cells, row, builder->x[part] + at * x_width, error);
+  if (code == ERROR_NONE && data_plan_is_mapped(builder->plan))
+    memcpy(builder->x[part] + at, &(uint32_t){(uint32_t)row}, sizeof(uint32_t));
+  else if (code == ERROR_NONE)
+    code = encoder_encode(&builder->encoder, cells, row, builder->x[part] + at * x_width, error);
   if (code == ERROR_NONE) builder->filled[part]++;
   return code;
 }
@@ -322,19 +361,37 @@ static enum error_code fill(struct builder *builder, struct error *error) {
   if (code != ERROR_NONE || builder->test_dataset == NULL) return code;
   encoder_deinit(&builder->encoder);
   code = encoder_init(&builder->encoder, &builder->preprocessor, builder->test_dataset, "/test_dataset", error);
+  if (code == ERROR_NONE) code = tensor_file_open(builder->data_dir, builder->test_dataset, &builder->test_tensors, error);
   if (code != ERROR_NONE) return code;
+  builder->encoder.tensors = &builder->test_tensors;
+  builder->test_column = builder->encoder.feature_columns[0];
   return dataset_read_rows(builder->data_dir, builder->test_dataset, 0, builder->test_dataset->rows, fill_test_row, builder, error);
 }
 
 /* ---- all together ---- */
 
 static struct train_rows get_rows(const struct builder *builder, enum split_part part) {
-  return (struct train_rows){.count = (size_t)builder->filled[part], .x = builder->x[part], .y = builder->y[part]};
+  struct train_rows rows = {.count = (size_t)builder->filled[part], .y = builder->y[part]};
+  if (!data_plan_is_mapped(builder->plan)) {
+    rows.x = builder->x[part];
+    return rows;
+  }
+  const bool is_other = part == PART_TEST && builder->test_dataset != NULL;
+  const struct feature *feature = &builder->preprocessor.features[0];
+  const struct dataset_row *dataset = is_other ? builder->test_dataset : builder->dataset;
+  const struct tensor_file *tensors = is_other ? &builder->test_tensors : &builder->tensors;
+  rows.x_bytes = tensor_file_get(tensors, tensor_file_get_offset(dataset, is_other ? builder->test_column : feature->column), 0);
+  rows.x_stride = tensors->record_bytes;
+  const void *numbers = builder->x[part];
+  rows.x_rows = numbers;
+  rows.byte_center = feature->image.center;
+  rows.byte_scale = feature->image.scale;
+  return rows;
 }
 
 /* Training rows are gathered in any order, the others one after the other. */
 static void advise_order(const struct builder *builder) {
-  const size_t row_bytes = builder->preprocessor.input_width * sizeof(float);
+  const size_t row_bytes = get_x_width(builder) * sizeof(float);
   row_storage_expect_any_order(&builder->storage, builder->x[PART_TRAIN], (size_t)builder->filled[PART_TRAIN] * row_bytes);
   row_storage_expect_order(&builder->storage, builder->x[PART_VALIDATION], (size_t)builder->filled[PART_VALIDATION] * row_bytes);
   row_storage_expect_order(&builder->storage, builder->x[PART_TEST], (size_t)builder->filled[PART_TEST] * row_bytes);
@@ -351,10 +408,13 @@ static void hand_over(struct builder *builder, struct prepared *out_prepared) {
       .test = get_rows(builder, PART_TEST),
       .left_out = builder->left_out,
       .storage = builder->storage,
+      .tensors = builder->tensors,
+      .test_tensors = builder->test_tensors,
   };
   out_prepared->preprocessor = builder->preprocessor;
   builder->preprocessor = (struct preprocessor){0};
   builder->storage = (struct row_storage){0};
+  builder->tensors = builder->test_tensors = (struct tensor_file){0};
 }
 
 enum error_code prepared_create(const char *data_dir, const struct dataset_row *dataset, const struct dataset_row *test_dataset,
@@ -370,12 +430,14 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
   row_cache_init(&builder.rows, data_dir, dataset);
   enum error_code code = preprocessor_copy(&builder.preprocessor, &plan->layout, error);
   if (code == ERROR_NONE) code = encoder_init(&builder.encoder, &builder.preprocessor, dataset, "/dataset", error);
+  if (code == ERROR_NONE) code = tensor_file_open(data_dir, dataset, &builder.tensors, error);
+  builder.encoder.tensors = &builder.tensors;
   if (code == ERROR_NONE) code = survey(&builder, error);
   if (code == ERROR_NONE) code = fit(&builder, error);
   if (code == ERROR_NONE) code = fill(&builder, error);
-  encoder_deinit(&builder.encoder);
   row_cache_deinit(&builder.rows);
   drop_texts(&builder);
+  encoder_deinit(&builder.encoder);
   if (code == ERROR_NONE) hand_over(&builder, out_prepared);
   preprocessor_deinit(&builder.preprocessor);
   free(builder.strata);
@@ -383,11 +445,15 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
   free(builder.features);
   free(builder.targets);
   row_storage_close(&builder.storage);
+  tensor_file_close(&builder.tensors);
+  tensor_file_close(&builder.test_tensors);
   return code;
 }
 
 void prepared_deinit(struct prepared *prepared) {
   preprocessor_deinit(&prepared->preprocessor);
   row_storage_close(&prepared->storage);
+  tensor_file_close(&prepared->tensors);
+  tensor_file_close(&prepared->test_tensors);
   *prepared = (struct prepared){0};
 }

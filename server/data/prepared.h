@@ -6,13 +6,15 @@
 #include "engine/train.h"
 #include "server/data/plan.h"
 #include "server/data/row_storage.h"
+#include "server/data/tensor_file.h"
 
 struct prepared {
-  struct preprocessor preprocessor; /* fitted */
-  struct train_data data;           /* train and validation; targets scaled */
-  struct train_rows test;           /* count 0 if there is no test part */
-  uint64_t left_out;                /* rows without a target */
-  struct row_storage storage;       /* owned: the matrices */
+  struct preprocessor preprocessor;         /* fitted */
+  struct train_data data;                   /* train and validation; targets scaled */
+  struct train_rows test;                   /* count 0 if there is no test part */
+  uint64_t left_out;                        /* rows without a target */
+  struct row_storage storage;               /* owned: the matrices */
+  struct tensor_file tensors, test_tensors; /* owned: mapped rows of the dataset, of the test dataset */
 };
 
 /* poll may be NULL; asked now and then, true → gives up with ERROR_CONFLICT (cancelled). */

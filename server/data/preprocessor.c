@@ -218,7 +218,14 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     const struct feature *feature = &preprocessor->features[i];
     double number;
-    if (is_missing(&cells[i]) && feature->token_count > 0 && feature->fill < 0) {
+    if (feature->kind == COLUMN_IMAGE && cells[i].kind == CELL_PIXELS) {
+      image_encoding_encode(&feature->image, cells[i].pixels, x + feature->offset);
+    } else if (feature->kind == COLUMN_IMAGE) {
+      (void)add_field_error(error, pointer, feature->name, "%s; \"%.100s\" takes an image: its %zu × %zu × %zu pixels, 0 to 255, as arrays",
+                            is_missing(&cells[i]) ? "is missing" : "is no image", feature->name, feature->image.channels,
+                            feature->image.height, feature->image.width);
+      is_good = false;
+    } else if (is_missing(&cells[i]) && feature->token_count > 0 && feature->fill < 0) {
       (void)add_field_error(error, pointer, feature->name, "is missing; \"%.100s\" takes a token, a whole number from 0 to %zu",
                             feature->name, feature->token_count - 1);
       is_good = false;

@@ -7,6 +7,7 @@
  *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of sine and cosine; missing → 0
  *   sequence     as sequence.h says: a list of numbers, padded
  *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
+ *   image        a float for each pixel, [channels, height, width], as image_encoding.h says; nothing else beside it
  *   … each followed by 1 float "is missing" (0 or 1) if has_indicator (never a sequence of tokens)
  * For a network that begins with masking, what is missing is its mask_value instead, and there is no indicator.
  * Categories and classes are compared as text without spaces around it; where all of them are numbers, by value ("1.0" is "1").
@@ -22,15 +23,16 @@
 #include "engine/error.h"
 #include "engine/metric.h"
 #include "server/data/datetime.h"
+#include "server/data/image_encoding.h"
 #include "server/data/sequence.h"
 #include "server/data/text_encoding.h"
 #include "server/store/datasets.h"
 
 struct feature {
   char *name;
-  enum column_kind kind; /* not an image */
-  size_t column;         /* in the dataset */
-  size_t offset, width;  /* floats in x, the indicator included */
+  enum column_kind kind;
+  size_t column;        /* in the dataset */
+  size_t offset, width; /* floats in x, the indicator included */
   bool has_indicator;
   double center, scale, fill; /* numeric, datetime (seconds); scale is never 0; fill in the column's own units */
   bool has_mask;              /* missing → `mask` in all its floats, as they are, for a masking layer */
@@ -41,6 +43,7 @@ struct feature {
   bool *is_seen;                  /* in the training part */
   struct text_encoding text;      /* of a text */
   struct datetime_encoding dates; /* of a datetime */
+  struct image_encoding image;    /* of an image */
   struct sequence_encoding list;  /* of a sequence; center, scale as of a number */
 };
 
@@ -78,9 +81,10 @@ bool feature_takes_number(const struct feature *feature, double number);
 
 /* One raw cell. */
 struct cell {
-  enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT } kind;
+  enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT, CELL_PIXELS } kind;
   double number;
-  const char *text; /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
+  const uint8_t *pixels; /* CELL_PIXELS: as many as the image has, [channels, height, width] */
+  const char *text;      /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
 };
 
 /* x[input_width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and

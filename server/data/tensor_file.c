@@ -28,8 +28,7 @@ static enum error_code fail_to_open(const struct dataset_row *dataset, int reaso
   return error_set(error, ERROR_INTERNAL, "opening the tensors of dataset \"%s\": %s", dataset->name, strerror(reason));
 }
 
-static enum error_code map_file(struct tensor_file *file, int fd, struct error *error) {
-  const struct dataset_row *dataset = file->dataset;
+static enum error_code map_file(struct tensor_file *file, const struct dataset_row *dataset, int fd, struct error *error) {
   struct stat status;
   size_t bytes;
   if (fstat(fd, &status) != 0) return fail_to_open(dataset, errno, error);
@@ -45,14 +44,14 @@ static enum error_code map_file(struct tensor_file *file, int fd, struct error *
 
 enum error_code tensor_file_open(const char *data_dir, const struct dataset_row *dataset, struct tensor_file *out_file,
                                  struct error *error) {
-  *out_file = (struct tensor_file){.dataset = dataset, .record_bytes = (size_t)dataset->record_bytes, .rows = dataset->rows};
+  *out_file = (struct tensor_file){.record_bytes = (size_t)dataset->record_bytes, .rows = dataset->rows};
   if (dataset->tensor_file[0] == '\0') return ERROR_NONE;
   char path[PATH_BYTES];
   const int length = snprintf(path, sizeof path, "%s/datasets/%s", data_dir, dataset->tensor_file);
   if (length < 0 || (size_t)length >= sizeof path) return error_set(error, ERROR_INTERNAL, "the data directory's name is too long");
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail_to_open(dataset, errno, error);
-  enum error_code code = map_file(out_file, fd, error);
+  enum error_code code = map_file(out_file, dataset, fd, error);
   close(fd);
   return code;
 }

@@ -35,11 +35,10 @@ struct tensor_file {
   size_t byte_count;
   size_t record_bytes;
   uint64_t rows;
-  const struct dataset_row *dataset; /* borrowed */
 };
 
 /* Maps the file of a dataset; without a column of tensors it is empty, which is no error. ERROR_INTERNAL if the file is not as long as its
- * rows need. `dataset` must outlive it. */
+ * rows need. */
 __attribute__((warn_unused_result)) enum error_code tensor_file_open(const char *data_dir, const struct dataset_row *dataset,
                                                                      struct tensor_file *out_file, struct error *error);
 void tensor_file_close(struct tensor_file *file);

@@ -48,14 +48,18 @@ enum error_code preprocessor_read_dataset(const struct preprocessor *preprocesso
   }
   enum error_code code = encoder_init(&transformer.encoder, preprocessor, dataset, "/dataset", error);
   if (code != ERROR_NONE) return code;
+  struct tensor_file tensors;
+  code = tensor_file_open(data_dir, dataset, &tensors, error);
+  transformer.encoder.tensors = &tensors;
   transformer.x = calloc(x_floats, sizeof *transformer.x);
   transformer.y = calloc(y_floats, sizeof *transformer.y);
-  if (transformer.x == NULL || transformer.y == NULL)
+  if (code == ERROR_NONE && (transformer.x == NULL || transformer.y == NULL))
     code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu rows at a time", portion);
   if (code == ERROR_NONE) code = dataset_read_rows(data_dir, dataset, 0, dataset->rows, take_row, &transformer, error);
   if (code == ERROR_NONE) code = flush(&transformer, error);
   free(transformer.x);
   free(transformer.y);
   encoder_deinit(&transformer.encoder);
+  tensor_file_close(&tensors);
   return code;
 }

@@ -159,6 +159,127 @@ START_TEST(kinds_of_arrays_cannot_be_changed) {
 }
 END_TEST
 
+/* ---- learning from images ---- */
+
+static json_t *train(const char *name, const char *network, const char *more, int status) {
+  char body[1024], path[128];
+  snprintf(body, sizeof body, "{\"name\": \"%s\", \"network\": {\"layers\": %s}, \"dataset\": \"pictures\", \"epochs\": 6, \"seed\": 3%s}",
+           name, network, more);
+  json_t *job = client_expect_json(&server, &(struct client_request){.path = "/v1/jobs", .body = body}, status);
+  if (status != 202) return job;
+  json_decref(job);
+  snprintf(path, sizeof path, "/v1/jobs/%s", name);
+  return client_wait_for(&server, path, "/state", "succeeded|failed", 60000);
+}
+
+#define LABEL ", \"target\": \"label\""
+#define OUTPUT "{\"type\": \"dense\", \"units\": \"auto\", \"activation\": \"auto\"}"
+static const char *const networks[] = {
+    "[{\"type\": \"dense\", \"units\": 16, \"activation\": \"relu\"}, " OUTPUT "]",
+    "[{\"type\": \"conv2d\", \"filters\": 4, \"kernel_size\": 3, \"activation\": \"relu\"}, {\"type\": \"flatten\"}, " OUTPUT "]",
+    "[{\"type\": \"flatten\"}, {\"type\": \"batch_norm\"}, " OUTPUT "]",
+};
+
+/* Rows of the test part, as the server shows them, sent back for prediction. */
+static void check_predictions(const char *model) {
+  char path[128];
+  snprintf(path, sizeof path, "/v1/models/%s/predict", model);
+  json_t *rows = client_get_json(&server, "/v1/datasets/pictures/rows?offset=200&limit=20", 200);
+  json_t *body = json_pack("{s:[]}", "rows");
+  for (size_t i = 0; i < 20; i++)
+    json_array_append_new(json_object_get(body, "rows"),
+                          json_pack("{s:O}", "image", json_array_get(json_array_get(json_object_get(rows, "rows"), i), 0)));
+  char *text = json_dumps(body, 0);
+  json_t *answer = client_expect_json(&server, &(struct client_request){.path = path, .body = text}, 200);
+  for (size_t i = 0; i < 20; i++) {
+    char at[64];
+    snprintf(at, sizeof at, "/predictions/%zu/class", i);
+    ck_assert_str_eq(json_text_at(answer, at), i % 2 == 0 ? "0" : "1");
+  }
+  json_decref(answer);
+  json_decref(body);
+  json_decref(rows);
+  free(text);
+}
+
+START_TEST(networks_learn_from_images_where_they_lie) {
+  json_t *dataset = upload_images("/v1/datasets?name=pictures");
+  json_t *job = train("net", networks[_i], LABEL, 202);
+  ck_assert_msg(strcmp(json_text_at(job, "/state"), "succeeded") == 0, "%s", json_text_at(job, "/error/detail"));
+  ck_assert_str_eq(json_text_at(job, "/spec/split/column"), "part");
+  ck_assert_double_ge(json_number_at(job, "/metrics/test/accuracy"), 0.95);
+  ck_assert_double_eq(json_number_at(job, "/network_spec/input/shape/0"), _i == 0 ? SIDE * SIDE : 1);
+  json_t *model = client_get_json(&server, "/v1/models/net", 200);
+  ck_assert_str_eq(json_text_at(model, "/inputs/0/kind"), "image");
+  ck_assert_double_eq(json_number_at(model, "/inputs/0/shape/2"), SIDE);
+  check_predictions("net");
+  json_t *metrics =
+      client_expect_json(&server, &(struct client_request){.path = "/v1/models/net/evaluate", .body = "{\"dataset\": \"pictures\"}"}, 200);
+  ck_assert_double_eq(json_number_at(metrics, "/rows"), TRAIN + TEST);
+  ck_assert_double_ge(json_number_at(metrics, "/metrics/accuracy"), 0.95);
+  /* The same again gives the same weights, with other threads too. */
+  json_t *again = train("again", networks[_i], LABEL ", \"threads\": 2", 202);
+  ck_assert_str_eq(json_text_at(again, "/weights_sha256"), json_text_at(job, "/weights_sha256"));
+  json_decref(again);
+  json_decref(metrics);
+  json_decref(model);
+  json_decref(job);
+  json_decref(dataset);
+}
+END_TEST
+
+static void check_prediction(const char *body, int status, const char *pointer, const char *words) {
+  json_t *answer = client_expect_json(&server, &(struct client_request){.path = "/v1/models/net/predict", .body = body}, status);
+  if (status != 200) {
+    ck_assert_str_eq(json_text_at(answer, "/errors/0/pointer"), pointer);
+    ck_assert_msg(strstr(json_text_at(answer, "/errors/0/detail"), words) != NULL, "%s", json_text_at(answer, "/errors/0/detail"));
+  }
+  json_decref(answer);
+}
+
+START_TEST(an_image_is_predicted_as_nested_or_flat_pixels) {
+  json_t *dataset = upload_images("/v1/datasets?name=pictures"), *job = train("net", networks[0], LABEL, 202);
+  struct bytes flat = {0}, plane = {0};
+  bytes_append_text(&flat, "{\"rows\": [{\"image\": [");
+  bytes_append_text(&plane, "{\"rows\": [[[");
+  for (size_t i = 0; i < SIDE; i++) {
+    bytes_append_text(&plane, i == 0 ? "[" : ",[");
+    for (size_t k = 0; k < SIDE; k++) {
+      bytes_append_text(&plane, k == 0 ? "0" : ",200");
+      bytes_append_text(&flat, i + k == 0 ? "7" : ",255");
+    }
+    bytes_append_text(&plane, "]");
+  }
+  bytes_append_text(&flat, "]}]}");
+  bytes_append_text(&plane, "]]]}");
+  check_prediction(flat.at, 200, NULL, NULL);
+  check_prediction(plane.at, 200, NULL, NULL);
+  check_prediction("{\"rows\": [{\"image\": [1, 2, 3]}]}", 422, "/rows/0/image", "an array of 36");
+  check_prediction("{\"rows\": [{\"image\": [[1, 2, 3], [4, 5, 6]]}]}", 422, "/rows/0/image", "an array of 6");
+  check_prediction("{\"rows\": [{\"image\": \"cat.png\"}]}", 422, "/rows/0/image", "1 × 6 × 6 pixels");
+  check_prediction("{\"rows\": [{}]}", 422, "/rows/0/image", "is missing");
+  check_prediction("{\"rows\": [{\"imag\": 1}]}", 422, "/rows/0/imag", "did you mean \"image\"");
+  flat.at[strlen("{\"rows\": [{\"image\": [")] = '-';
+  check_prediction(flat.at, 400, "", "");
+  bytes_free(&flat);
+  bytes_free(&plane);
+  json_decref(job);
+  json_decref(dataset);
+}
+END_TEST
+
+START_TEST(what_does_not_go_with_images_is_refused) {
+  json_t *dataset = upload_images("/v1/datasets?name=pictures");
+  json_t *problem = train("bad", networks[0], LABEL ", \"features\": [\"image\", \"part\"], \"split\": {\"column\": \"\"}", 422);
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/features");
+  json_decref(problem);
+  problem = train("bad", networks[0], ", \"target\": \"image\"", 422);
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/target");
+  json_decref(problem);
+  json_decref(dataset);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *uploads = suite_add_case(suite, "uploads");
   tcase_add_checked_fixture(uploads, start, stop);
@@ -167,6 +288,11 @@ static void add_cases(Suite *suite) {
   tcase_add_test(uploads, the_format_is_given_or_found);
   tcase_add_test(uploads, the_same_form_with_the_same_key_is_answered_once);
   tcase_add_test(uploads, kinds_of_arrays_cannot_be_changed);
+  TCase *learning = suite_add_case(suite, "learning");
+  tcase_add_checked_fixture(learning, start, stop);
+  tcase_add_loop_test(learning, networks_learn_from_images_where_they_lie, 0, sizeof networks / sizeof networks[0]);
+  tcase_add_test(learning, an_image_is_predicted_as_nested_or_flat_pixels);
+  tcase_add_test(learning, what_does_not_go_with_images_is_refused);
 }
 
 int main(void) { return suite_main("arrays over HTTP", add_cases); }
