@@ -50,15 +50,20 @@ struct pooled_plan pooled_make_plan(const struct kernel_conv *conv, struct work_
   plan.pool = work_multiply(is_overflow, work_round_up(plan.windows, VECTOR_FLOATS), plan.lanes);
   plan.partial = plan.has_filter_lanes ? work_multiply(is_overflow, plan.terms + 1, plan.lanes) : 0;
   plan.turned = work_multiply(is_overflow, work_round_up(plan.plane, VECTOR_FLOATS), plan.channels);
+  plan.has_winograd = pooled_can_winograd(conv);
+  plan.transformed =
+      plan.has_winograd ? work_multiply(is_overflow, work_multiply(is_overflow, plan.windows, POOLED_POINTS), plan.channels) : 0;
+  const size_t by_channels = plan.turned + plan.transformed + (plan.has_winograd ? plan.pool : 0);
   plan.slot = plan.image + plan.pool + plan.partial;
-  if (plan.slot < plan.turned) plan.slot = plan.turned;
+  if (plan.slot < by_channels) plan.slot = by_channels;
   plan.slot_count = SLOT_FLOATS / plan.slot + 1;
   if (plan.slot_count < SLOTS_MIN) plan.slot_count = SLOTS_MIN;
   if (plan.slot_count > SLOTS_MAX) plan.slot_count = SLOTS_MAX;
   plan.shifts = work_cut(cutter, plan.taps, sizeof *plan.shifts);
   plan.bases = work_cut(cutter, plan.windows, sizeof *plan.bases);
   plan.bias_sums = work_cut(cutter, plan.lanes, sizeof *plan.bias_sums);
-  const size_t by_filter = work_multiply(is_overflow, work_round_up(plan.lanes, TILE_LANES), plan.terms);
+  const size_t points = work_multiply(is_overflow, plan.has_winograd ? POOLED_POINTS : plan.taps, conv->channels);
+  const size_t by_filter = work_multiply(is_overflow, plan.lanes, points);
   const size_t by_channel = work_multiply(is_overflow, work_multiply(is_overflow, conv->filters, plan.taps), plan.channels);
   const size_t weights = by_filter > by_channel ? by_filter : by_channel;
   plan.weights = work_cut(cutter, weights, sizeof *plan.weights);
@@ -95,18 +100,19 @@ struct pooled_plan pooled_begin(const struct kernel_conv *conv, float *work) {
 void pooled_run(const struct parallel *parallel, struct pooled_job *job, size_t cost, parallel_piece *piece,
                 void (*end_round)(const struct pooled_job *job, size_t piece_count)) {
   const size_t batch = job->plan->conv->batch;
+  const bool is_alone = parallel == NULL || parallel->thread_count <= 1; /* then one slot, which stays in the cache */
   job->samples = parallel_items_per_piece(batch, cost);
   for (job->first = 0; job->first < batch; job->first = job->end) {
-    job->end = work_smaller(job->first + job->samples * job->plan->slot_count, batch);
+    job->end = work_smaller(job->first + job->samples * (is_alone ? 1 : job->plan->slot_count), batch);
     const size_t count = parallel_piece_count(job->end - job->first, job->samples);
     parallel_run(parallel, count, piece, job);
     if (end_round != NULL) end_round(job, count);
   }
 }
 
-void pooled_clear_images(const struct pooled_plan *plan) {
+void pooled_clear_slots(const struct pooled_plan *plan, size_t count) {
   for (size_t slot = 0; slot < work_smaller(plan->slot_count, plan->conv->batch); slot++)
-    memset(pooled_slot(plan, slot), 0, plan->image * sizeof(float));
+    memset(pooled_slot(plan, slot), 0, count * sizeof(float));
 }
 
 void pooled_copy_image(const struct pooled_plan *plan, const float *x, float *image) {
@@ -118,6 +124,36 @@ void pooled_copy_image(const struct pooled_plan *plan, const float *x, float *im
         const size_t count = conv->x.in - i;
         vector_store_some(image + row * plan->width + i, vector_load_some(x + i, count), count);
       }
+}
+
+void pooled_turn_image(const struct pooled_plan *plan, const float *x, float *turned) {
+  const struct kernel_conv *conv = plan->conv;
+  const size_t values = conv->y.in * conv->x.in;
+  for (size_t y = 0; y < conv->y.in; y++) {
+    for (size_t at = 0; at < conv->x.in; at += VECTOR_FLOATS) {
+      for (size_t c = 0; c < conv->channels; c += VECTOR_FLOATS) {
+        const float *from = x + c * values + y * conv->x.in + at;
+        float *to = turned + pooled_turned_place(plan, y, at, c);
+        vector square[VECTOR_FLOATS] = {0};
+        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->channels - c); i++)
+          square[i] = vector_load_some(from + i * values, conv->x.in - at);
+        vector_transpose(square);
+        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->x.in - at); i++) vector_store(to + i * plan->channels, square[i]);
+      }
+    }
+  }
+}
+
+void pooled_turn_windows(const struct pooled_plan *plan, const float *held, size_t lanes, size_t filters, float *z) {
+  for (size_t f = 0; f < filters; f += VECTOR_FLOATS) {
+    for (size_t j = 0; j < plan->windows; j += VECTOR_FLOATS) {
+      vector square[VECTOR_FLOATS];
+      for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = vector_load(held + (j + i) * lanes + f);
+      vector_transpose(square);
+      for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, filters - f); i++)
+        vector_store_some(z + (f + i) * plan->windows + j, square[i], plan->windows - j);
+    }
+  }
 }
 
 /* Forward */
@@ -138,29 +174,9 @@ struct tile {
   bool is_rectified;
   const float *from, *weights;
   vector bias[TILE_VECTORS];
-  float *held;     /* [windows, vectors] of the block */
-  int8_t *winners; /* [windows, lanes]; NULL: nobody wants them */
+  float *held;      /* [windows, vectors] of the block */
+  uint8_t *winners; /* [windows, lanes]; NULL: nobody wants them */
 };
-
-/* The largest of a window's places, and which it is. What is not a number stays seen. */
-static inline __attribute__((always_inline)) void pool_places(const vector places[POOLED_PLACES], bool is_rectified, vector *out_largest,
-                                                              vector_lanes *out_winner) {
-  vector largest = places[0];
-  vector_lanes winner = {0};
-#pragma GCC unroll 3
-  for (int p = 1; p < POOLED_PLACES; p++) {
-    const vector_lanes keeps = (places[p] <= largest) | (largest != largest);
-    largest = vector_choose(keeps, largest, places[p]);
-    winner = vector_choose_lanes(keeps, winner, (vector_lanes){0} + p);
-  }
-  if (is_rectified) {
-    const vector zeros = {0};
-    winner = vector_choose_lanes(largest <= zeros, (vector_lanes){0} + POOLED_NO_WINNER, winner);
-    largest = vector_choose(largest < zeros, zeros, largest);
-  }
-  *out_largest = largest;
-  *out_winner = winner;
-}
 
 /* windows and vectors are constants wherever this is inlined. */
 static inline __attribute__((always_inline)) void compute_windows(size_t windows, size_t vectors, const struct tile *t) {
@@ -190,11 +206,10 @@ static inline __attribute__((always_inline)) void compute_windows(size_t windows
       vector_lanes winner;
 #pragma GCC unroll 4
       for (size_t p = 0; p < POOLED_PLACES; p++) places[p] = sums[(i * POOLED_PLACES + p) * vectors + v] + t->bias[v];
-      pool_places(places, t->is_rectified, &largest, &winner);
+      pooled_choose(places, t->is_rectified, &largest, &winner);
       vector_store(t->held + (i * vectors + v) * VECTOR_FLOATS, largest);
       if (t->winners == NULL) continue;
-      const vector_bytes bytes = __builtin_convertvector(winner, vector_bytes);
-      memcpy(t->winners + i * plan->lanes + v * VECTOR_FLOATS, &bytes, sizeof bytes);
+      vector_store_bytes(t->winners + i * plan->lanes + v * VECTOR_FLOATS, winner);
     }
   }
 }
@@ -220,19 +235,6 @@ static tile_kind *const wide[WIDE_WINDOWS] = {tile_1_2};
 static tile_kind *const narrow[NARROW_WINDOWS] = {tile_1_1, tile_2_1};
 #endif
 
-/* [windows, lanes of a block] → z of its filters, [filters, windows] */
-static void turn_block(const struct pooled_plan *plan, const float *held, size_t lanes, size_t filters, float *z) {
-  for (size_t f = 0; f < filters; f += VECTOR_FLOATS) {
-    for (size_t j = 0; j < plan->windows; j += VECTOR_FLOATS) {
-      vector square[VECTOR_FLOATS];
-      for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = vector_load(held + (j + i) * lanes + f);
-      vector_transpose(square);
-      for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, filters - f); i++)
-        vector_store_some(z + (f + i) * plan->windows + j, square[i], plan->windows - j);
-    }
-  }
-}
-
 /* All windows of one sample for one block of filters. */
 static void forward_block(const struct pooled_job *job, const float *image, size_t n, size_t first, float *held) {
   const struct pooled_plan *plan = job->plan;
@@ -244,7 +246,7 @@ static void forward_block(const struct pooled_job *job, const float *image, size
     const size_t f = first + v * VECTOR_FLOATS;
     tile.bias[v] = vector_load_some(job->bias + f, plan->conv->filters - f);
   }
-  if (job->winners != NULL) tile.winners = (int8_t *)job->winners + n * plan->windows * plan->lanes + first;
+  if (job->winners != NULL) tile.winners = job->winners + n * plan->windows * plan->lanes + first;
   for (size_t row = 0; row < plan->windows_y; row++) {
     for (size_t i = 0, x = 0; i < tiles; i++) {
       const size_t end = (i + 1) * plan->windows_x / tiles, count = end - x; /* tiles of about equal size */
@@ -255,11 +257,11 @@ static void forward_block(const struct pooled_job *job, const float *image, size
       x = end;
     }
   }
-  turn_block(plan, held, lanes, work_smaller(lanes, plan->conv->filters - first),
-             job->out + (n * plan->conv->filters + first) * plan->windows);
+  pooled_turn_windows(plan, held, lanes, work_smaller(lanes, plan->conv->filters - first),
+                      job->out + (n * plan->conv->filters + first) * plan->windows);
 }
 
-static void forward_piece(void *argument, size_t piece) {
+static void sums_piece(void *argument, size_t piece) {
   const struct pooled_job *job = argument;
   const struct pooled_plan *plan = job->plan;
   const struct pooled_samples samples = pooled_samples_of(job, piece);
@@ -270,11 +272,24 @@ static void forward_piece(void *argument, size_t piece) {
   }
 }
 
+static void winograd_piece(void *argument, size_t piece) {
+  const struct pooled_job *job = argument;
+  const struct pooled_samples samples = pooled_samples_of(job, piece);
+  for (size_t n = samples.first; n < samples.end; n++) pooled_forward_winograd(job, n, pooled_slot(job->plan, piece));
+}
+
 void kernel_conv_pooled_forward(const struct parallel *parallel, const struct kernel_conv_pooled *pooled, const float *x, const float *w,
                                 const float *bias, float *z, uint8_t *winners, float *work) {
   const struct pooled_plan plan = pooled_begin(&pooled->conv, work);
   struct pooled_job job = {.plan = &plan, .is_rectified = pooled->is_rectified, .x = x, .bias = bias, .out = z, .winners = winners};
-  arrange_weights(&plan, w);
-  pooled_clear_images(&plan);
-  pooled_run(parallel, &job, POOLED_PLACES * plan.windows * plan.terms * plan.lanes / POOLED_PRODUCTS_PER_NS, forward_piece, NULL);
+  const size_t cost = POOLED_PLACES * plan.windows * plan.terms * plan.lanes / POOLED_PRODUCTS_PER_NS;
+  if (plan.has_winograd) {
+    pooled_transform_weights(&plan, w);
+    pooled_clear_slots(&plan, plan.turned);
+    pooled_run(parallel, &job, cost / 2, winograd_piece, NULL);
+  } else {
+    arrange_weights(&plan, w);
+    pooled_clear_slots(&plan, plan.image);
+    pooled_run(parallel, &job, cost, sums_piece, NULL);
+  }
 }

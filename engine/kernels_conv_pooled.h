@@ -4,8 +4,9 @@
  *   forward   z(n, f, o) = max over the 4 places p of window o of f(z of the convolution at p),   f: none or the rectifier max(0, z)
  *   winner    which of them was the first largest: 0 … 3, row by row; 4 if it let no gradient through, rectified
  *
- * As the kernels of kernels_window.h: the same bits for any number of threads; a sample's results don't depend on what else is in the batch;
- * and z has the bits of kernel_conv_forward, rectifier and kernel_max_pool_forward one after the other.
+ * As the kernels of kernels_window.h: the same bits for any number of threads, and a sample's results don't depend on what else is in the batch.
+ * They are not the bits of convolution, rectifier and pooling one after the other: sums are taken in another order, and those of windows of
+ * 3 × 3 by fewer products.
  */
 #ifndef ENGINE_KERNELS_CONV_POOLED_H
 #define ENGINE_KERNELS_CONV_POOLED_H

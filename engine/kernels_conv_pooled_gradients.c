@@ -22,8 +22,24 @@ enum {
 /* How many of `count` are left for the chunk that begins at `first`. */
 static size_t chunk_size(size_t count, size_t first) { return work_smaller(CHUNK, count - first); }
 
+/* Where the taps (or terms) of a chunk see their values, from a place on. Those of a window of 3 × 3, the commonest, follow from two steps, which
+ * takes no registers. `count` is a constant wherever this is inlined, THREE for 3 × 3. */
+struct chunk_taps {
+  const size_t *offsets;
+  size_t step_y, step_x;
+};
+enum { THREE = 0 };
+
+static inline __attribute__((always_inline)) size_t offset_of(size_t count, const struct chunk_taps *taps, size_t i) {
+  return count == THREE ? taps->offsets[0] + i / 3 * taps->step_y + i % 3 * taps->step_x : taps->offsets[i];
+}
+static inline __attribute__((always_inline)) size_t count_of(size_t count) { return count == THREE ? CHUNK : count; }
+
+static bool is_three(const struct pooled_plan *plan) { return plan->conv->y.size == 3 && plan->conv->x.size == 3; }
+
 #define CHUNK_CASES(call_)                                                                                                                 \
-  switch (count) {                                                                                                                         \
+  switch (is_three(plan) ? THREE : count) {                                                                                                \
+  case THREE: call_(THREE); break;                                                                                                         \
   case 1: call_(1); break;                                                                                                                 \
   case 2: call_(2); break;                                                                                                                 \
   case 3: call_(3); break;                                                                                                                 \
@@ -42,43 +58,27 @@ static void turn_places(struct pooled_plan *plan) {
   for (size_t place = 0; place < POOLED_PLACES; place++) plan->steps[place] *= plan->channels;
 }
 
-/* Turned images */
-
-/* Calls for each row y of values, each vector of them at x and each vector of channels at c. */
-#define FOR_SQUARES(conv_)                                                                                                                 \
-  for (size_t y = 0; y < (conv_)->y.in; y++)                                                                                               \
-    for (size_t x = 0; x < (conv_)->x.in; x += VECTOR_FLOATS)                                                                              \
-      for (size_t c = 0; c < (conv_)->channels; c += VECTOR_FLOATS)
-
-static float *turned_place(const struct pooled_plan *plan, float *turned, size_t y, size_t x, size_t c) {
-  const struct kernel_conv *conv = plan->conv;
-  return turned + ((y + conv->y.before) * plan->width + conv->x.before + x) * plan->channels + c;
+/* The chunk of taps of turned images that begins at `tap`. */
+static struct chunk_taps chunk_of(const struct pooled_plan *plan, size_t tap) {
+  return (struct chunk_taps){.offsets = plan->shifts + tap, .step_y = plan->width * plan->channels, .step_x = plan->channels};
 }
 
-/* One sample to [plane, channels], but for the padding. */
-static void turn_image(const struct pooled_plan *plan, const float *image, float *turned) {
+/* A turned image to one sample, without what padding made up. */
+static void turn_back(const struct pooled_plan *plan, const float *turned, float *x) {
   const struct kernel_conv *conv = plan->conv;
   const size_t values = conv->y.in * conv->x.in;
-  FOR_SQUARES(conv) {
-    vector square[VECTOR_FLOATS] = {0};
-    for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->channels - c); i++)
-      square[i] = vector_load_some(image + (c + i) * values + y * conv->x.in + x, conv->x.in - x);
-    vector_transpose(square);
-    float *to = turned_place(plan, turned, y, x, c);
-    for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->x.in - x); i++) vector_store(to + i * plan->channels, square[i]);
-  }
-}
-
-static void turn_back(const struct pooled_plan *plan, float *turned, float *image) {
-  const struct kernel_conv *conv = plan->conv;
-  const size_t values = conv->y.in * conv->x.in;
-  FOR_SQUARES(conv) {
-    vector square[VECTOR_FLOATS] = {0};
-    const float *from = turned_place(plan, turned, y, x, c);
-    for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->x.in - x); i++) square[i] = vector_load(from + i * plan->channels);
-    vector_transpose(square);
-    for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->channels - c); i++)
-      vector_store_some(image + (c + i) * values + y * conv->x.in + x, square[i], conv->x.in - x);
+  for (size_t y = 0; y < conv->y.in; y++) {
+    for (size_t at = 0; at < conv->x.in; at += VECTOR_FLOATS) {
+      for (size_t c = 0; c < conv->channels; c += VECTOR_FLOATS) {
+        const float *from = turned + pooled_turned_place(plan, y, at, c);
+        float *to = x + c * values + y * conv->x.in + at;
+        vector square[VECTOR_FLOATS] = {0};
+        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->x.in - at); i++) square[i] = vector_load(from + i * plan->channels);
+        vector_transpose(square);
+        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->channels - c); i++)
+          vector_store_some(to + i * values, square[i], conv->x.in - at);
+      }
+    }
   }
 }
 
@@ -91,22 +91,25 @@ struct winner_lists {
   float deltas[POOLED_PLACES + 1][LIST_MAX];
 };
 
-/* to[tap_offsets[i]] += Σ over the list of δ(f) · weights[f, i], both of one vector of channels. */
+/* to[tap i] += Σ over the list of δ(f) · weights[f, i], both of one vector of channels. */
 static inline __attribute__((always_inline)) void add_weights(size_t count, const struct winner_lists *lists, size_t place,
-                                                              const float *weights, size_t filter_step, const size_t *offsets, float *to) {
+                                                              const float *weights, size_t filter_step, const struct chunk_taps *taps,
+                                                              float *to) {
   vector sums[CHUNK] = {0};
   for (size_t e = 0; e < lists->counts[place]; e++) {
     const float delta = lists->deltas[place][e], *from = weights + lists->filters[place][e] * filter_step;
 #pragma GCC unroll 9
-    for (size_t i = 0; i < count; i++) sums[i] += delta * vector_load(from + i * VECTOR_FLOATS);
+    for (size_t i = 0; i < count_of(count); i++) sums[i] += delta * vector_load(from + i * VECTOR_FLOATS);
   }
 #pragma GCC unroll 9
-  for (size_t i = 0; i < count; i++) vector_store(to + offsets[i], vector_load(to + offsets[i]) + sums[i]);
+  for (size_t i = 0; i < count_of(count); i++) {
+    float *sum = to + offset_of(count, taps, i);
+    vector_store(sum, vector_load(sum) + sums[i]);
+  }
 }
 
 /* Adds what the listed δ of a window make of all channels and taps. */
-static void add_window(const struct pooled_plan *plan, const struct winner_lists *lists, size_t window, const size_t *offsets,
-                       float *turned) {
+static void add_window(const struct pooled_plan *plan, const struct winner_lists *lists, size_t window, float *turned) {
   const size_t step = plan->taps * VECTOR_FLOATS;
   for (size_t place = 0; place < POOLED_PLACES; place++) {
     if (lists->counts[place] == 0) continue;
@@ -115,7 +118,8 @@ static void add_window(const struct pooled_plan *plan, const struct winner_lists
       for (size_t tap = 0; tap < plan->taps; tap += CHUNK) {
         const size_t count = chunk_size(plan->taps, tap);
         const float *weights = plan->weights + (c * plan->conv->filters * plan->taps) + tap * VECTOR_FLOATS;
-#define ADD_WEIGHTS(count_) add_weights(count_, lists, place, weights, step, offsets + tap, to + c)
+        const struct chunk_taps taps = chunk_of(plan, tap);
+#define ADD_WEIGHTS(count_) add_weights(count_, lists, place, weights, step, &taps, to + c)
         CHUNK_CASES(ADD_WEIGHTS)
       }
   }
@@ -140,7 +144,7 @@ static void input_gradient_piece(void *argument, size_t piece) {
           lists.filters[winner][at] = (uint32_t)f;
           lists.deltas[winner][at] = delta[f * plan->windows + window];
         }
-        add_window(plan, &lists, window, plan->shifts, turned);
+        add_window(plan, &lists, window, turned);
       }
     }
     turn_back(plan, turned, job->out + n * conv->channels * conv->y.in * conv->x.in);
@@ -188,17 +192,17 @@ static void list_deltas(const struct pooled_plan *plan, const float *delta, cons
   }
 }
 
-/* sums[i] += Σ over the list of δ · from[place + offsets[i]], of one vector of channels. */
+/* to[i] += Σ over the list of δ · from[place + tap i], of one vector of channels. */
 static inline __attribute__((always_inline)) void add_values(size_t count, const struct delta_list *list, const float *from,
-                                                             const size_t *offsets, float *to) {
+                                                             const struct chunk_taps *taps, float *to) {
   vector sums[CHUNK] = {0};
   for (size_t e = 0; e < list->count; e++) {
     const float delta = list->deltas[e], *at = from + list->places[e];
 #pragma GCC unroll 9
-    for (size_t i = 0; i < count; i++) sums[i] += delta * vector_load(at + offsets[i]);
+    for (size_t i = 0; i < count_of(count); i++) sums[i] += delta * vector_load(at + offset_of(count, taps, i));
   }
 #pragma GCC unroll 9
-  for (size_t i = 0; i < count; i++) vector_store(to + i * VECTOR_FLOATS, vector_load(to + i * VECTOR_FLOATS) + sums[i]);
+  for (size_t i = 0; i < count_of(count); i++) vector_store(to + i * VECTOR_FLOATS, vector_load(to + i * VECTOR_FLOATS) + sums[i]);
 }
 
 /* Adds the round's samples to the sums of a group of filters, [filters, vectors of channels, taps, the vector's channels]. */
@@ -219,7 +223,8 @@ static void filters_piece(void *argument, size_t piece) {
           for (size_t tap = 0; tap < plan->taps; tap += CHUNK) {
             const size_t count = chunk_size(plan->taps, tap);
             float *sums = plan->sums + (f * plan->channels + c) * plan->taps + tap * VECTOR_FLOATS;
-#define ADD_VALUES(count_) add_values(count_, &list, turned + c, plan->shifts + tap, sums)
+            const struct chunk_taps taps = chunk_of(plan, tap);
+#define ADD_VALUES(count_) add_values(count_, &list, turned + c, &taps, sums)
             CHUNK_CASES(ADD_VALUES)
           }
       }
@@ -232,14 +237,13 @@ static void turn_piece(void *argument, size_t piece) {
   const struct kernel_conv *conv = job->plan->conv;
   const struct pooled_samples samples = pooled_samples_of(job, piece);
   for (size_t n = samples.first; n < samples.end; n++)
-    turn_image(job->plan, job->x + n * conv->channels * conv->y.in * conv->x.in, pooled_slot(job->plan, n - job->first));
+    pooled_turn_image(job->plan, job->x + n * conv->channels * conv->y.in * conv->x.in, pooled_slot(job->plan, n - job->first));
 }
 
 static void sum_by_channel(const struct parallel *parallel, struct pooled_job *job, float *dw) {
   const struct pooled_plan *plan = job->plan;
   const struct kernel_conv *conv = plan->conv;
-  for (size_t slot = 0; slot < work_smaller(plan->slot_count, conv->batch); slot++)
-    memset(pooled_slot(plan, slot), 0, plan->turned * sizeof(float));
+  pooled_clear_slots(plan, plan->turned);
   for (size_t first = 0; first < conv->batch; first = job->end) {
     job->first = first;
     job->end = work_smaller(first + plan->slot_count, conv->batch);
@@ -269,24 +273,19 @@ static void turn_deltas(const struct pooled_plan *plan, const float *delta, floa
   }
 }
 
-static vector_lanes load_winners(const uint8_t *winners) {
-  vector_bytes bytes;
-  memcpy(&bytes, winners, sizeof bytes);
-  return __builtin_convertvector(bytes, vector_lanes);
-}
-
-/* Adds a sample to sums[i] of one vector of filters: Σ over windows, places of δ with zeros · from[offsets[i] + place]. */
+/* Adds a sample to sums[i] of one vector of filters: Σ over windows, places of δ with zeros · from[place + term i]. */
 static inline __attribute__((always_inline)) void add_terms(size_t count, const struct pooled_plan *plan, const float *delta,
-                                                            const uint8_t *winners, const float *from, const size_t *offsets, float *to) {
+                                                            const uint8_t *winners, const float *from, const struct chunk_taps *taps,
+                                                            float *to) {
   vector sums[CHUNK] = {0};
   for (size_t row = 0; row < plan->windows_y; row++, from += 2 * plan->width) {
     for (size_t x = 0; x < plan->windows_x; x++, delta += plan->lanes, winners += plan->lanes) {
-      const vector_lanes all = (vector_lanes)vector_load(delta), winner = load_winners(winners);
+      const vector_lanes all = (vector_lanes)vector_load(delta), winner = vector_load_bytes(winners);
       const vector upper_left = (vector)(all & (winner == 0)), upper_right = (vector)(all & (winner == 1));
       const vector lower_left = (vector)(all & (winner == 2)), lower_right = (vector)(all & (winner == 3));
 #pragma GCC unroll 9
-      for (size_t i = 0; i < count; i++) {
-        const float *at = from + 2 * x + offsets[i];
+      for (size_t i = 0; i < count_of(count); i++) {
+        const float *at = from + 2 * x + offset_of(count, taps, i);
         sums[i] += at[0] * upper_left;
         sums[i] += at[1] * upper_right;
         sums[i] += at[plan->width] * lower_left;
@@ -295,13 +294,13 @@ static inline __attribute__((always_inline)) void add_terms(size_t count, const 
     }
   }
 #pragma GCC unroll 9
-  for (size_t i = 0; i < count; i++) vector_store(to + i * plan->lanes, vector_load(to + i * plan->lanes) + sums[i]);
+  for (size_t i = 0; i < count_of(count); i++) vector_store(to + i * plan->lanes, vector_load(to + i * plan->lanes) + sums[i]);
 }
 
 static void add_bias(const struct pooled_plan *plan, const float *delta, const uint8_t *winners, float *to) {
   vector sum = {0};
   for (size_t window = 0; window < plan->windows; window++, delta += plan->lanes, winners += plan->lanes)
-    sum += (vector)((vector_lanes)vector_load(delta) & (load_winners(winners) != POOLED_NO_WINNER));
+    sum += (vector)((vector_lanes)vector_load(delta) & (vector_load_bytes(winners) != POOLED_NO_WINNER));
   vector_store(to, vector_load(to) + sum);
 }
 
@@ -322,7 +321,8 @@ static void terms_piece(void *argument, size_t piece) {
         const size_t count = chunk_size(plan->terms, term);
         size_t offsets[CHUNK];
         for (size_t i = 0; i < count; i++) offsets[i] = (term + i) / plan->taps * plan->plane + plan->shifts[(term + i) % plan->taps];
-#define ADD_TERMS(count_) add_terms(count_, plan, delta + f, winners + f, image, offsets, partial + term * plan->lanes + f)
+        const struct chunk_taps taps = {.offsets = offsets, .step_y = plan->width, .step_x = 1};
+#define ADD_TERMS(count_) add_terms(count_, plan, delta + f, winners + f, image, &taps, partial + term * plan->lanes + f)
         CHUNK_CASES(ADD_TERMS)
       }
       add_bias(plan, delta + f, winners + f, partial + plan->terms * plan->lanes + f);
@@ -342,7 +342,7 @@ static void add_partials(const struct pooled_job *job, size_t piece_count) {
 static void sum_by_filter(const struct parallel *parallel, struct pooled_job *job, float *dw) {
   const struct pooled_plan *plan = job->plan;
   const size_t filters = plan->conv->filters;
-  pooled_clear_images(plan);
+  pooled_clear_slots(plan, plan->image);
   pooled_run(parallel, job, POOLED_PLACES * plan->windows * plan->terms * plan->lanes / POOLED_PRODUCTS_PER_NS, terms_piece, add_partials);
   for (size_t f = 0; f < filters; f++)
     for (size_t term = 0; term < plan->terms; term++) dw[f * plan->terms + term] = plan->sums[term * plan->lanes + f];

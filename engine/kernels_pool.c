@@ -119,7 +119,9 @@ static inline void store_squares(const vector taps[4], size_t width, size_t coun
 
 /* Largest values. What is not a number stays seen. */
 
-static inline vector larger_of(vector largest, vector x) { return vector_choose((x <= largest) | (largest != largest), largest, x); }
+static inline vector larger_of(vector largest, vector x) {
+  return vector_choose((vector_mask)(vector_is_larger(x, largest) | vector_is_nan(x)), x, largest);
+}
 
 static void max_squares(const struct kernel_pool *pool, const float *plane, float *z) {
   for (size_t row = 0; row < pool->y.out; row++, plane += 2 * pool->x.in, z += pool->x.out) {

@@ -48,12 +48,47 @@ static inline void vector_store_some(float *to, vector value, size_t count) {
 #endif
 }
 
-/* Lane by lane: `then` where the condition, a comparison's result, holds. */
-static inline vector_lanes vector_choose_lanes(vector_lanes condition, vector_lanes then, vector_lanes otherwise) {
+/* A truth for each lane, and what to choose by it. */
+#if defined(__AVX512F__)
+typedef __mmask16 vector_mask;
+static inline vector_mask vector_is_larger(vector left, vector right) {
+  return _mm512_cmp_ps_mask((__m512)left, (__m512)right, _CMP_GT_OQ);
+}
+static inline vector_mask vector_is_nan(vector x) { return _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q); }
+static inline vector vector_choose(vector_mask condition, vector then, vector otherwise) {
+  return (vector)_mm512_mask_blend_ps(condition, (__m512)otherwise, (__m512)then);
+}
+static inline vector_lanes vector_choose_lanes(vector_mask condition, vector_lanes then, vector_lanes otherwise) {
+  return (vector_lanes)_mm512_mask_blend_epi32(condition, (__m512i)otherwise, (__m512i)then);
+}
+#else
+typedef vector_lanes vector_mask;
+static inline vector_mask vector_is_larger(vector left, vector right) { return left > right; }
+static inline vector_mask vector_is_nan(vector x) { return x != x; }
+static inline vector_lanes vector_choose_lanes(vector_mask condition, vector_lanes then, vector_lanes otherwise) {
   return (then & condition) | (otherwise & ~condition);
 }
-static inline vector vector_choose(vector_lanes condition, vector then, vector otherwise) {
+static inline vector vector_choose(vector_mask condition, vector then, vector otherwise) {
   return (vector)vector_choose_lanes(condition, (vector_lanes)then, (vector_lanes)otherwise);
+}
+#endif
+
+/* Small numbers, kept as bytes. */
+static inline vector_lanes vector_load_bytes(const uint8_t *from) {
+#if defined(__AVX512F__)
+  return (vector_lanes)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)from));
+#else
+  vector_lanes value;
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) value[lane] = from[lane];
+  return value;
+#endif
+}
+static inline void vector_store_bytes(uint8_t *to, vector_lanes value) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128((__m128i_u *)to, _mm512_cvtepi32_epi8((__m512i)value));
+#else
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) to[lane] = (uint8_t)value[lane];
+#endif
 }
 
 /* The lanes with neighbouring groups of `half` lanes swapped. */

@@ -31,7 +31,9 @@ static size_t draw(size_t which, uint32_t what, size_t low, size_t high) {
 }
 
 static struct kernel_axis draw_axis(size_t which, uint32_t what) {
-  struct kernel_axis axis = {.size = draw(which, what, 1, 5), .stride = 1, .dilation = 1, .before = draw(which, what + 1, 0, 3)};
+  /* Windows of 3 × 3, which have ways of their own, as often as others. */
+  struct kernel_axis axis = {
+      .size = which % 2 == 0 ? 3 : draw(which, what, 1, 5), .stride = 1, .dilation = 1, .before = draw(which, what + 1, 0, 3)};
   axis.after = draw(which, what + 2, 0, 3);
   axis.in = draw(which, what + 3, 6, 40);
   axis.out = axis.in + axis.before + axis.after - axis.size + 1;
@@ -122,8 +124,7 @@ static void check_scene(size_t which, struct scene *s) {
   kernel_conv_weight_gradient(NULL, conv, s->x + GUARDS, delta, dw, work);
   kernel_channel_sums(NULL, conv->batch, conv->filters, conv->y.out * conv->x.out, delta, dbias);
   kernel_conv_input_gradient(NULL, conv, delta, s->w + GUARDS, dx, work);
-  for (size_t i = 0; i < s->out; i++)
-    ck_assert_msg(s->z[GUARDS + i] == out[i], "case %zu: z[%zu] is %g, not %g", which, i, (double)s->z[GUARDS + i], (double)out[i]);
+  compare(which, "z", s->out, conv->channels * conv->y.size * conv->x.size, s->z, out);
   compare(which, "dw", s->w_count, s->out, s->dw, dw);
   compare(which, "dbias", conv->filters, s->out, s->dbias, dbias);
   compare(which, "dx", s->x_count, conv->filters * conv->y.size * conv->x.size, s->dx, dx);
@@ -144,7 +145,7 @@ END_TEST
 
 START_TEST(order_of_pieces_changes_no_bit) {
   size_t pieces = 0, runs = 0;
-  for (size_t which = 0; which < CASES; which += 9) {
+  for (size_t which = 0; which < CASES; which += 7) {
     struct scene s = make_scene(which, MANY), other = make_scene(which, MANY);
     struct shuffled_parallel state = {0};
     const struct parallel parallel = shuffled_parallel(&state);
@@ -165,7 +166,7 @@ START_TEST(order_of_pieces_changes_no_bit) {
 END_TEST
 
 START_TEST(a_sample_has_the_same_bits_alone_and_among_others) {
-  for (size_t which = 0; which < CASES; which += 20) {
+  for (size_t which = 0; which < CASES; which += 17) {
     struct scene s = make_scene(which, MANY);
     run_scene(&s, NULL);
     const size_t x_size = s.x_count / MANY, z_size = s.out / MANY;
