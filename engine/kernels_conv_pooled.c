@@ -131,29 +131,19 @@ void pooled_turn_image(const struct pooled_plan *plan, const float *x, float *tu
   const size_t values = conv->y.in * conv->x.in;
   for (size_t y = 0; y < conv->y.in; y++) {
     for (size_t at = 0; at < conv->x.in; at += VECTOR_FLOATS) {
-      for (size_t c = 0; c < conv->channels; c += VECTOR_FLOATS) {
-        const float *from = x + c * values + y * conv->x.in + at;
-        float *to = turned + pooled_turned_place(plan, y, at, c);
-        vector square[VECTOR_FLOATS] = {0};
-        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->channels - c); i++)
-          square[i] = vector_load_some(from + i * values, conv->x.in - at);
-        vector_transpose(square);
-        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->x.in - at); i++) vector_store(to + i * plan->channels, square[i]);
-      }
+      const size_t count = work_smaller(VECTOR_FLOATS, conv->x.in - at);
+      for (size_t c = 0; c < conv->channels; c += VECTOR_FLOATS)
+        vector_turn(x + c * values + y * conv->x.in + at, values, work_smaller(VECTOR_FLOATS, conv->channels - c), count,
+                    turned + pooled_turned_place(plan, y, at, c), plan->channels);
     }
   }
 }
 
 void pooled_turn_windows(const struct pooled_plan *plan, const float *held, size_t lanes, size_t filters, float *z) {
-  for (size_t f = 0; f < filters; f += VECTOR_FLOATS) {
-    for (size_t j = 0; j < plan->windows; j += VECTOR_FLOATS) {
-      vector square[VECTOR_FLOATS];
-      for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = vector_load(held + (j + i) * lanes + f);
-      vector_transpose(square);
-      for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, filters - f); i++)
-        vector_store_some(z + (f + i) * plan->windows + j, square[i], plan->windows - j);
-    }
-  }
+  for (size_t f = 0; f < filters; f += VECTOR_FLOATS)
+    for (size_t window = 0; window < plan->windows; window += VECTOR_FLOATS)
+      vector_turn(held + window * lanes + f, lanes, work_smaller(VECTOR_FLOATS, plan->windows - window),
+                  work_smaller(VECTOR_FLOATS, filters - f), z + f * plan->windows + window, plan->windows);
 }
 
 /* Forward */

@@ -69,15 +69,10 @@ static void turn_back(const struct pooled_plan *plan, const float *turned, float
   const size_t values = conv->y.in * conv->x.in;
   for (size_t y = 0; y < conv->y.in; y++) {
     for (size_t at = 0; at < conv->x.in; at += VECTOR_FLOATS) {
-      for (size_t c = 0; c < conv->channels; c += VECTOR_FLOATS) {
-        const float *from = turned + pooled_turned_place(plan, y, at, c);
-        float *to = x + c * values + y * conv->x.in + at;
-        vector square[VECTOR_FLOATS] = {0};
-        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->x.in - at); i++) square[i] = vector_load(from + i * plan->channels);
-        vector_transpose(square);
-        for (size_t i = 0; i < work_smaller(VECTOR_FLOATS, conv->channels - c); i++)
-          vector_store_some(to + i * values, square[i], conv->x.in - at);
-      }
+      const size_t count = work_smaller(VECTOR_FLOATS, conv->x.in - at);
+      for (size_t c = 0; c < conv->channels; c += VECTOR_FLOATS)
+        vector_turn(turned + pooled_turned_place(plan, y, at, c), plan->channels, count, work_smaller(VECTOR_FLOATS, conv->channels - c),
+                    x + c * values + y * conv->x.in + at, values);
     }
   }
 }
@@ -262,15 +257,10 @@ static void sum_by_channel(const struct parallel *parallel, struct pooled_job *j
 
 /* δ of one sample to [windows, lanes]. */
 static void turn_deltas(const struct pooled_plan *plan, const float *delta, float *turned) {
-  for (size_t f = 0; f < plan->conv->filters; f += VECTOR_FLOATS) {
-    const size_t filters = work_smaller(VECTOR_FLOATS, plan->conv->filters - f);
-    for (size_t j = 0; j < plan->windows; j += VECTOR_FLOATS) {
-      vector square[VECTOR_FLOATS] = {0};
-      for (size_t i = 0; i < filters; i++) square[i] = vector_load_some(delta + (f + i) * plan->windows + j, plan->windows - j);
-      vector_transpose(square);
-      for (size_t i = 0; i < VECTOR_FLOATS; i++) vector_store(turned + (j + i) * plan->lanes + f, square[i]);
-    }
-  }
+  for (size_t f = 0; f < plan->conv->filters; f += VECTOR_FLOATS)
+    for (size_t window = 0; window < plan->windows; window += VECTOR_FLOATS)
+      vector_turn(delta + f * plan->windows + window, plan->windows, work_smaller(VECTOR_FLOATS, plan->conv->filters - f),
+                  work_smaller(VECTOR_FLOATS, plan->windows - window), turned + window * plan->lanes + f, plan->lanes);
 }
 
 /* Adds a sample to sums[i] of one vector of filters: Σ over windows, places of δ with zeros · from[place + term i]. */

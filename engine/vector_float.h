@@ -141,6 +141,17 @@ static inline void vector_transpose(vector rows[VECTOR_FLOATS]) {
   for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) vector_swap_quarters(rows, half);
 }
 
+/* to[j, i] = from[i, j] of a square, i < rows, j < columns, both at most VECTOR_FLOATS; rows lie `…_step` floats apart. */
+static inline void vector_turn(const float *from, size_t from_step, size_t rows, size_t columns, float *to, size_t to_step) {
+  vector square[VECTOR_FLOATS];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < VECTOR_FLOATS; i++) square[i] = vector_load_some(from + (i < rows ? i : 0) * from_step, columns);
+  vector_transpose(square);
+#pragma GCC unroll 16
+  for (size_t j = 0; j < VECTOR_FLOATS; j++)
+    if (j < columns) vector_store_some(to + j * to_step, square[j], rows);
+}
+
 /* The even and the odd lanes of two vectors in a row, and back. */
 static inline void vector_part(vector first, vector second, vector *out_even, vector *out_odd) {
   vector_lanes even = {0};
