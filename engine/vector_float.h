@@ -78,7 +78,7 @@ static inline vector_lanes vector_load_bytes(const uint8_t *from) {
 #if defined(__AVX512F__)
   return (vector_lanes)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)from));
 #else
-  vector_lanes value;
+  vector_lanes value = {0};
   for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) value[lane] = from[lane];
   return value;
 #endif
@@ -100,7 +100,7 @@ static inline vector vector_swap_lanes(vector v, size_t half) {
 }
 
 /* Lane by lane the first, where it is larger, else the second. */
-static inline vector vector_larger(vector first, vector second) { return vector_choose(first > second, first, second); }
+static inline vector vector_larger(vector first, vector second) { return vector_choose(vector_is_larger(first, second), first, second); }
 
 /* Σ and the largest of the lanes: halves are joined until one is left. */
 static inline float vector_sum(vector v) {
