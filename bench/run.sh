@@ -7,3 +7,5 @@ echo
 BACKPROPD="$build/backpropd" "$build/bench/train"
 echo
 BACKPROPD="$build/backpropd" "$build/bench/serve"
+echo
+BACKPROPD="$build/backpropd" "$build/bench/import"
