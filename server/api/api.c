@@ -7,6 +7,7 @@
 #include "server/api/gather.h"
 #include "server/api/model_cache.h"
 #include "server/api/once.h"
+#include "server/api/upload_board.h"
 #include "server/log.h"
 
 enum { ETAG_DIGITS = 32 };
@@ -22,6 +23,7 @@ enum error_code api_create(struct store *store, struct jobs *jobs, const struct 
   api->started_ms = store_now_ms();
   enum error_code code = model_cache_create(store, &api->models, error);
   if (code == ERROR_NONE) code = gathering_create(&api->gathering, error);
+  if (code == ERROR_NONE) code = upload_board_create(&api->uploads, error);
   if (code != ERROR_NONE) {
     api_destroy(api);
     return code;
@@ -32,6 +34,7 @@ enum error_code api_create(struct store *store, struct jobs *jobs, const struct 
 
 void api_destroy(struct api *api) {
   if (api == NULL) return;
+  upload_board_destroy(api->uploads);
   gathering_destroy(api->gathering);
   model_cache_destroy(api->models);
   free(api);

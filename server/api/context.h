@@ -24,6 +24,7 @@ enum {
 
 struct model_cache;
 struct gathering;
+struct upload_board;
 
 struct api {
   struct store *store;
@@ -31,6 +32,7 @@ struct api {
   struct api_options options;
   struct model_cache *models;
   struct gathering *gathering; /* gather.c */
+  struct upload_board *uploads;
   atomic_bool is_draining;
   int64_t started_ms;
   /* context is written before the function, and read after it */

@@ -6,6 +6,7 @@
 #include "server/api/context.h"
 #include "server/api/handlers.h"
 #include "server/api/once.h"
+#include "server/api/upload_board.h"
 #include "server/codec/dataset_json.h"
 #include "server/data/multipart.h"
 #include "server/data/upload.h"
@@ -122,8 +123,8 @@ static enum error_code check_name(struct api *api, const struct request *request
 }
 
 /* The body into files in the data directory, in bounded memory. */
-static enum error_code receive(const struct request *request, const struct upload_options *options, struct dataset_row *out_row,
-                               struct error *error) {
+static enum error_code receive_body(struct api *api, const struct request *request, const struct upload_options *options,
+                                    struct upload_note *note, struct dataset_row *out_row, struct error *error) {
   struct upload *upload = NULL;
   enum error_code code = upload_begin(options, &upload, error);
   if (code != ERROR_NONE) return code;
@@ -132,10 +133,23 @@ static enum error_code receive(const struct request *request, const struct uploa
   for (size_t bytes = 1; code == ERROR_NONE && bytes > 0;) {
     code = request->read(request->read_context, portion, UPLOAD_PORTION_BYTES, &bytes, error);
     if (code == ERROR_NONE && bytes > 0) code = upload_write(upload, portion, bytes, error);
+    const enum upload_phase phase = code == ERROR_NONE && bytes == 0 ? UPLOAD_READING : UPLOAD_RECEIVING;
+    upload_board_update(api->uploads, note, phase, note->bytes + bytes, upload_get_row_count(upload));
   }
   free(portion);
   if (code == ERROR_NONE) return upload_finish(upload, out_row, error);
   upload_abort(upload);
+  return code;
+}
+
+static enum error_code receive(struct api *api, const struct request *request, const struct upload_options *options,
+                               struct dataset_row *out_row, struct error *error) {
+  struct upload_note note = {.total_bytes = request->body_length, .started_ms = store_now_ms()};
+  const char *name = request_get_query(request, "name");
+  if (name != NULL) snprintf(note.name, sizeof note.name, "%s", name);
+  upload_board_put(api->uploads, &note);
+  enum error_code code = receive_body(api, request, options, &note, out_row, error);
+  upload_board_take_down(api->uploads, &note);
   return code;
 }
 
@@ -160,7 +174,7 @@ enum error_code datasets_post(struct api *api, const struct request *request, st
   struct dataset_row row = {0};
   enum error_code code = read_options(api, request, boundary, &options, error);
   if (code == ERROR_NONE) code = check_name(api, request, error);
-  if (code == ERROR_NONE) code = receive(request, &options, &row, error);
+  if (code == ERROR_NONE) code = receive(api, request, &options, &row, error);
   if (code != ERROR_NONE) return code;
   const char *name = request_get_query(request, "name");
   if (name != NULL) snprintf(row.name, sizeof row.name, "%s", name);

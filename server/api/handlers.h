@@ -13,6 +13,7 @@ route_handler health_get_live, health_get_ready, health_get_metrics;
 /* networks.c */
 route_handler networks_post, networks_get_list, networks_get_one, networks_delete_one;
 /* datasets.c */
+route_handler uploads_get_list;
 route_handler datasets_post, datasets_get_list, datasets_get_one, datasets_patch, datasets_delete_one;
 /* dataset_rows.c, dataset_image.c, dataset_histogram.c, dataset_report.c */
 route_handler datasets_get_rows, datasets_get_image, datasets_get_histogram, datasets_get_report;

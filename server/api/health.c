@@ -5,6 +5,7 @@
 #include "server/api/context.h"
 #include "server/api/handlers.h"
 #include "server/api/model_cache.h"
+#include "server/api/upload_board.h"
 
 enum error_code health_get_live(struct api *api, const struct request *request, struct response *response, struct error *error) {
   (void)api, (void)request;
@@ -118,6 +119,10 @@ enum error_code health_get_metrics(struct api *api, const struct request *reques
   write_value(file, "backpropd_resident_memory_bytes", "gauge", "Resident memory of the process.", read_resident_bytes());
   write_value(file, "backpropd_cached_model_bytes", "gauge", "Weights of models held for prediction.",
               (double)model_cache_get_bytes(api->models));
+  size_t upload_count;
+  const uint64_t upload_bytes = upload_board_sum(api->uploads, &upload_count);
+  write_value(file, "backpropd_uploads", "gauge", "Uploads of datasets under way.", (double)upload_count);
+  write_value(file, "backpropd_upload_bytes", "gauge", "Bytes received of the uploads under way.", (double)upload_bytes);
   write_requests(file, api);
   write_traffic(file, api);
   enum error_code code = write_jobs(file, api, error);

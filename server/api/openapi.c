@@ -93,6 +93,12 @@ static const struct {
      "\"bad_rows\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"first\":{\"type\":\"array\",\"items\":{"
      "\"type\":\"object\",\"properties\":{\"line\":{\"type\":\"integer\"},\"reason\":{\"type\":\"string\"}}}}}},"
      "\"created_at\":{\"$ref\":\"#/components/schemas/Time\"}}}"},
+    {"UploadList",
+     "{\"type\":\"object\",\"properties\":{\"items\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+     "\"name\":{\"type\":[\"string\",\"null\"]},\"phase\":{\"enum\":[\"receiving\",\"reading\"],\"description\":\"reading: all of it has "
+     "come\"},\"bytes_received\":{\"type\":\"integer\"},\"bytes_total\":{\"type\":[\"integer\",\"null\"],\"description\":\"null "
+     "where the client doesn't say\"},\"fraction\":{\"type\":[\"number\",\"null\"]},\"rows\":{\"type\":\"integer\"},"
+     "\"started_at\":{\"$ref\":\"#/components/schemas/Time\"}}}}}}"},
     {"DatasetChange",
      "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"name\":{\"type\":\"string\"},\"columns\":{\"anyOf\":["
      "{\"type\":\"object\",\"additionalProperties\":{\"enum\":[\"numeric\",\"categorical\",\"text\",\"datetime\",\"sequence\"]}},"
@@ -415,7 +421,7 @@ static json_t *make_answers(const struct route *route) {
 
 /* "jobs" of "/v1/jobs/{id}"; the rest is the server's own. */
 static const char *find_tag(const struct route *route) {
-  static const char *const tags[] = {"networks", "datasets", "jobs", "models", "gradient-checks"};
+  static const char *const tags[] = {"networks", "datasets", "uploads", "jobs", "models", "gradient-checks"};
   for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
     if (strncmp(route->path, "/v1/", 4) == 0 && strncmp(route->path + 4, tags[i], strlen(tags[i])) == 0) return tags[i];
   }

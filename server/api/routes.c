@@ -35,6 +35,8 @@ const struct route routes[] = {
 
     {"POST", "/v1/datasets", datasets_post, "createDataset", "Upload a dataset: the body is the file itself, or a form of several files",
      ROUTE_STREAMS_BODY | ROUTE_IDEMPOTENCY, 201, NULL, "Dataset", NULL, "name format delimiter header size width height channels"},
+    {"GET", "/v1/uploads", uploads_get_list, "listUploads", "Uploads of datasets under way: what has come of each", 0, 200, NULL,
+     "UploadList", NULL, NULL},
     {"GET", "/v1/datasets", datasets_get_list, "listDatasets", "Datasets, newest first", ROUTE_ETAG, 200, NULL, "DatasetList", NULL,
      "limit cursor"},
     {"GET", "/v1/datasets/{id}", datasets_get_one, "getDataset", "A dataset with its columns and bad rows", ROUTE_ETAG, 200, NULL,

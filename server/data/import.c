@@ -113,6 +113,8 @@ static void import_destroy(struct import *import) {
   free(import);
 }
 
+uint64_t import_get_row_count(const struct import *import) { return import->rows; }
+
 void import_abort(struct import *import) {
   if (import == NULL) return;
   if (import->fd >= 0) unlinkat(import->folder, import->part, 0);

@@ -65,6 +65,8 @@ void import_set_part_column(struct import *import, size_t column);
 void import_set_source(struct import *import, const struct import_source *source);
 /* Fills everything of `out_row` but name and created_ms; the id is chosen here because the file is named after it. ERROR_INVALID if there is no good data row. Destroys `import`, whatever the outcome. */
 __attribute__((warn_unused_result)) enum error_code import_finish(struct import *import, struct dataset_row *out_row, struct error *error);
+/* Good rows so far. */
+uint64_t import_get_row_count(const struct import *import);
 void import_abort(struct import *import);
 
 /* Removes the files of a row that could not be inserted. */

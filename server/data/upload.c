@@ -225,6 +225,8 @@ enum error_code upload_write(struct upload *upload, const char *bytes, size_t by
                                    : take_packed(upload, bytes, byte_count, error);
 }
 
+uint64_t upload_get_row_count(const struct upload *upload) { return upload->import == NULL ? 0 : import_get_row_count(upload->import); }
+
 static void upload_destroy(struct upload *upload) {
   for (size_t i = 0; upload->files != NULL && i < MULTIPART_PARTS_MAX; i++) spool_close(&upload->files[i].spool);
   if (upload->has_reader && upload->format->close != NULL) upload->format->close(upload->reader);

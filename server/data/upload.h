@@ -30,6 +30,8 @@ __attribute__((warn_unused_result)) enum error_code upload_begin(const struct up
 /* After an error, upload_abort. */
 __attribute__((warn_unused_result)) enum error_code upload_write(struct upload *upload, const char *bytes, size_t byte_count,
                                                                  struct error *error);
+/* Rows of the table so far; those of a format that is read whole come in upload_finish. */
+uint64_t upload_get_row_count(const struct upload *upload);
 /* As import_finish. Destroys `upload`, whatever the outcome. */
 __attribute__((warn_unused_result)) enum error_code upload_finish(struct upload *upload, struct dataset_row *out_row, struct error *error);
 void upload_abort(struct upload *upload);

@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/http_client.h"
 #include "tests/support/server_process.h"
 #include "tests/support/suite.h"
+#include "tests/support/wire.h"
 
 static struct server_process server;
 
@@ -209,6 +211,75 @@ START_TEST(deleting_everything_gives_the_space_back) {
 }
 END_TEST
 
+/* GET /v1/uploads until the first one has so many bytes; to be freed. */
+static json_t *wait_for_bytes(double bytes) {
+  json_t *uploads = client_get_json(&server, "/v1/uploads", 200);
+  while (!(json_number_at(uploads, "/items/0/bytes_received") >= bytes)) {
+    json_decref(uploads);
+    usleep(2000);
+    uploads = client_get_json(&server, "/v1/uploads", 200);
+  }
+  return uploads;
+}
+
+static void wait_for_no_upload(void) {
+  json_t *uploads = client_get_json(&server, "/v1/uploads", 200);
+  while (json_array_size(json_at(uploads, "/items")) > 0) {
+    json_decref(uploads);
+    usleep(2000);
+    uploads = client_get_json(&server, "/v1/uploads", 200);
+  }
+  json_decref(uploads);
+}
+
+START_TEST(an_upload_under_way_tells_what_has_come_of_it) {
+  enum { ROWS = 50000, ROW_BYTES = 4, BYTES = ROWS * ROW_BYTES };
+  static char rows[BYTES + 1];
+  for (size_t i = 0; i < ROWS; i++) memcpy(rows + i * ROW_BYTES, i == 0 ? "a,b\n" : "1,2\n", ROW_BYTES);
+  char head[1024];
+  snprintf(head, sizeof head, "POST /v1/datasets?name=slow HTTP/1.1\r\nHost: %s\r\nContent-Type: text/csv\r\nContent-Length: %d\r\n\r\n",
+           server.url + strlen("http://"), 2 * BYTES);
+  const int socket = wire_connect(server.url);
+  ck_assert(wire_send(socket, head) && wire_send_bytes(socket, rows, BYTES));
+  json_t *uploads = wait_for_bytes(BYTES);
+  ck_assert_uint_eq(json_array_size(json_at(uploads, "/items")), 1);
+  ck_assert_str_eq(json_text_at(uploads, "/items/0/name"), "slow");
+  ck_assert_str_eq(json_text_at(uploads, "/items/0/phase"), "receiving");
+  ck_assert_double_eq(json_number_at(uploads, "/items/0/bytes_total"), 2 * BYTES);
+  ck_assert_double_eq(json_number_at(uploads, "/items/0/fraction"), 0.5);
+  ck_assert_double_ge(json_number_at(uploads, "/items/0/rows"), ROWS / 2);
+  ck_assert_uint_eq(strlen(json_text_at(uploads, "/items/0/started_at")), strlen("2025-11-03T12:00:00.123Z"));
+  json_decref(uploads);
+  struct client_answer metrics;
+  client_get(&server, "/metrics", &metrics);
+  ck_assert_ptr_nonnull(strstr(metrics.body, "\nbackpropd_uploads 1\n"));
+  answer_deinit(&metrics);
+  ck_assert(wire_send_bytes(socket, rows, BYTES));
+  char *answer = wire_receive_until(socket, "created_at", 60000);
+  ck_assert_int_eq(wire_get_status(answer), 201);
+  free(answer);
+  close(socket);
+  wait_for_no_upload();
+}
+END_TEST
+
+START_TEST(an_upload_that_breaks_off_is_listed_no_more) {
+  const int socket = wire_connect(server.url);
+  char head[1024];
+  snprintf(head, sizeof head,
+           "POST /v1/datasets HTTP/1.1\r\nHost: %s\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n8\r\na,b\n1,2\n\r\n",
+           server.url + strlen("http://"));
+  ck_assert(wire_send(socket, head));
+  json_t *uploads = wait_for_bytes(8);
+  ck_assert(json_is_null(json_at(uploads, "/items/0/name")));
+  ck_assert(json_is_null(json_at(uploads, "/items/0/bytes_total")));
+  ck_assert(json_is_null(json_at(uploads, "/items/0/fraction")));
+  json_decref(uploads);
+  close(socket);
+  wait_for_no_upload();
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "datasets over HTTP");
   tcase_add_checked_fixture(test_case, start, stop);
@@ -219,6 +290,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, rows_come_from_anywhere_in_the_file);
   tcase_add_test(test_case, kinds_are_corrected_by_patch_in_either_form);
   tcase_add_test(test_case, more_unknown_columns_than_are_worth_finding_are_refused_soon);
+  tcase_add_test(test_case, an_upload_under_way_tells_what_has_come_of_it);
+  tcase_add_test(test_case, an_upload_that_breaks_off_is_listed_no_more);
   tcase_add_test(test_case, deleting_everything_gives_the_space_back);
 }
 

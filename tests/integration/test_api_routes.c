@@ -37,6 +37,7 @@ static const struct step steps[] = {
     {"getSchema", "GET", "/v1/schema", NULL, NULL, 200, "/layers/0/type", "dense", NULL, NULL},
     {"getOpenapi", "GET", "/openapi.json", NULL, NULL, 200, "/openapi", "3.1.0", NULL, NULL},
     {"createDataset", "POST", "/v1/datasets?name=flowers", "text/csv", flowers, 201, "/columns/2/kind", "categorical", NULL, NULL},
+    {"listUploads", "GET", "/v1/uploads", NULL, NULL, 200, NULL, "\"items\":[]", NULL, NULL},
     {"listDatasets", "GET", "/v1/datasets?limit=5", NULL, NULL, 200, "/items/0/name", "flowers", NULL, NULL},
     {"getDataset", "GET", "/v1/datasets/flowers", NULL, NULL, 200, "/columns/2/categories/0", "lily", NULL, NULL},
     {"getDatasetRows", "GET", "/v1/datasets/flowers/rows?offset=8&limit=1", NULL, NULL, 200, "/rows/0/2", "lily", NULL, NULL},

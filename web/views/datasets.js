@@ -1,6 +1,6 @@
 // Datasets: upload one by drag and drop or by choosing a file, and the list of those that are there.
 
-import { getAll, upload } from "../api.js";
+import { get, getAll, upload } from "../api.js";
 import { announce, h, replace, show } from "../dom.js";
 import { formatAgo, formatBytes, formatTime, plural } from "../format.js";
 import { emptyState, pageHead, problemPanel } from "../parts.js";
@@ -10,10 +10,32 @@ export async function datasetsView({ root, signal, setTitle, navigate }) {
   const datasets = await getAll("/v1/datasets", signal);
   replace(root,
     pageHead("Datasets", "Tables to learn from."),
+    uploadsUnderWay({ signal, onEnd: () => datasetsView({ root, signal, setTitle, navigate }) }),
     createUploader({ signal, onDone: (dataset) => navigate(`#/datasets/${encodeURIComponent(dataset.id)}`) }),
     datasets.length === 0
       ? emptyState("No datasets yet", "Upload a CSV file with one row per example and one column per feature; one of the columns is what the network shall predict.")
       : h("ul", { class: "rows" }, datasets.map(datasetRow)));
+}
+
+// What others are uploading right now, with how far each is; asked for again while there is something to see.
+function uploadsUnderWay({ signal, onEnd }) {
+  const list = h("ul", { class: "rows", "aria-label": "Uploads under way" });
+  let shown = 0;
+  const update = async () => {
+    if (signal.aborted || document.querySelector(".upload-status progress")) return;
+    const { items } = await get("/v1/uploads", signal);
+    replace(list, items.map((item) => h("li", { class: "row" },
+      h("span", { class: "row-name" }, item.name ?? "Unnamed"),
+      h("progress", { max: "1", ...(item.fraction === null ? {} : { value: item.fraction }), "aria-label": `Upload of ${item.name ?? "a dataset"}` }),
+      h("span", { class: "number" }, item.bytes_total === null ? formatBytes(item.bytes_received) : `${formatBytes(item.bytes_received)} of ${formatBytes(item.bytes_total)}`),
+      h("span", { class: "number quiet" }, item.phase === "reading" ? "being read …" : plural(item.rows, "row")))));
+    show(list, items.length > 0);
+    if (items.length < shown) return void onEnd();
+    shown = items.length;
+    if (shown > 0) setTimeout(() => update().catch(() => {}), 1000);
+  };
+  update().catch(() => {});
+  return list;
 }
 
 function datasetRow(dataset) {
