@@ -16,6 +16,12 @@ enum task {
 };
 extern const char *const task_names[4]; /* "classification", "multilabel", "regression", NULL */
 
+/* Outputs that come without learning. */
+struct metric_baseline {
+  const char *name;
+  const float *outputs; /* [rows, width] */
+};
+
 struct metric_input {
   enum task task;
   size_t rows;
@@ -24,6 +30,8 @@ struct metric_input {
   size_t top_k;       /* of top_k_accuracy; 0: 5. At most the classes. */
   const float *outputs;
   const float *targets;
+  const struct metric_baseline *baselines; /* what the outputs are to be compared with; the metrics themselves don't look at them */
+  size_t baseline_count;
   const double *scale; /* regression: [width], what a difference of 1 is in the data's own units. NULL: all 1 */
 };
 

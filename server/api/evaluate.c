@@ -124,6 +124,10 @@ static enum error_code read_body(struct api *api, const json_t *body, struct dat
 
 static enum error_code measure(struct evaluation *evaluation, json_t **out_metrics, struct error *error) {
   const struct preprocessor *preprocessor = get_preprocessor(evaluation);
+  const struct window *window = &preprocessor->window;
+  if (evaluation->count == 0 && window->length > 0)
+    return error_set(error, ERROR_INVALID, "the dataset has no window of %zu rows with known targets in the %zu rows behind it",
+                     window->length, window->horizon);
   if (evaluation->count == 0) return error_set(error, ERROR_INVALID, "no row of the dataset has a known target");
   struct metric_input input = {.task = preprocessor->task,
                                .rows = evaluation->count,

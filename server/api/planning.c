@@ -4,7 +4,7 @@
 
 /* Lists of numbers are padded by ourselves, so that masking is no reason not to scale them. */
 static void resolve_encodings(const struct network_spec *network, const struct dataset_row *dataset, struct data_settings *data) {
-  const bool are_steps = network_spec_takes_steps(network) && data_plan_has_sequence(dataset, data);
+  const bool are_steps = !data->window.is_enabled && network_spec_takes_steps(network) && data_plan_has_sequence(dataset, data);
   if (data->sequence.form == SEQUENCE_AUTO) data->sequence.form = are_steps ? SEQUENCE_STEPS : SEQUENCE_FLAT;
   if (data->scaling == SCALING_AUTO) data->scaling = !are_steps && network_spec_takes_unscaled(network) ? SCALING_NONE : SCALING_STANDARD;
   if (data->text.encoding == TEXT_ENCODING_AUTO)

@@ -59,6 +59,32 @@ static enum error_code predict_json_rows(struct predictor *predictor, const stru
   return code;
 }
 
+/* A forecast is made from the last rows, as many as a window has. */
+static enum error_code predict_json_window(struct predictor *predictor, const json_t *rows, struct prediction_text *text,
+                                           struct error *error) {
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  const size_t length = preprocessor->window.length, count = json_array_size(rows), row_width = preprocessor_get_row_width(preprocessor);
+  if (count < length)
+    return error_add(error, "/rows", "has %zu row%s; a forecast is made from the last %zu, in order of time", count, count == 1 ? "" : "s",
+                     length);
+  struct row_cells cells;
+  enum error_code code = row_cells_init(&cells, preprocessor, error);
+  if (code != ERROR_NONE) return code;
+  for (size_t i = 0; i < length && error_has_room(error); i++) {
+    char pointer[ERROR_POINTER_BYTES];
+    const size_t row = count - length + i;
+    error_pointer(pointer, "/rows", "%zu", row);
+    enum error_code row_code = row_cells_from_json(&cells, preprocessor, json_array_get(rows, row), pointer, error);
+    if (row_code == ERROR_NONE) row_code = preprocessor_transform(preprocessor, cells.cells, pointer, predictor->x + i * row_width, error);
+    if (row_code != ERROR_NONE) code = row_code;
+  }
+  row_cells_deinit(&cells);
+  if (code != ERROR_NONE) return code;
+  predictor_run(predictor, 1);
+  predictor_write(predictor->model, predictor->x, predictor->outputs, 1, text);
+  return ERROR_NONE;
+}
+
 /* Whether other requests would notice that a thread is busy with it. */
 static bool is_long(const struct predictor *predictor, size_t row_count) {
   static const double short_flops_max = 1e9; /* about 50 ms of one core */
@@ -73,7 +99,9 @@ static enum error_code predict_json(struct api *api, const struct request *reque
   if (code == ERROR_NONE) code = find_rows(body, &rows, error);
   if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
   response->is_deferred = code == ERROR_NONE && !request->may_take_long && is_long(&predictor, json_array_size(rows));
-  if (code == ERROR_NONE && !response->is_deferred) code = predict_json_rows(&predictor, request, rows, &text, error);
+  if (code == ERROR_NONE && !response->is_deferred)
+    code = predictor.model->preprocessor.window.length > 0 ? predict_json_window(&predictor, rows, &text, error)
+                                                           : predict_json_rows(&predictor, request, rows, &text, error);
   if (code == ERROR_NONE && !response->is_deferred)
     code = predictor_respond(&text, response, error);
   else
@@ -93,6 +121,7 @@ struct csv_prediction {
   struct cell *cells; /* per feature */
   size_t count;       /* rows in the batch */
   uint64_t row_count;
+  float *window; /* [window.length, row width]: row i at place i % window.length; NULL where rows stand for themselves */
 };
 
 static const char *get_feature_name(const void *context, size_t index) {
@@ -198,6 +227,29 @@ static void flush_batch(struct csv_prediction *prediction) {
   prediction->count = 0;
 }
 
+/* Where the next row is to stand: in the batch, or, of a window, in place of the one that has left it. */
+static float *find_place(const struct csv_prediction *prediction) {
+  const struct predictor *predictor = &prediction->predictor;
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  if (preprocessor->window.length == 0) return predictor->x + prediction->count * predictor->input_width;
+  return prediction->window + prediction->row_count % preprocessor->window.length * preprocessor_get_row_width(preprocessor);
+}
+
+/* The last rows in order of time, and the forecast from them. */
+static enum error_code predict_csv_window(struct csv_prediction *prediction, struct error *error) {
+  struct predictor *predictor = &prediction->predictor;
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  const size_t length = preprocessor->window.length, row_width = preprocessor_get_row_width(preprocessor);
+  if (prediction->row_count < length)
+    return error_set(error, ERROR_INVALID, "there are %llu rows; a forecast is made from the last %zu, in order of time",
+                     (unsigned long long)prediction->row_count, length);
+  const size_t oldest = (size_t)(prediction->row_count % length);
+  memcpy(predictor->x, prediction->window + oldest * row_width, (length - oldest) * row_width * sizeof(float));
+  memcpy(predictor->x + (length - oldest) * row_width, prediction->window, oldest * row_width * sizeof(float));
+  prediction->count = 1;
+  return ERROR_NONE;
+}
+
 static enum error_code take_csv_row(void *context, const struct csv_row *row, struct error *error) {
   struct csv_prediction *prediction = context;
   struct predictor *predictor = &prediction->predictor;
@@ -219,10 +271,11 @@ static enum error_code take_csv_row(void *context, const struct csv_row *row, st
     if (prediction->features[column] == SIZE_MAX || csv_is_missing(row->cells[column].text)) continue;
     prediction->cells[prediction->features[column]] = (struct cell){.kind = CELL_TEXT, .text = row->cells[column].text};
   }
-  float *x = predictor->x + prediction->count * predictor->input_width;
+  float *x = find_place(prediction);
   enum error_code code = preprocessor_transform(preprocessor, prediction->cells, pointer, x, error);
   if (code != ERROR_NONE) return code;
   prediction->row_count++;
+  if (preprocessor->window.length > 0) return ERROR_NONE;
   if (++prediction->count == predictor->batch) flush_batch(prediction);
   return ERROR_NONE;
 }
@@ -249,14 +302,19 @@ static enum error_code feed_parser(const struct request *request, struct csv_pre
 static enum error_code predict_csv(struct api *api, const struct request *request, struct response *response, struct error *error) {
   struct csv_prediction prediction = {0};
   enum error_code code = predictor_init(&prediction.predictor, api, request->id, 0, error);
+  const bool has_window = code == ERROR_NONE && prediction.predictor.model->preprocessor.window.length > 0;
+  if (has_window) prediction.window = malloc(prediction.predictor.input_width * sizeof *prediction.window);
+  if (has_window && prediction.window == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   if (code == ERROR_NONE) code = temporary_open(api, &prediction.file, error);
   if (code == ERROR_NONE) code = feed_parser(request, &prediction, error);
+  if (code == ERROR_NONE && has_window) code = predict_csv_window(&prediction, error);
   if (code == ERROR_NONE && prediction.count > 0) flush_batch(&prediction);
   if (code == ERROR_NONE && prediction.row_count == 0) {
     code = error_set(error, ERROR_INVALID, "there are no rows: the first line names the columns, each further one is a row");
   }
   free(prediction.features);
   free(prediction.cells);
+  free(prediction.window);
   predictor_deinit(&prediction.predictor);
   if (code == ERROR_NONE) return respond_file(response, "text/csv; charset=utf-8", prediction.file, error);
   if (prediction.file != NULL) fclose(prediction.file);

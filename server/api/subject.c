@@ -273,6 +273,9 @@ static enum error_code read_raw_row(struct subject *subject, struct row_cells *f
 static enum error_code read_raw_rows(struct subject *subject, const json_t *rows, const json_t *target_rows, struct error *error) {
   const struct preprocessor *preprocessor = &subject->model->preprocessor;
   struct row_cells features = {0}, targets = {0};
+  if (preprocessor->window.length > 0)
+    return error_add(error, "/model", "forecasts from windows of %zu rows; a row by itself can't be traced or checked",
+                     preprocessor->window.length);
   if (preprocessor->input_width != subject->input_width ||
       preprocessor_get_target_width(preprocessor, subject->as_values) != subject->target_width)
     return error_set(error, ERROR_INTERNAL, "the model's preprocessing doesn't fit its network");

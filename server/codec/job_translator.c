@@ -152,6 +152,25 @@ static json_t *classes_to_json(const struct preprocessor *preprocessor, const st
   return names;
 }
 
+/* {"naive": {"mae", "rmse"}, …} */
+static json_t *baselines_to_json(const struct metric_input *input, struct error *error) {
+  static const char *const names[] = {"mae", "rmse"};
+  json_t *json = json_object();
+  for (size_t i = 0; i < input->baseline_count; i++) {
+    struct metric_input baseline = *input;
+    baseline.outputs = input->baselines[i].outputs;
+    json_t *metrics = json_object();
+    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+      const struct metric_kind *metric = (const struct metric_kind *)kind_table_find(&metric_kinds, names[k]);
+      struct metric_value value = {0};
+      if (metric->compute(&baseline, &value, error) == ERROR_NONE) json_put(&metrics, names[k], json_number(value.scalar));
+      metric_value_deinit(&value);
+    }
+    json_put(&json, input->baselines[i].name, metrics);
+  }
+  return json;
+}
+
 enum error_code metrics_to_json(const struct metric_input *input, double loss, const struct preprocessor *preprocessor, json_t **out_json,
                                 struct error *error) {
   json_t *json = json_pack("{s:o}", "loss", json_number(loss));
@@ -168,6 +187,7 @@ enum error_code metrics_to_json(const struct metric_input *input, double loss, c
     metric_value_deinit(&value);
   }
   if (code == ERROR_NONE && input->task != TASK_REGRESSION) json_put(&json, "classes", classes_to_json(preprocessor, input));
+  if (code == ERROR_NONE && input->baseline_count > 0) json_put(&json, "baselines", baselines_to_json(input, error));
   if (code == ERROR_NONE && json == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   if (code != ERROR_NONE) {
     json_decref(json);

@@ -8,13 +8,13 @@
 #include "server/data/tensor_file.h"
 
 /* Both directions of one form:
- * {"task", "reconstruction": true for one, "input_width", "output_width", "target_width",
+ * {"task", "reconstruction": true for one, "window": {"length", "horizon", "stride"} of a forecast, "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
  *                "datetime": {"order", "has_times", "parts": [those that are used]},
  *                "image": {"shape": [channels, height, width], "centers", "scales": one for each channel},
  *                "sequence": {"length", "features", "mask_value": null without masking}}],
- *  "targets": [{"name", "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
+ *  "targets": [{"name", "source" of a forecast, "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
 
 static json_t *texts_to_json(char *const *texts, size_t count) {
   json_t *array = json_array();
@@ -92,6 +92,7 @@ static json_t *feature_to_json(const struct feature *feature) {
 static json_t *target_to_json(const struct target *target) {
   json_t *json =
       json_pack("{s:s, s:I, s:b}", "name", target->name, "column", (json_int_t)target->column, "is_class", (int)target->is_class);
+  if (target->source != NULL) json_put(&json, "source", json_string(target->source));
   if (target->is_class) {
     json_put(&json, "classes", texts_to_json(target->classes, target->class_count));
     if (target->class_weights == NULL) return json;
@@ -113,6 +114,11 @@ json_t *preprocessor_to_json(const struct preprocessor *preprocessor) {
                            (json_int_t)preprocessor->input_width, "output_width", (json_int_t)preprocessor->output_width, "target_width",
                            (json_int_t)preprocessor->target_width, "features", features, "targets", targets);
   if (preprocessor->is_reconstruction) json_put(&json, "reconstruction", json_true());
+  const struct window *window = &preprocessor->window;
+  if (window->length > 0)
+    json_put(&json, "window",
+             json_pack("{s:I, s:I, s:I}", "length", (json_int_t)window->length, "horizon", (json_int_t)window->horizon, "stride",
+                       (json_int_t)window->stride));
   return json;
 }
 
@@ -291,6 +297,7 @@ static void read_class_weights(struct reader *reader, const json_t *weights, str
 
 static void read_target(struct reader *reader, const json_t *json, struct target *target) {
   target->name = read_text(reader, json_object_get(json, "name"));
+  if (json_object_get(json, "source") != NULL) target->source = read_text(reader, json_object_get(json, "source"));
   target->column = read_size(reader, json, "column");
   target->is_class = json_is_true(json_object_get(json, "is_class"));
   if (target->is_class) {
@@ -324,7 +331,11 @@ static bool is_consistent(const struct preprocessor *preprocessor) {
     offset += feature->width;
   }
   if (preprocessor->is_reconstruction && preprocessor->target_count != preprocessor->feature_count) return false;
-  return offset == preprocessor->input_width && preprocessor->target_count > 0;
+  const struct window *window = &preprocessor->window;
+  const size_t rows = window->length == 0 ? 1 : window->length;
+  if (window->length > 0 && (window->horizon == 0 || window->stride == 0 || preprocessor->target_count % window->horizon != 0))
+    return false;
+  return offset * rows == preprocessor->input_width && preprocessor->target_count > 0;
 }
 
 enum error_code preprocessor_from_json(const json_t *json, struct preprocessor *out_preprocessor, struct error *error) {
@@ -335,6 +346,11 @@ enum error_code preprocessor_from_json(const json_t *json, struct preprocessor *
   if (task < 0) reader.is_bad = true;
   out_preprocessor->task = task < 0 ? TASK_REGRESSION : (enum task)task;
   out_preprocessor->is_reconstruction = json_is_true(json_object_get(json, "reconstruction"));
+  const json_t *window = json_object_get(json, "window");
+  if (window != NULL)
+    out_preprocessor->window = (struct window){.length = read_size(&reader, window, "length"),
+                                               .horizon = read_size(&reader, window, "horizon"),
+                                               .stride = read_size(&reader, window, "stride")};
   out_preprocessor->input_width = read_size(&reader, json, "input_width");
   out_preprocessor->output_width = read_size(&reader, json, "output_width");
   out_preprocessor->target_width = read_size(&reader, json, "target_width");

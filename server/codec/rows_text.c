@@ -67,6 +67,7 @@ static bool take_row(struct cursor *cursor, const struct preprocessor *preproces
 
 bool rows_read(const struct preprocessor *preprocessor, const char *body, size_t bytes, size_t row_max, float *x, size_t *out_rows) {
   struct cursor cursor = {.at = body, .end = body + bytes};
+  if (preprocessor->window.length > 0) return false;
   if (!take(&cursor, '{') || !take_key(&cursor) || !take(&cursor, ':') || !take(&cursor, '[')) return false;
   size_t rows = 0;
   do {

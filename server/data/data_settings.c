@@ -31,6 +31,17 @@ static const struct param sequence_params[] = {
     PARAM_INTEGER_ROW(struct sequence_settings, max_length, 1, LIMIT_UNITS, 1024, "steps; a longer sequence loses its end"),
 };
 
+static const struct param window_params[] = {
+    PARAM_INTEGER_ROW(struct window_settings, length, 1, LIMIT_UNITS, 0, "rows that a forecast is made from", .flags = PARAM_REQUIRED),
+    PARAM_INTEGER_ROW(struct window_settings, horizon, 1, 4096, 1, "rows that are forecast behind them, each an output for each target"),
+    PARAM_INTEGER_ROW(struct window_settings, stride, 1, LIMIT_UNITS, 1, "rows from the start of one window to that of the next"),
+    {.name = "time",
+     .type = PARAM_TEXT,
+     .offset = offsetof(struct window_settings, time),
+     .default_name = "",
+     .help = "column of dates or numbers that puts the rows in order; empty: they are as they stand"},
+};
+
 static const struct param split_params[] = {
     PARAM_NUMBER_ROW(struct data_split, validation, 0, 1, 0.15, "share of the rows that validate each epoch", .flags = PARAM_BELOW_MAX),
     PARAM_NUMBER_ROW(struct data_split, test, 0, 1, 0.15, "share of the rows that test the finished model", .flags = PARAM_BELOW_MAX),
@@ -70,6 +81,9 @@ const struct param data_params[] = {
         "the network begins with an embedding or masking, else standard"),
     PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),
     PARAM_OBJECT_ROW(struct data_settings, sequence, sequence_params, "what columns of lists of numbers become"),
+    PARAM_OBJECT_ROW(struct data_settings, window, window_params,
+                     "forecasting: the rows are a series, of which windows are learned; the parts are then one behind the other in time",
+                     .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct data_settings, window.is_enabled)),
     PARAM_OBJECT_ROW(struct data_settings, split, split_params, "training, validation and test part of the dataset"),
 };
 const size_t data_param_count = PARAM_COUNT(data_params);

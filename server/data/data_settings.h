@@ -39,6 +39,13 @@ struct sequence_settings {
   int64_t max_length;
 };
 
+/* Forecasting: the rows are a series, and what is learned is windows of it (server/data/windows.h). */
+struct window_settings {
+  bool is_enabled;                 /* set where the object was given */
+  int64_t length, horizon, stride; /* rows: seen, forecast, from one window to the next */
+  char time[LIMIT_NAME_BYTES + 1]; /* "" (the rows are in order) or the column by which they are put in order */
+};
+
 struct data_settings {
   char dataset[LIMIT_NAME_BYTES + 1];      /* id or name; required */
   char test_dataset[LIMIT_NAME_BYTES + 1]; /* "" or a dataset that is the test part, whole; split.test then counts as 0 */
@@ -48,9 +55,10 @@ struct data_settings {
   int scaling;                             /* of numeric features */
   struct text_settings text;
   struct sequence_settings sequence;
+  struct window_settings window;
   struct data_split split;
 };
-extern const struct param data_params[9];
+extern const struct param data_params[10];
 extern const size_t data_param_count;
 
 #endif

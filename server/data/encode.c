@@ -70,7 +70,7 @@ enum error_code encoder_init(struct encoder *encoder, const struct preprocessor 
   }
   for (size_t i = 0; i < target_count && code == ERROR_NONE; i++) {
     const struct target *target = &preprocessor->targets[i];
-    code = place(dataset, target->name, target->column, !target->is_class, pointer, &encoder->target_columns[i], error);
+    code = place(dataset, target_get_column_name(target), target->column, !target->is_class, pointer, &encoder->target_columns[i], error);
     if (code == ERROR_NONE && target->is_class) code = lookup_init(&encoder->targets[i], target->classes, target->class_count, error);
   }
   if (code != ERROR_NONE) encoder_deinit(encoder);

@@ -38,7 +38,7 @@ size_t encoder_measure(const struct preprocessor *preprocessor);
 
 /* The pixels of a row in the column of feature `index`, an image. */
 const uint8_t *encoder_get_pixels(const struct encoder *encoder, size_t index, uint64_t row);
-/* x[input_width] of a row of the dataset's cells. */
+/* x[row width] of a row of the dataset's cells. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row,
                                                                    float *x, struct error *error);
 /* A date in the column of feature `index`. */

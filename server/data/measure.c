@@ -55,9 +55,21 @@ static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
   }
 }
 
+/* Windows: all rows once, where each window begins and what is to come behind it, and of the test part two baselines. */
+static struct sum sum_windows(const struct data_plan *plan, const uint64_t parts[PART_COUNT]) {
+  struct sum sum = {0};
+  const uint64_t y_bytes = (uint64_t)plan->layout.target_width * sizeof(float);
+  add(&sum, plan->rows, (uint64_t)preprocessor_get_row_width(&plan->layout) * sizeof(float));
+  for (int part = 0; part < PART_COUNT; part++) add(&sum, parts[part], y_bytes + sizeof(uint32_t));
+  add(&sum, parts[PART_TEST], 2 * y_bytes);
+  add(&sum, 3 + 2 * PART_COUNT, ROW_STORAGE_ALIGNMENT_BYTES);
+  return sum;
+}
+
 static struct sum sum_matrices(const struct data_plan *plan, bool as_values) {
   struct sum sum = {0};
   const uint64_t parts[] = {plan->train_rows_max, plan->validation_rows_max, plan->test_rows_max};
+  if (plan->layout.window.length > 0) return sum_windows(plan, parts);
   /* Of a mapped image, the number of its row is prepared. */
   uint64_t row_floats =
       (data_plan_is_mapped(plan) ? 1 : (uint64_t)plan->layout.input_width) + preprocessor_get_target_width(&plan->layout, as_values);
@@ -100,6 +112,11 @@ enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, 
   if (plan->validation_from_training) add(&splitting, plan->train_rows_max + plan->validation_rows_max + 1, sizeof(uint8_t));
   if (has_strata) add(&splitting, plan->layout.targets[0].class_count + 1, 24);
   add(&filling, plan->rows, sizeof(uint8_t));
+  if (plan->layout.window.length > 0) { /* when each row is, and where it so stands; its targets */
+    const uint64_t columns = plan->layout.target_count / plan->layout.window.horizon;
+    add(&splitting, plan->rows, sizeof(uint32_t) + sizeof(double) + sizeof(uint32_t));
+    add(&filling, plan->rows, sizeof(uint32_t) + columns * sizeof(float));
+  }
   add_matrices(&filling, plan, as_values);
   add_columns(&both, &plan->layout);
   add_fitting(&both, &plan->layout);

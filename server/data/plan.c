@@ -150,6 +150,7 @@ bool data_plan_is_of_classes(const struct dataset_column *column) { return colum
 static int decide_task(const struct planner *planner) {
   size_t count = planner->settings->target.count;
   if (planner->settings->task != TASK_CHOICE_AUTO) return planner->settings->task;
+  if (planner->settings->window.is_enabled) return TASK_CHOICE_REGRESSION;
   if (count == 1) {
     const struct dataset_column *column = get_target(planner, 0);
     return data_plan_is_of_classes(column) ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
@@ -309,18 +310,20 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
   struct preprocessor *layout = &planner->plan->layout;
   size_t target_count = planner->settings->target.count;
+  const size_t horizon = planner->settings->window.is_enabled ? (size_t)planner->settings->window.horizon : 1;
   layout->task = tasks[planner->settings->task];
   layout->is_reconstruction = plan_is_reconstruction(planner);
   layout->features = calloc(dataset->column_count, sizeof *layout->features);
-  layout->targets = calloc(target_count, sizeof *layout->targets);
+  layout->targets = calloc(target_count * horizon, sizeof *layout->targets);
   bool is_whole = layout->features != NULL && layout->targets != NULL;
   for (size_t i = 0; i < dataset->column_count && is_whole; i++) {
     if (planner->is_feature[i]) is_whole = add_feature(layout, planner->settings, &dataset->columns[i], i);
   }
   for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(layout, get_target(planner, i), planner->targets[i]);
+  if (is_whole && planner->settings->window.is_enabled) is_whole = plan_spread_targets(planner);
   if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
-  layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->targets[0].class_count : target_count;
-  layout->target_width = target_count;
+  layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->targets[0].class_count : layout->target_count;
+  layout->target_width = layout->target_count;
   return ERROR_NONE;
 }
 
@@ -376,11 +379,15 @@ static void count_column_parts(const struct planner *planner, uint64_t sizes[PAR
 static void measure_parts(struct planner *planner, struct error *error) {
   struct data_plan *plan = planner->plan;
   uint64_t sizes[PART_COUNT] = {0};
-  plan->rows = planner->dataset->rows - max_missing(planner);
+  plan->rows = planner->dataset->rows - (planner->settings->window.is_enabled ? 0 : max_missing(planner));
   if (plan->rows == 0) return; /* check_targets has said so */
   /* Tensors are trained on by the numbers of their rows. */
   if (plan->rows > UINT32_MAX || (planner->dataset->tensor_file[0] != '\0' && planner->dataset->rows > UINT32_MAX)) {
     (void)error_add(error, "/dataset", "it has %" PRIu64 " rows; at most %" PRIu32 " can be used", plan->rows, UINT32_MAX);
+    return;
+  }
+  if (planner->settings->window.is_enabled) {
+    plan_measure_windows(planner, error);
     return;
   }
   if (planner->split_column < planner->dataset->column_count) {
@@ -506,6 +513,7 @@ static enum error_code run_steps(struct planner *planner, struct error *error) {
   planner->settings->task = decide_task(planner);
   planner->plan->settings = *planner->settings;
   check_targets(planner, error);
+  if (planner->settings->window.is_enabled) plan_check_window(planner, error);
   if (!plan_is_reconstruction(planner)) plan_choose_features(planner, error);
   measure_parts(planner, error);
   if (has_errors(planner, error)) return ERROR_INVALID;

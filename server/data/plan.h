@@ -17,6 +17,7 @@ struct data_plan {
   bool validation_from_training; /* of an upload of several parts, none of them validation: the share is taken of the training rows */
   bool has_padding;              /* the first feature is of sequences that are not all of one length */
   bool images_are_vectors;       /* the network takes an image's pixels as one vector */
+  bool takes_steps;              /* the network takes windows as steps; else side by side */
   uint64_t seed;
   size_t row_cache_bytes; /* held while the rows are prepared */
 };

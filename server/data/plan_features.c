@@ -15,6 +15,7 @@ bool plan_is_reconstruction(const struct planner *planner) { return planner->set
 
 /* Of a reconstruction, targets are features and no obstacle to each other. */
 static bool is_only_target(const struct planner *planner, size_t index) {
+  if (planner->settings->window.is_enabled) return false; /* its past tells of its future */
   for (size_t i = 0; i < planner->settings->target.count && !plan_is_reconstruction(planner); i++)
     if (planner->targets[i] == index) return true;
   return false;
@@ -31,6 +32,7 @@ static const char *find_obstacle(const struct planner *planner, size_t index, ch
   }
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
+  if (planner->settings->window.is_enabled && column->kind == COLUMN_IMAGE) return "is an image; windows are of rows of a table";
   if (column->rank > 0 && column->kind != COLUMN_IMAGE) return "is of arrays, which can't be a feature yet; leave it out";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
   if (column->kind == COLUMN_SEQUENCE && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
@@ -121,8 +123,8 @@ void plan_choose_features(struct planner *planner, struct error *error) {
   }
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
-    has_feature |= planner->is_feature[i] =
-        find_obstacle(planner, i, text) == NULL && !dataset->columns[i].says_part && !is_row_number(dataset, i);
+    has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL && !dataset->columns[i].says_part &&
+                                            !is_row_number(dataset, i) && !plan_is_clock(planner, i);
   if (!has_feature && names->count == 0) explain_no_feature(planner, error);
   choose_sequence(planner, COLUMN_IMAGE, "images: a network takes one image and nothing else; name that column alone", error);
   if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS)

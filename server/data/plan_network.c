@@ -15,6 +15,9 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
   if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);
   if (first->kind == COLUMN_IMAGE && !plan->images_are_vectors)
     out_target->input = (struct shape){.rank = 3, .sizes = {first->image.channels, first->image.height, first->image.width}};
+  const struct window *window = &plan->layout.window;
+  if (window->length > 0 && plan->takes_steps)
+    out_target->input = (struct shape){.rank = 2, .sizes = {window->length, preprocessor_get_row_width(&plan->layout)}};
   if (first->kind != COLUMN_SEQUENCE || plan->settings.sequence.form != SEQUENCE_STEPS) return;
   out_target->input = (struct shape){.rank = 2, .sizes = {first->list.length, first->list.features}};
   out_target->has_padding = plan->has_padding;
@@ -96,6 +99,7 @@ static void set_mask(struct data_plan *plan, double value) {
     layout->features[i].offset = layout->input_width;
     layout->input_width += layout->features[i].width;
   }
+  if (layout->window.length > 0) layout->input_width *= layout->window.length;
 }
 
 void data_plan_set_single_output(struct data_plan *plan) { plan->layout.output_width = 1; }
@@ -121,6 +125,9 @@ enum error_code data_plan_follow_network(struct data_plan *plan, const struct pl
   size_t token_count;
   int64_t padding;
   double mask;
+  plan->takes_steps = network_spec_takes_steps(network);
+  if (plan->layout.window.length > 0 && network_spec_takes_tokens(network))
+    return error_add(error, "/window", "must be left out: the network begins with an embedding, which takes tokens, not rows of a series");
   enum error_code code = set_images(plan, network, error);
   if (code == ERROR_NONE && network_spec_get_tokens(network, &token_count, &padding))
     code = set_tokens(plan, datasets, token_count, padding, error);

@@ -32,6 +32,12 @@ const char *plan_point_at(const char *field, size_t index, size_t count, char po
 /* Fills planner->is_feature; after targets and split column are found. */
 void plan_choose_features(struct planner *planner, struct error *error);
 
+/* Forecasting (plan_window.c): whether the spec and the dataset make one, the parts as windows, and the targets of one that is laid out. */
+void plan_check_window(const struct planner *planner, struct error *error);
+bool plan_is_clock(const struct planner *planner, size_t index); /* a column of numbers that only puts the rows in order */
+void plan_measure_windows(struct planner *planner, struct error *error);
+__attribute__((warn_unused_result)) bool plan_spread_targets(struct planner *planner);
+
 /* A reconstruction's targets are its features. */
 bool plan_is_reconstruction(const struct planner *planner);
 __attribute__((warn_unused_result)) enum error_code plan_target_features(struct planner *planner, struct error *error);

@@ -16,42 +16,18 @@
 #include "server/data/csv.h"
 #include "server/data/encode.h"
 #include "server/data/import.h"
-#include "server/data/row_cache.h"
+#include "server/data/prepared_private.h"
 
 enum { POLL_ROWS = 1024, ALIGNMENT_FLOATS = ROW_STORAGE_ALIGNMENT_BYTES / sizeof(float) };
 
-struct builder {
-  const char *data_dir;
-  const struct dataset_row *dataset, *test_dataset;
-  const struct data_plan *plan;
-  bool as_values;
-  bool (*poll)(void *context);
-  void *poll_context;
-  struct preprocessor preprocessor;
-  struct encoder encoder; /* of the dataset being walked */
-  struct row_cache rows;  /* of `dataset` */
-  size_t split_column;    /* if plan->settings.split.column is set */
-  size_t usable;          /* rows met so far that have all targets */
-  uint64_t left_out;
-  int32_t *strata; /* [plan->rows], or NULL */
-  uint8_t *parts;  /* [plan->rows] of each usable row */
-  struct moments *features, *targets;
-  struct text_fit *texts;     /* of text features */
-  struct image_fit image;     /* of the image, which is the only feature then */
-  struct datetime_fit *dates; /* of datetime features */
-  uint64_t sizes[PART_COUNT], filled[PART_COUNT];
-  struct row_storage storage;
-  float *x[PART_COUNT], *y[PART_COUNT]; /* in it; of mapped rows, x are their numbers, uint32_t */
-  struct tensor_file tensors, test_tensors;
-  size_t test_column; /* of the image in the test dataset */
-};
-
-static enum error_code check_poll(const struct builder *builder, uint64_t row, struct error *error) {
+enum error_code prepared_check_poll(const struct builder *builder, uint64_t row, struct error *error) {
   if (row % POLL_ROWS != 0 || builder->poll == NULL || !builder->poll(builder->poll_context)) return ERROR_NONE;
   return error_set(error, ERROR_CONFLICT, "cancelled while the data was being prepared");
 }
 
+/* Of a series every row counts. */
 static bool is_left_out(const struct builder *builder, const char *const *cells) {
+  if (builder->plan->layout.window.length > 0) return false;
   for (size_t i = 0; i < builder->preprocessor.target_count; i++) {
     if (csv_is_missing(cells[builder->encoder.target_columns[i]])) return true;
   }
@@ -62,7 +38,7 @@ static bool is_left_out(const struct builder *builder, const char *const *cells)
 
 static enum error_code survey_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
   struct builder *builder = context;
-  enum error_code code = check_poll(builder, row, error);
+  enum error_code code = prepared_check_poll(builder, row, error);
   if (code != ERROR_NONE) return code;
   if (is_left_out(builder, cells)) {
     builder->left_out++;
@@ -142,6 +118,7 @@ static size_t find_split_column(const struct builder *builder) {
 }
 
 static enum error_code survey(struct builder *builder, struct error *error) {
+  if (builder->plan->layout.window.length > 0) return prepared_survey_windows(builder, error);
   const struct data_plan *plan = builder->plan;
   enum error_code code = ERROR_NONE;
   builder->parts = malloc((size_t)plan->rows);
@@ -215,13 +192,19 @@ static enum error_code fit_features(struct builder *builder, uint64_t row, const
   return ERROR_NONE;
 }
 
+/* Targets of one column that are one behind the other: the forecasts of some rows ahead. */
+static size_t get_horizon(const struct builder *builder) {
+  return builder->preprocessor.window.length > 0 ? builder->preprocessor.window.horizon : 1;
+}
+
 static enum error_code fit_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
   struct builder *builder = context;
-  enum error_code code = check_poll(builder, row, error);
+  enum error_code code = prepared_check_poll(builder, row, error);
   if (code != ERROR_NONE || is_left_out(builder, cells)) return code;
   if (builder->parts[builder->usable++] != PART_TRAIN) return ERROR_NONE;
   struct reciprocal reciprocal = {0};
-  for (size_t i = 0; i < builder->preprocessor.target_count; i++) {
+  const size_t horizon = get_horizon(builder);
+  for (size_t i = 0; i < builder->preprocessor.target_count; i += horizon) {
     double number;
     if (builder->preprocessor.targets[i].is_class || !csv_parse_number(cells[builder->encoder.target_columns[i]], &number)) continue;
     moments_add(&builder->targets[i], &reciprocal, number);
@@ -279,11 +262,13 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     if (code != ERROR_NONE) return code;
     if (feature->kind == COLUMN_CATEGORICAL || feature->kind == COLUMN_TEXT || feature->token_count > 0) continue;
     fit_numbers(&builder->features[i], get_scaling(builder, feature), &feature->center, &feature->scale);
+    if (preprocessor->window.length > 0) feature->dates.is_used[DATETIME_INSTANT] = false; /* what is forecast lies beyond all trained on */
     feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
   }
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     struct target *target = &preprocessor->targets[i];
-    if (!target->is_class) fit_numbers(&builder->targets[i], SCALING_STANDARD, &target->center, &target->scale);
+    const size_t horizon = get_horizon(builder);
+    if (!target->is_class) fit_numbers(&builder->targets[i / horizon * horizon], SCALING_STANDARD, &target->center, &target->scale);
     if (!preprocessor->is_reconstruction) continue;
     target->center = preprocessor->features[i].center;
     target->scale = preprocessor->features[i].scale;
@@ -340,14 +325,14 @@ static enum error_code fill_row(struct builder *builder, enum split_part part, u
 
 static enum error_code fill_own_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
   struct builder *builder = context;
-  enum error_code code = check_poll(builder, row, error);
+  enum error_code code = prepared_check_poll(builder, row, error);
   if (code != ERROR_NONE || is_left_out(builder, cells)) return code;
   return fill_row(builder, (enum split_part)builder->parts[builder->usable++], row, cells, error);
 }
 
 static enum error_code fill_test_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
   struct builder *builder = context;
-  enum error_code code = check_poll(builder, row, error);
+  enum error_code code = prepared_check_poll(builder, row, error);
   if (code != ERROR_NONE) return code;
   if (!is_left_out(builder, cells)) return fill_row(builder, PART_TEST, row, cells, error);
   builder->left_out++;
@@ -355,6 +340,7 @@ static enum error_code fill_test_row(void *context, uint64_t row, const char *co
 }
 
 static enum error_code fill(struct builder *builder, struct error *error) {
+  if (builder->preprocessor.window.length > 0) return prepared_fill_windows(builder, error);
   enum error_code code = allocate(builder, error);
   builder->usable = 0;
   if (code == ERROR_NONE) code = row_cache_read(&builder->rows, fill_own_row, builder, error);
@@ -371,6 +357,7 @@ static enum error_code fill(struct builder *builder, struct error *error) {
 /* ---- all together ---- */
 
 static struct train_rows get_rows(const struct builder *builder, enum split_part part) {
+  if (builder->preprocessor.window.length > 0) return prepared_get_windows(builder, part);
   struct train_rows rows = {.count = (size_t)builder->filled[part], .y = builder->y[part]};
   if (!data_plan_is_mapped(builder->plan)) {
     rows.x = builder->x[part];
@@ -399,7 +386,7 @@ static void advise_order(const struct builder *builder) {
 
 static void hand_over(struct builder *builder, struct prepared *out_prepared) {
   const struct preprocessor *preprocessor = &builder->preprocessor;
-  advise_order(builder);
+  if (preprocessor->window.length == 0) advise_order(builder);
   *out_prepared = (struct prepared){
       .data = {.task = preprocessor->task,
                .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
@@ -410,6 +397,7 @@ static void hand_over(struct builder *builder, struct prepared *out_prepared) {
       .storage = builder->storage,
       .tensors = builder->tensors,
       .test_tensors = builder->test_tensors,
+      .baselines = {builder->baselines[0], builder->baselines[1]},
   };
   out_prepared->preprocessor = builder->preprocessor;
   builder->preprocessor = (struct preprocessor){0};
@@ -444,6 +432,8 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
   free(builder.parts);
   free(builder.features);
   free(builder.targets);
+  free(builder.positions);
+  free(builder.series);
   row_storage_close(&builder.storage);
   tensor_file_close(&builder.tensors);
   tensor_file_close(&builder.test_tensors);

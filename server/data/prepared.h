@@ -9,11 +9,12 @@
 #include "server/data/tensor_file.h"
 
 struct prepared {
-  struct preprocessor preprocessor;         /* fitted */
-  struct train_data data;                   /* train and validation; targets scaled */
-  struct train_rows test;                   /* count 0 if there is no test part */
-  uint64_t left_out;                        /* rows without a target */
-  struct row_storage storage;               /* owned: the matrices */
+  struct preprocessor preprocessor; /* fitted */
+  struct train_data data;           /* train and validation; targets scaled */
+  struct train_rows test;           /* count 0 if there is no test part */
+  uint64_t left_out;                /* rows without a target */
+  const float *baselines[2];        /* [test.count, target width] of windows: as windows_repeat_last and windows_repeat_all; else NULL */
+  struct row_storage storage;       /* owned: the matrices */
   struct tensor_file tensors, test_tensors; /* owned: mapped rows of the dataset, of the test dataset */
 };
 

@@ -25,6 +25,7 @@ void preprocessor_deinit(struct preprocessor *preprocessor) {
   }
   for (size_t i = 0; preprocessor->targets != NULL && i < preprocessor->target_count; i++) {
     free(preprocessor->targets[i].name);
+    free(preprocessor->targets[i].source);
     free_texts(preprocessor->targets[i].classes, preprocessor->targets[i].class_count);
     free(preprocessor->targets[i].class_weights);
   }
@@ -69,10 +70,11 @@ bool target_set_class_weights(struct target *target, const double *weights) {
 static bool copy_target(struct target *copy, const struct target *target) {
   *copy = *target;
   copy->name = strdup(target->name);
+  copy->source = target->source == NULL ? NULL : strdup(target->source);
   copy->classes = copy_texts(target->classes, target->class_count);
   copy->class_weights = NULL;
   bool has_weights = target->class_weights == NULL || target_set_class_weights(copy, target->class_weights);
-  return copy->name != NULL && copy->classes != NULL && has_weights;
+  return copy->name != NULL && (copy->source != NULL) == (target->source != NULL) && copy->classes != NULL && has_weights;
 }
 
 enum error_code preprocessor_copy(struct preprocessor *out_copy, const struct preprocessor *preprocessor, struct error *error) {

@@ -49,12 +49,18 @@ struct feature {
 
 struct target {
   char *name;
+  char *source; /* of a forecast: the column's name, to which `name` adds which of the rows behind the window it is; NULL: it is `name` */
   size_t column;
   bool is_class; /* classification and multilabel */
   size_t class_count;
   char **classes;        /* of classification: the output's order; of a multilabel column: {negative, positive} */
   double *class_weights; /* [class_count] that the loss was computed with; NULL: all 1 */
   double center, scale;  /* regression: standardized for training */
+};
+
+/* Forecasting: what goes in is `length` rows one behind the other, what comes out the targets in the `horizon` rows behind them. */
+struct window {
+  size_t length, horizon, stride; /* length 0: none, a row stands for itself */
 };
 
 struct preprocessor {
@@ -64,7 +70,8 @@ struct preprocessor {
   struct feature *features; /* owned, with all below */
   size_t target_count;
   struct target *targets;
-  size_t input_width;
+  struct window window;
+  size_t input_width;  /* of the network: of a row, or of the rows of a window */
   size_t output_width; /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid */
   size_t target_width; /* floats of one y: 1 class index, or values */
 };
@@ -72,6 +79,14 @@ void preprocessor_deinit(struct preprocessor *preprocessor);
 /* A copy that shares nothing with the original. */
 __attribute__((warn_unused_result)) enum error_code preprocessor_copy(struct preprocessor *out_copy,
                                                                       const struct preprocessor *preprocessor, struct error *error);
+
+/* Floats of one row: what preprocessor_transform writes. */
+static inline size_t preprocessor_get_row_width(const struct preprocessor *preprocessor) {
+  return preprocessor->window.length == 0 ? preprocessor->input_width : preprocessor->input_width / preprocessor->window.length;
+}
+static inline const char *target_get_column_name(const struct target *target) {
+  return target->source == NULL ? target->name : target->source;
+}
 
 /* Copies weights[class_count]. False: no memory. */
 __attribute__((warn_unused_result)) bool target_set_class_weights(struct target *target, const double *weights);
@@ -87,7 +102,7 @@ struct cell {
   const char *text;      /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
 };
 
-/* x[input_width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and
+/* x[row width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and
  * say what would be right. */
 __attribute__((warn_unused_result)) enum error_code preprocessor_transform(const struct preprocessor *preprocessor,
                                                                            const struct cell *cells, const char *pointer, float *x,

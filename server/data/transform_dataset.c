@@ -1,9 +1,13 @@
 /* A dataset through a model's preprocessor, in portions: for evaluate. */
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "server/data/csv.h"
 #include "server/data/encode.h"
 #include "server/data/import.h"
 #include "server/data/prepared.h"
+#include "server/data/windows.h"
 
 typedef enum error_code portion_handler(void *context, const float *x, const float *y, size_t count, struct error *error);
 
@@ -13,6 +17,10 @@ struct transformer {
   size_t portion, count; /* rows at most, and so far */
   size_t x_width, y_width;
   float *x, *y;
+  /* Of a series: its last rows, as many as a window and what is to come behind it; then again as many, so that they move once in a while only. */
+  uint64_t row_count;
+  size_t held; /* rows in `rows` and `targets` */
+  float *rows, *targets;
   portion_handler *handler;
   void *context;
 };
@@ -34,6 +42,53 @@ static enum error_code take_row(void *context, uint64_t row, const char *const *
   return flush(transformer, error);
 }
 
+static size_t count_span(const struct window *window) { return window->length + window->horizon; }
+
+/* The window that the last rows make, if one begins there and all its targets are known. */
+static enum error_code take_window(struct transformer *transformer, struct error *error) {
+  const struct preprocessor *preprocessor = transformer->encoder.preprocessor;
+  const struct window *window = &preprocessor->window;
+  const size_t span = count_span(window), row_width = preprocessor_get_row_width(preprocessor);
+  if (transformer->row_count < span || (transformer->row_count - span) % window->stride != 0) return ERROR_NONE;
+  const size_t start = transformer->held - span;
+  const struct series series = {transformer->targets, preprocessor->target_count / window->horizon};
+  if (!windows_take_targets(&series, window, start, transformer->y + transformer->count * transformer->y_width)) return ERROR_NONE;
+  memcpy(transformer->x + transformer->count * transformer->x_width, transformer->rows + start * row_width,
+         transformer->x_width * sizeof(float));
+  return ++transformer->count < transformer->portion ? ERROR_NONE : flush(transformer, error);
+}
+
+static enum error_code take_series_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
+  struct transformer *transformer = context;
+  const struct preprocessor *preprocessor = transformer->encoder.preprocessor;
+  const size_t span = count_span(&preprocessor->window), row_width = preprocessor_get_row_width(preprocessor);
+  const size_t columns = preprocessor->target_count / preprocessor->window.horizon;
+  if (transformer->held == 2 * span) {
+    memmove(transformer->rows, transformer->rows + span * row_width, span * row_width * sizeof(float));
+    memmove(transformer->targets, transformer->targets + span * columns, span * columns * sizeof(float));
+    transformer->held = span;
+  }
+  for (size_t i = 0; i < columns; i++) {
+    const char *text = cells[transformer->encoder.target_columns[i * preprocessor->window.horizon]];
+    double number;
+    const bool is_known = !csv_is_missing(text) && csv_parse_number(text, &number);
+    transformer->targets[transformer->held * columns + i] =
+        is_known ? encode_target_number(&preprocessor->targets[i * preprocessor->window.horizon], number) : NAN;
+  }
+  enum error_code code = encoder_encode(&transformer->encoder, cells, row, transformer->rows + transformer->held * row_width, error);
+  if (code != ERROR_NONE) return code;
+  transformer->held++;
+  transformer->row_count++;
+  return take_window(transformer, error);
+}
+
+static bool make_room_for_windows(struct transformer *transformer, const struct preprocessor *preprocessor) {
+  const size_t rows = 2 * count_span(&preprocessor->window);
+  transformer->rows = calloc(rows, preprocessor_get_row_width(preprocessor) * sizeof(float));
+  transformer->targets = calloc(rows, preprocessor->target_count / preprocessor->window.horizon * sizeof(float));
+  return transformer->rows != NULL && transformer->targets != NULL;
+}
+
 enum error_code preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset,
                                           bool as_values, size_t portion,
                                           enum error_code (*handler)(void *context, const float *x, const float *y, size_t count,
@@ -53,12 +108,17 @@ enum error_code preprocessor_read_dataset(const struct preprocessor *preprocesso
   transformer.encoder.tensors = &tensors;
   transformer.x = calloc(x_floats, sizeof *transformer.x);
   transformer.y = calloc(y_floats, sizeof *transformer.y);
-  if (code == ERROR_NONE && (transformer.x == NULL || transformer.y == NULL))
-    code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu rows at a time", portion);
-  if (code == ERROR_NONE) code = dataset_read_rows(data_dir, dataset, 0, dataset->rows, take_row, &transformer, error);
+  const bool has_windows = preprocessor->window.length > 0;
+  const bool has_room =
+      transformer.x != NULL && transformer.y != NULL && (!has_windows || make_room_for_windows(&transformer, preprocessor));
+  if (code == ERROR_NONE && !has_room) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu rows at a time", portion);
+  if (code == ERROR_NONE)
+    code = dataset_read_rows(data_dir, dataset, 0, dataset->rows, has_windows ? take_series_row : take_row, &transformer, error);
   if (code == ERROR_NONE) code = flush(&transformer, error);
   free(transformer.x);
   free(transformer.y);
+  free(transformer.rows);
+  free(transformer.targets);
   encoder_deinit(&transformer.encoder);
   tensor_file_close(&tensors);
   return code;

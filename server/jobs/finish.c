@@ -91,7 +91,10 @@ static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_j
     size_t rest = row_count - first;
     evaluate_batch(evaluation, first, rest < EVALUATION_BATCH ? rest : EVALUATION_BATCH);
   }
+  const struct metric_baseline baselines[] = {{"naive", run->prepared.baselines[0]}, {"seasonal_naive", run->prepared.baselines[1]}};
   struct metric_input input = {.task = preprocessor->task,
+                               .baselines = baselines,
+                               .baseline_count = preprocessor->window.length > 0 ? sizeof baselines / sizeof baselines[0] : 0,
                                .rows = row_count,
                                .width = evaluation->width,
                                .class_count = run->prepared.data.class_count,

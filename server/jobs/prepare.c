@@ -103,7 +103,9 @@ static enum error_code set_names(struct run *run, struct error *error) {
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the names of %zu inputs", preprocessor->input_width);
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     const struct feature *feature = &preprocessor->features[i];
-    for (size_t j = 0; j < feature->width; j++) run->input_names[feature->offset + j] = feature->name;
+    const size_t row_width = preprocessor_get_row_width(preprocessor);
+    for (size_t j = 0; j < feature->width; j++)
+      for (size_t at = feature->offset + j; at < preprocessor->input_width; at += row_width) run->input_names[at] = feature->name;
   }
   for (size_t i = 0; i < preprocessor->target_count; i++) run->label_names[i] = preprocessor->targets[i].name;
   struct train_data *data = &run->prepared.data;
@@ -184,9 +186,10 @@ static void log_cut_sequences(struct run *run) {
 static void log_start(struct run *run) {
   const struct prepared *prepared = &run->prepared;
   run_log(run, "started on kernel %s with %zu thread%s", kernels_name(), run->thread_max, run->thread_max == 1 ? "" : "s");
-  run_log(run, "split: %zu training, %zu validation, %zu test rows", prepared->data.train.count, prepared->data.validation.count,
-          prepared->test.count);
-  if (prepared->left_out > 0) run_log(run, "%" PRIu64 " rows without a target were left out", prepared->left_out);
+  const char *rows = prepared->preprocessor.window.length > 0 ? "windows" : "rows";
+  run_log(run, "split: %zu training, %zu validation, %zu test %s", prepared->data.train.count, prepared->data.validation.count,
+          prepared->test.count, rows);
+  if (prepared->left_out > 0) run_log(run, "%" PRIu64 " %s without a target were left out", prepared->left_out, rows);
   log_cut_sequences(run);
   if (run->spec.train.precision == 1 && strcmp(train_get_precision(&run->spec.train), "bfloat16") != 0) {
     run_log(run, "bfloat16 is not supported by this processor or build: float32 is used");
