@@ -14,11 +14,11 @@ struct api;
 typedef enum error_code route_handler(struct api *api, const struct request *request, struct response *response, struct error *error);
 
 enum route_flag {
-  ROUTE_STREAMS_BODY = 1,     /* an upload: the handler reads the body itself (beside ROUTE_JSON_OR_CSV_BODY: of CSV) */
-  ROUTE_JSON_BODY = 2,        /* needs Content-Type: application/json */
-  ROUTE_JSON_OR_CSV_BODY = 4, /* application/json or text/csv */
-  ROUTE_PUBLIC = 8,           /* no token needed: page, health */
-  ROUTE_IDEMPOTENCY = 16,     /* takes Idempotency-Key */
+  ROUTE_STREAMS_BODY = 1,       /* an upload: the handler reads the body itself (beside ROUTE_JSON_OR_OTHER_BODY: of other types) */
+  ROUTE_JSON_BODY = 2,          /* needs Content-Type: application/json */
+  ROUTE_JSON_OR_OTHER_BODY = 4, /* application/json, or another Content-Type that the handler judges */
+  ROUTE_PUBLIC = 8,             /* no token needed: page, health */
+  ROUTE_IDEMPOTENCY = 16,       /* takes Idempotency-Key */
   ROUTE_ETAG = 32,
   ROUTE_LONG = 64 /* may take minutes: has threads of its own, so that it keeps no short request waiting */
 };

@@ -372,7 +372,10 @@ static json_t *make_request_body(const struct route *route) {
   json_t *types = json_object();
   if (route->request_schema != NULL)
     json_put(&types, "application/json", json_pack("{s:o}", "schema", schema_reference(route->request_schema)));
-  if ((route->flags & ROUTE_STREAMS_BODY) != 0) json_put(&types, "text/csv", json_pack("{s:o}", "schema", string_schema()));
+  for (const struct predict_type *type = predict_types; route->handler == models_predict && type->media_type != NULL; type++) {
+    if (strcmp(type->media_type, "application/json") != 0)
+      json_put(&types, type->media_type, json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "description", type->summary));
+  }
   if ((route->flags & ROUTE_STREAMS_BODY) != 0 && route->request_schema == NULL) {
     for (size_t i = 0; formats[i] != NULL; i++) {
       char type[64];

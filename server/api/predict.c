@@ -1,10 +1,10 @@
-/* POST /v1/models/{id}/predict: raw rows in, predictions out. JSON for some rows; CSV for any number, in bounded memory. */
+/* POST /v1/models/{id}/predict: raw rows in, predictions out. JSON for some rows; CSV for any number, in bounded memory; and what predict_raw.c and
+ * predict_images.c take. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/param.h"
-#include "server/api/handlers.h"
-#include "server/api/predictor.h"
+#include "server/api/predict_private.h"
 #include "server/codec/prediction_json.h"
 #include "server/data/csv.h"
 #include "server/data/header.h"
@@ -91,7 +91,7 @@ static bool is_long(const struct predictor *predictor, size_t row_count) {
   return (double)row_count * network_flops_per_sample(predictor->model->network) > short_flops_max;
 }
 
-static enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
+enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
   json_t *body = NULL, *rows = NULL;
   struct predictor predictor = {0};
   struct prediction_text text = {0};
@@ -299,7 +299,7 @@ static enum error_code feed_parser(const struct request *request, struct csv_pre
   return code;
 }
 
-static enum error_code predict_csv(struct api *api, const struct request *request, struct response *response, struct error *error) {
+enum error_code predict_csv(struct api *api, const struct request *request, struct response *response, struct error *error) {
   struct csv_prediction prediction = {0};
   enum error_code code = predictor_init(&prediction.predictor, api, request->id, 0, error);
   const bool has_window = code == ERROR_NONE && prediction.predictor.model->preprocessor.window.length > 0;
@@ -321,8 +321,22 @@ static enum error_code predict_csv(struct api *api, const struct request *reques
   return code;
 }
 
+const struct predict_type predict_types[] = {
+    {"application/json", "rows, as objects or arrays of values; an image is an array of pixels, or a PNG or JPEG file in base64",
+     predict_json},
+    {"text/csv", "rows under a line of names; the answer is CSV", predict_csv},
+    {"text/plain", "one text, for a model whose only input is a text", predict_text},
+    {"image/png", "one image, for a model whose only input is an image; it is brought to the model's size and channels", predict_image},
+    {"image/jpeg", "likewise", predict_image},
+    {"application/zip", "many images; the answer is CSV", predict_archive},
+    {"multipart/form-data", "many images, each a file of the form; the answer is CSV", predict_form},
+    {NULL, NULL, NULL}};
+
 enum error_code models_predict(struct api *api, const struct request *request, struct response *response, struct error *error) {
-  if (media_type_is(request->content_type, "application/json")) return predict_json(api, request, response, error);
-  if (media_type_is(request->content_type, "text/csv")) return predict_csv(api, request, response, error);
-  return error_set(error, ERROR_MEDIA_TYPE, "Content-Type must be application/json or text/csv");
+  char list[ERROR_DETAIL_BYTES / 2] = "";
+  for (const struct predict_type *type = predict_types; type->media_type != NULL; type++) {
+    if (media_type_is(request->content_type, type->media_type)) return type->handler(api, request, response, error);
+    snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", list[0] == '\0' ? "" : ", ", type->media_type);
+  }
+  return error_set(error, ERROR_MEDIA_TYPE, "Content-Type must be one of %s, as the model's inputs are", list);
 }

@@ -82,7 +82,7 @@ const struct route routes[] = {
     {"GET", "/v1/models/{id}/export", models_export, "exportModel", "The model as a file", 0, 200, NULL, NULL, "application/octet-stream",
      "format"},
     {"POST", "/v1/models/{id}/predict", models_predict, "predict", "Raw rows in, predictions out: JSON, or CSV of any length",
-     ROUTE_JSON_OR_CSV_BODY | ROUTE_STREAMS_BODY, 200, "PredictRequest", "Predictions", NULL, NULL},
+     ROUTE_JSON_OR_OTHER_BODY | ROUTE_STREAMS_BODY, 200, "PredictRequest", "Predictions", NULL, NULL},
     {"POST", "/v1/models/{id}/evaluate", models_evaluate, "evaluate", "A model's metrics on a dataset", ROUTE_JSON_BODY | ROUTE_LONG, 200,
      "EvaluateRequest", "Evaluation", NULL, NULL},
     {"POST", "/v1/models/{id}/trace", models_trace, "traceModel", "A step of training on a few rows, every number of it", ROUTE_JSON_BODY,

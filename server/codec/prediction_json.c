@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/param.h"
+#include "server/codec/image_text.h"
 #include "server/codec/json_text.h"
 #include "server/codec/number_text.h"
 #include "server/codec/settings_json.h"
@@ -70,19 +71,38 @@ static bool read_pixels(const json_t *value, const size_t *sizes, size_t rank, u
   return true;
 }
 
+/* Room for an image's pixels, which live as long as the cells. */
+static unsigned char *reserve_pixels(struct row_cells *cells, size_t index, struct error *error) {
+  free(cells->lists[index]);
+  cells->lists[index] = malloc(image_encoding_get_width(&cells->features[index].image) + 1);
+  if (cells->lists[index] == NULL) error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  return (unsigned char *)cells->lists[index];
+}
+
+/* A file in base64. */
+static void read_image_file(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
+  const struct image_encoding *image = &cells->features[index].image;
+  const struct image_shape shape = {image->channels, image->height, image->width};
+  unsigned char *pixels = reserve_pixels(cells, index, error);
+  struct error defect = {0};
+  if (pixels == NULL) return;
+  const enum error_code code = image_text_decode(json_string_value(value), &shape, pixels, &defect);
+  if (code == ERROR_NONE)
+    cells->cells[index] = (struct cell){.kind = CELL_PIXELS, .pixels = pixels};
+  else if (code == ERROR_INVALID)
+    error_add(error, pointer, "%s", defect.detail);
+  else
+    error_set(error, code, "%s", defect.detail);
+}
+
 /* [channels][height][width], of one channel also [height][width], or all pixels in one array. */
 static void read_image(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
   const struct image_encoding *image = &cells->features[index].image;
   const size_t sizes[] = {image->channels, image->height, image->width}, count = image_encoding_get_width(image);
   size_t depth = 0;
   for (const json_t *inner = value; json_is_array(inner) && depth < 3; inner = json_array_get(inner, 0)) depth++;
-  free(cells->lists[index]);
-  cells->lists[index] = malloc(count + 1);
-  if (cells->lists[index] == NULL) {
-    error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-    return;
-  }
-  unsigned char *to = (unsigned char *)cells->lists[index];
+  unsigned char *to = reserve_pixels(cells, index, error);
+  if (to == NULL) return;
   const bool is_plane = depth == 2 && image->channels == 1;
   if (depth == 2 && !is_plane)
     error_add(error, pointer, "must be arrays [%zu][%zu][%zu] (channels, height, width) of pixels, or one array of %zu", sizes[0], sizes[1],
@@ -122,6 +142,10 @@ static void read_cell(struct row_cells *cells, size_t index, const json_t *value
     cell->text = json_is_true(value) ? "true" : "false";
     break;
   case JSON_STRING:
+    if (cells->features != NULL && cells->features[index].kind == COLUMN_IMAGE) {
+      read_image_file(cells, index, value, pointer, error);
+      break;
+    }
     cell->kind = csv_is_missing(json_string_value(value)) ? CELL_MISSING : CELL_TEXT;
     cell->text = json_string_value(value);
     break;

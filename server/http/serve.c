@@ -171,16 +171,13 @@ static enum error_code check_media_type(unsigned flags, const struct head *head,
   if (flags & ROUTE_JSON_BODY && !guard_is_media_type(type, "application/json")) {
     return error_set(error, ERROR_MEDIA_TYPE, "the Content-Type must be application/json");
   }
-  if (flags & ROUTE_JSON_OR_CSV_BODY && !guard_is_media_type(type, "application/json") && !guard_is_media_type(type, "text/csv")) {
-    return error_set(error, ERROR_MEDIA_TYPE, "the Content-Type must be application/json or text/csv");
-  }
   return ERROR_NONE;
 }
 
-/* Whether the handler reads the body itself, part by part. Where JSON is taken beside CSV, only CSV is read so. */
+/* Whether the handler reads the body itself, part by part. Where JSON is taken beside other types, only those are read so. */
 static bool is_upload(const struct route *route, const char *content_type) {
   if ((route->flags & ROUTE_STREAMS_BODY) == 0) return false;
-  return (route->flags & ROUTE_JSON_OR_CSV_BODY) == 0 || !guard_is_media_type(content_type, "application/json");
+  return (route->flags & ROUTE_JSON_OR_OTHER_BODY) == 0 || !guard_is_media_type(content_type, "application/json");
 }
 
 /* All that can be said before the body comes. Fills target and match. */

@@ -116,7 +116,7 @@ static const struct route fixture_routes[] = {
     ROUTE("GET", "/", handle_echo, ROUTE_PUBLIC),       ROUTE("GET", "/healthz", handle_echo, ROUTE_PUBLIC),
     ROUTE("GET", "/v1/things", handle_echo, 0),         ROUTE("POST", "/v1/things", handle_echo, ROUTE_JSON_BODY),
     ROUTE("GET", "/v1/things/{id}", handle_echo, 0),    ROUTE("PATCH", "/v1/things/{id}", handle_echo, ROUTE_JSON_BODY),
-    ROUTE("DELETE", "/v1/things/{id}", handle_echo, 0), ROUTE("POST", "/v1/rows", handle_echo, ROUTE_JSON_OR_CSV_BODY),
+    ROUTE("DELETE", "/v1/things/{id}", handle_echo, 0), ROUTE("POST", "/v1/rows", handle_echo, ROUTE_JSON_OR_OTHER_BODY),
     ROUTE("POST", "/v1/pause", handle_echo, 0),         ROUTE("POST", "/v1/uploads", handle_upload, ROUTE_STREAMS_BODY),
     ROUTE("GET", "/v1/hold", handle_hold, 0),           ROUTE("GET", "/v1/file", handle_file, 0),
     ROUTE("GET", "/v1/events", handle_events, 0),       ROUTE("GET", "/v1/long", handle_long, ROUTE_LONG),

@@ -1,4 +1,5 @@
 /* Archives of images over HTTP: uploads, what is told of them, their images as PNG, what is refused, what is left on disk. */
+#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,205 @@ START_TEST(images_of_rows_are_seen) {
 }
 END_TEST
 
+static void train(const char *job) {
+  json_t *answer = client_expect_json(&server, &(struct client_request){.path = "/v1/jobs", .body = job}, 202);
+  char path[128];
+  snprintf(path, sizeof path, "/v1/jobs/%s", json_text_at(answer, "/id"));
+  json_decref(answer);
+  json_decref(client_wait_for(&server, path, "/state", "succeeded", 60000));
+}
+
+static void train_eye(void) {
+  struct archive archive = {0};
+  fill_archive(&archive, 60);
+  json_decref(upload("/v1/datasets?name=pets", "application/zip", &archive, 201));
+  train("{\"name\":\"eye\",\"dataset\":\"pets\",\"target\":\"label\",\"epochs\":30,\"seed\":1,\"network\":{"
+        "\"layers\":["
+        "{\"type\":\"dense\",\"units\":8,\"activation\":\"relu\"},{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}}");
+}
+
+static json_t *predict(const char *model, const char *type, const char *body, size_t count, int status) {
+  char path[128];
+  snprintf(path, sizeof path, "/v1/models/%s/predict", model);
+  return client_expect_json(&server, &(struct client_request){.path = path, .content_type = type, .body = body, .body_bytes = count},
+                            status);
+}
+
+static json_t *predict_base64(const char *head, const char *file, size_t count) {
+  char *body = malloc(2 * count + 200);
+  ck_assert_ptr_nonnull(body);
+  size_t at = (size_t)sprintf(body, "{\"rows\":[{\"image\":\"%s", head);
+  base64_encode_raw(body + at, count, (const uint8_t *)file);
+  at += BASE64_ENCODE_RAW_LENGTH(count);
+  sprintf(body + at, "\"}]}");
+  json_t *answer = predict("eye", NULL, body, 0, 200);
+  free(body);
+  return answer;
+}
+
+static json_t *predict_pixels(const uint8_t *pixels) {
+  char body[8 * PIXELS + 64];
+  size_t at = (size_t)sprintf(body, "{\"rows\":[{\"image\":[");
+  for (size_t i = 0; i < PIXELS; i++) at += (size_t)sprintf(body + at, "%s%d", i > 0 ? "," : "", pixels[i]);
+  sprintf(body + at, "]}]}");
+  return predict("eye", NULL, body, 0, 200);
+}
+
+/* Whatever way an image comes, the same numbers come back. */
+START_TEST(an_image_is_predicted_from_its_file) {
+  train_eye();
+  for (unsigned i = 0; i < 4; i++) {
+    const bool is_up = i % 2 == 0;
+    uint8_t pixels[PIXELS];
+    size_t count;
+    fill_pixels(is_up, 100 + i, pixels);
+    char *png = make_picture(is_up, 100 + i, &count);
+    json_t *answer = predict("eye", "image/png", png, count, 200), *base64 = predict_base64("", png, count);
+    json_t *url = predict_base64("data:image/png;base64,", png, count), *array = predict_pixels(pixels);
+    ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), is_up ? "up" : "down");
+    ck_assert_uint_eq(json_array_size(json_at(answer, "/predictions")), 1);
+    ck_assert(json_equal(answer, base64));
+    ck_assert(json_equal(answer, url));
+    ck_assert(json_equal(answer, array));
+    json_decref(answer);
+    json_decref(base64);
+    json_decref(url);
+    json_decref(array);
+    free(png);
+    /* Larger and in colours. */
+    uint8_t large[24 * 36 * 3];
+    for (size_t p = 0; p < 24 * 36; p++) memset(large + 3 * p, (p < 24 * 18) == is_up ? 220 : 20, 3);
+    char *jpeg = picture_make_jpeg(&(struct picture){24, 36, 3, large}, NULL, &count);
+    answer = predict("eye", "image/jpeg", jpeg, count, 200);
+    ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), is_up ? "up" : "down");
+    json_decref(answer);
+    free(jpeg);
+  }
+}
+END_TEST
+
+static void check_lines(const char *type, const char *body, size_t count) {
+  struct client_answer answer;
+  client_send(&server, &(struct client_request){.path = "/v1/models/eye/predict", .content_type = type, .body = body, .body_bytes = count},
+              &answer);
+  ck_assert_msg(answer.status == 200, "%s", answer.body);
+  ck_assert_msg(strncmp(answer.body, "file,class,probability_down,probability_up\n", 43) == 0, "%s", answer.body);
+  size_t lines = 0;
+  for (const char *line = answer.body; (line = strchr(line, '\n')) != NULL && line[1] != '\0'; lines++) {
+    line++;
+    const bool is_up = strncmp(line, "pets/up", 7) == 0;
+    ck_assert_msg(is_up || strncmp(line, "pets/down", 9) == 0, "%s", line);
+    ck_assert_msg(strncmp(strchr(line, ',') + 1, is_up ? "up," : "down,", is_up ? 3 : 5) == 0, "%s", line);
+  }
+  ck_assert_uint_eq(lines, 300);
+  answer_deinit(&answer);
+}
+
+START_TEST(many_images_are_predicted_as_lines) {
+  train_eye();
+  struct archive archive = {0};
+  fill_archive(&archive, 300);
+  archive_finish(&archive);
+  check_lines("application/zip", archive.bytes, archive.count);
+  archive_deinit(&archive);
+  struct bytes body = {0};
+  for (unsigned i = 0; i < 300; i++) {
+    char head[256];
+    size_t count;
+    char *png = make_picture(i % 2 == 0, i, &count);
+    snprintf(head, sizeof head, "--" BODY_BOUNDARY "\r\nContent-Disposition: form-data; name=\"f\"; filename=\"pets/%s/%u.png\"\r\n\r\n",
+             i % 2 == 0 ? "up" : "down", i);
+    bytes_append_text(&body, head);
+    bytes_append(&body, png, count);
+    bytes_append_text(&body, "\r\n");
+    free(png);
+  }
+  bytes_append_text(&body, "--" BODY_BOUNDARY "--\r\n");
+  json_decref(predict("eye", BODY_TYPE, body.at, body.count, 413)); /* parts have a limit */
+  bytes_free(&body);
+  size_t count;
+  char *png = make_picture(true, 5, &count);
+  body_add_file(&body, "a", png, count);
+  body_end(&body);
+  struct client_answer answer;
+  client_send(
+      &server,
+      &(struct client_request){.path = "/v1/models/eye/predict", .content_type = BODY_TYPE, .body = body.at, .body_bytes = body.count},
+      &answer);
+  ck_assert_int_eq(answer.status, 200);
+  ck_assert_ptr_nonnull(strstr(answer.body, ",up,"));
+  answer_deinit(&answer);
+  bytes_free(&body);
+  free(png);
+}
+END_TEST
+
+static void expect_refusal(const char *model, const char *type, const char *body, size_t count, int status, const char *reason) {
+  json_t *problem = predict(model, type, body, count, status);
+  ck_assert_msg(strstr(json_text_at(problem, "/detail"), reason) != NULL, "%s", json_text_at(problem, "/detail"));
+  json_decref(problem);
+}
+
+START_TEST(what_cannot_be_predicted_says_what_can) {
+  train_eye();
+  struct client_answer answer;
+  client_post_csv(&server, "/v1/datasets?name=table", "a,b,c\n1,2,x\n2,3,y\n3,3,x\n4,1,y\n5,2,x\n6,7,y\n7,1,x\n8,2,y\n9,1,x\n1,1,y\n",
+                  &answer);
+  answer_deinit(&answer);
+  train("{\"name\":\"numbers\",\"dataset\":\"table\",\"target\":\"c\",\"epochs\":2,\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":"
+        "\"auto\","
+        "\"activation\":\"auto\"}]}}");
+  size_t count;
+  char *png = make_picture(true, 5, &count);
+  expect_refusal("numbers", "image/png", png, count, 422, "inputs are \"a\" (numeric), \"b\" (numeric)");
+  expect_refusal("numbers", "text/plain", "hello", 0, 422, "doesn't take a text alone");
+  expect_refusal("eye", "text/plain", "hello", 0, 422, "send image/png, image/jpeg or application/json");
+  expect_refusal("eye", "application/xml", "<a/>", 0, 415, "image/png");
+  expect_refusal("eye", "image/webp", "RIFF", 0, 415, "image/jpeg");
+  expect_refusal("eye", "image/png", png, count / 2, 422, "is a PNG that is broken");
+  expect_refusal("eye", "image/png", "hello", 0, 422, "is no image");
+  expect_refusal("eye", NULL, "{\"rows\":[{\"image\":\"aGVsbG8=\"}]}", 0, 422, "is no image");
+  expect_refusal("eye", NULL, "{\"rows\":[{\"image\":\"***\"}]}", 0, 422, "base64");
+  expect_refusal("eye", NULL, "{\"rows\":[{\"image\":\"data:image/png,xx\"}]}", 0, 422, "base64");
+  expect_refusal("eye", "application/zip", "PK\3\4", 4, 422, "ZIP");
+  expect_refusal("eye", "multipart/form-data", "x", 0, 400, "boundary");
+  struct archive archive = {0};
+  fill_archive(&archive, 2);
+  archive_add_text(&archive, "pets/bad.png", "no");
+  archive_finish(&archive);
+  expect_refusal("eye", "application/zip", archive.bytes, archive.count, 422, "\"pets/bad.png\" is no image");
+  archive_deinit(&archive);
+  free(png);
+}
+END_TEST
+
+START_TEST(a_sentence_is_predicted_as_it_is) {
+  struct bytes table = {0};
+  bytes_append_text(&table, "text,kind\n");
+  for (unsigned i = 0; i < 40; i++) {
+    char line[100];
+    snprintf(line, sizeof line, i % 2 == 0 ? "\"the sun is warm, and bright %u\",day\n" : "\"the moon is cold; dark night %u\",night\n", i);
+    bytes_append_text(&table, line);
+  }
+  struct client_answer answer;
+  client_post_csv(&server, "/v1/datasets?name=texts", table.at, &answer);
+  answer_deinit(&answer);
+  bytes_free(&table);
+  train("{\"name\":\"reader\",\"dataset\":\"texts\",\"target\":\"kind\",\"epochs\":40,\"seed\":1,\"network\":{\"layers\":[{\"type\":"
+        "\"dense\",\"units\":"
+        "\"auto\",\"activation\":\"auto\"}]}}");
+  json_t *plain = predict("reader", "text/plain; charset=utf-8", "the sun is warm, and \"bright\" 77\n", 0, 200);
+  json_t *json = predict("reader", NULL, "{\"rows\":[{\"text\":\"the sun is warm, and \\\"bright\\\" 77\"}]}", 0, 200);
+  ck_assert_str_eq(json_text_at(plain, "/predictions/0/class"), "day");
+  ck_assert(json_equal(plain, json));
+  json_decref(plain);
+  json_decref(json);
+  expect_refusal("reader", "text/plain", "a\0b", 3, 400, "NUL");
+  expect_refusal("reader", "text/plain", "a\xFFg", 0, 400, "UTF-8");
+  expect_refusal("reader", "image/png", "x", 0, 422, "send text/plain");
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *tcase = suite_add_case(suite, "images");
   tcase_add_checked_fixture(tcase, start, stop);
@@ -204,6 +404,10 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, size_and_channels_can_be_asked_for);
   tcase_add_test(tcase, tricks_are_refused_by_name);
   tcase_add_test(tcase, images_of_rows_are_seen);
+  tcase_add_test(tcase, an_image_is_predicted_from_its_file);
+  tcase_add_test(tcase, many_images_are_predicted_as_lines);
+  tcase_add_test(tcase, what_cannot_be_predicted_says_what_can);
+  tcase_add_test(tcase, a_sentence_is_predicted_as_it_is);
 }
 
 int main(void) { return suite_main("images over HTTP", add_cases); }

@@ -71,7 +71,7 @@ START_TEST(routes_are_consistent) {
     bool is_post = strcmp(route->method, "POST") == 0;
     if ((route->flags & ROUTE_IDEMPOTENCY) != 0) ck_assert_msg(is_post, "%s", route->name);
     if (is_post || strcmp(route->method, "PATCH") == 0) ck_assert_msg((route->flags & ROUTE_PUBLIC) == 0, "%s", route->name);
-    if (route->request_schema != NULL) ck_assert_msg((route->flags & (ROUTE_JSON_BODY | ROUTE_JSON_OR_CSV_BODY)) != 0, "%s", route->name);
+    if (route->request_schema != NULL) ck_assert_msg((route->flags & (ROUTE_JSON_BODY | ROUTE_JSON_OR_OTHER_BODY)) != 0, "%s", route->name);
   }
 }
 END_TEST
