@@ -7,6 +7,7 @@
 #include "server/data/array_table.h"
 #include "server/data/format_private.h"
 #include "server/data/idx.h"
+#include "server/data/npy.h"
 #include "server/data/zip_reader.h"
 
 static const struct format csv = {.name = "csv",
@@ -34,7 +35,22 @@ static const struct format zip = {.name = "zip",
                                   .is_magic = zip_is_magic,
                                   .read = zip_read_files};
 
-const struct format *const formats[] = {&csv, &tsv, &idx, &zip, NULL};
+static const struct format npy = {.name = "npy",
+                                  .summary = "array of NumPy (np.save), or several as x, y, test_x, test_y",
+                                  .media_types = "application/x-npy",
+                                  .suffixes = ".npy",
+                                  .is_magic = npy_is_magic,
+                                  .read = npy_read_files,
+                                  .knows_part = array_table_knows_name,
+                                  .parts = "x, y, test_x, test_y, validation_x, validation_y (or images and labels)"};
+static const struct format npz = {.name = "npz",
+                                  .summary = "arrays of NumPy (np.savez, np.savez_compressed)",
+                                  .media_types = "application/x-npz",
+                                  .suffixes = ".npz",
+                                  .is_magic = npz_is_magic,
+                                  .read = npz_read_files};
+
+const struct format *const formats[] = {&csv, &tsv, &idx, &npy, &npz, &zip, NULL};
 
 const struct format *format_find(const char *name) {
   for (size_t i = 0; formats[i] != NULL; i++)

@@ -12,7 +12,7 @@
 #include "server/data/image_import.h"
 #include "server/data/import.h"
 
-enum { FORMAT_MAGIC_BYTES = 16, FORMAT_NAME_BYTES = 80 };
+enum { FORMAT_MAGIC_BYTES = 128, FORMAT_NAME_BYTES = 80 };
 
 /* A file of an upload, plain (decompressed), in a temporary file that is mapped. */
 struct format_file {

@@ -11,5 +11,11 @@ enum error_code idx_read_files(const struct format_file *files, size_t count, co
                                struct error *error);
 enum error_code zip_read_files(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
                                struct error *error);
+enum error_code npy_read_files(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
+                               struct error *error);
+enum error_code npz_read_files(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
+                               struct error *error);
+/* A ZIP archive whose first file is an array. */
+bool npz_is_magic(const char *bytes, size_t byte_count);
 
 #endif

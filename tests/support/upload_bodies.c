@@ -47,6 +47,19 @@ struct bytes idx_make(unsigned type, size_t rank, const uint32_t *sizes, const v
   return file;
 }
 
+struct bytes npy_make(unsigned version, const char *header, const void *elements, size_t element_bytes) {
+  struct bytes file = {0};
+  const size_t count = strlen(header);
+  const unsigned char magic[] = {
+      0x93, 'N', 'U', 'M', 'P', 'Y', (unsigned char)version, 0, (unsigned char)count, (unsigned char)(count >> 8), 0, 0};
+  char *zeros = calloc(1, element_bytes + 1);
+  bytes_append(&file, magic, version == 1 ? 10 : 12);
+  bytes_append_text(&file, header);
+  bytes_append(&file, elements != NULL ? elements : zeros, element_bytes);
+  free(zeros);
+  return file;
+}
+
 struct bytes gzip_make(const void *bytes, size_t count) {
   z_stream stream = {0};
   ck_assert_int_eq(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);

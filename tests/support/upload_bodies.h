@@ -23,6 +23,8 @@ void body_end(struct bytes *body);
 
 /* An IDX file: type 8 is unsigned bytes; sizes end with 0, unless `rank` says how many there are. */
 struct bytes idx_make(unsigned type, size_t rank, const uint32_t *sizes, const void *elements, size_t element_bytes);
+/* An NPY file of that version with that header, as it is; elements NULL: zeros. */
+struct bytes npy_make(unsigned version, const char *header, const void *elements, size_t element_bytes);
 /* One gzip member. */
 struct bytes gzip_make(const void *bytes, size_t count);
 
