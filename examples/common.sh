@@ -69,3 +69,29 @@ holds() {
   [ "$(jq "$2" "$3")" = true ] || fail "this should hold, but doesn't: $1"
   echo "✓ $1"
 }
+
+# three_seeds NAME METRIC < job spec without name and seed: trains it with seeds 1, 2, 3, shows the test metric of each and keeps their mean in $mean.
+# SMALL=1: with seed 1 alone.
+three_seeds() {
+  cat >"$dir/spec"
+  seeds='1 2 3'
+  [ -z "${SMALL:-}" ] || seeds=1
+  : >"$dir/$1.found"
+  for seed in $seeds; do jq --argjson seed "$seed" '. + {seed: $seed}' "$dir/spec" | submit "$1-$seed"; done
+  for seed in $seeds; do
+    finish "$1-$seed"
+    [ "$(jq -r .state "$dir/$1-$seed")" = succeeded ] || fail "job $1-$seed: $(jq -c .error "$dir/$1-$seed")"
+    jq --arg metric "$2" '.metrics.test[$metric]' "$dir/$1-$seed" >>"$dir/$1.found"
+  done
+  mean=$(jq -s 'add / length' "$dir/$1.found")
+  printf '%-28s test %s' "$1" "$2"
+  for value in $(cat "$dir/$1.found") "$mean"; do printf ' %10s' "$(echo "$value" | jq '. * 10000 | round / 10000')"; done
+  printf '  (the last is the mean)\n'
+}
+
+# reaches WHAT NUMBER CONDITION BAR: a bar, which SMALL=1 doesn't reach for
+reaches() {
+  [ -z "${SMALL:-}" ] || return 0
+  [ "$(jq -n --argjson value "$2" --argjson bar "$4" "\$value $3 \$bar")" = true ] || fail "$1: $2 is not $3 $4"
+  echo "✓ $1: $3 $4"
+}
