@@ -9,8 +9,8 @@
 
 enum { FIRST_SLOTS = 1024 };
 
-enum error_code duplicates_init(struct duplicates *duplicates, struct error *error) {
-  *duplicates = (struct duplicates){.slot_count = FIRST_SLOTS};
+enum error_code duplicates_init(struct duplicates *duplicates, size_t kept_max, struct error *error) {
+  *duplicates = (struct duplicates){.kept_max = kept_max, .slot_count = FIRST_SLOTS};
   if (getrandom(&duplicates->key, sizeof duplicates->key, 0) < 0) duplicates->key = (uint64_t)(uintptr_t)duplicates;
   duplicates->entries = calloc(FIRST_SLOTS, sizeof *duplicates->entries);
   return duplicates->entries != NULL ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "no memory to compare rows");
@@ -83,7 +83,7 @@ enum error_code duplicates_add(struct duplicates *duplicates, uint64_t hash, uin
   }
   *entry = (struct duplicates_entry){.hash = stored, .first_row = row};
   duplicates->count++;
-  if (duplicates->count == DUPLICATES_KEPT) {
+  if (duplicates->count == duplicates->kept_max) {
     duplicates->rejected = 2 * duplicates->rejected + 1;
     return rebuild(duplicates, duplicates->slot_count, error);
   }

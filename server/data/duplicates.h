@@ -1,6 +1,6 @@
 /* Rows that say the same: counted as they stream by, in bounded memory. A row is its values in order, each without the spaces around it.
  *
- * Rows are told apart by hashes of 64 bits, keyed by chance. When there are more different rows than DUPLICATES_KEPT, only those of every second
+ * Rows are told apart by hashes of 64 bits, keyed by chance. When there are as many different rows as are to be kept at most, only those of every second
  * hash are kept, then of every fourth …; counts are then of that share of the rows, scaled up (Wegman's adaptive sampling: Flajolet, "On adaptive
  * sampling", 1990). Threads: one at a time.
  */
@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DUPLICATES_KEPT = 1 << 20 };
+enum { DUPLICATES_KEPT = 1 << 20 /* a good number for kept_max: 48 MiB at most */ };
 
 struct duplicates_entry {
   uint64_t hash;
@@ -24,11 +24,11 @@ struct duplicates_entry {
 struct duplicates {
   uint64_t key;
   uint64_t rejected; /* bits of a hash that must be 0 */
-  size_t count, slot_count;
+  size_t count, kept_max, slot_count;
   struct duplicates_entry *entries; /* [slot_count], a power of two; hash 0: free */
 };
 
-__attribute__((warn_unused_result)) enum error_code duplicates_init(struct duplicates *duplicates, struct error *error);
+__attribute__((warn_unused_result)) enum error_code duplicates_init(struct duplicates *duplicates, size_t kept_max, struct error *error);
 void duplicates_deinit(struct duplicates *duplicates);
 
 /* The hash of a row so far: start with duplicates_start, add value after value. */

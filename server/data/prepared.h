@@ -25,6 +25,11 @@ __attribute__((warn_unused_result)) enum error_code prepared_create(const char *
                                                                     struct prepared *out_prepared, struct error *error);
 void prepared_deinit(struct prepared *prepared);
 
+/* Test rows whose inputs and targets the training rows have too; *out_is_estimate: of a share of them, scaled up. 3 MiB while it runs. */
+__attribute__((warn_unused_result)) enum error_code prepared_count_shared_rows(const struct prepared *prepared, const struct shape *input,
+                                                                               size_t target_width, uint64_t *out_count,
+                                                                               bool *out_is_estimate, struct error *error);
+
 /* The whole of a dataset through a fitted preprocessor, for evaluate: columns are found by name, rows without a target are left out.
  * `handler` gets x, y and count of at most `portion` rows at a time. */
 __attribute__((warn_unused_result)) enum error_code

@@ -134,8 +134,8 @@ enum error_code repeats_read(const struct repeats_request *request, struct repea
   struct walk walk = {.request = request, .repeats = out_repeats};
   size_t *columns = calloc(dataset->column_count + 1, sizeof *columns);
   enum error_code code = columns != NULL ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "no memory to compare rows");
-  if (code == ERROR_NONE) code = duplicates_init(&walk.all, error);
-  if (code == ERROR_NONE) code = duplicates_init(&walk.train, error);
+  if (code == ERROR_NONE) code = duplicates_init(&walk.all, DUPLICATES_KEPT, error);
+  if (code == ERROR_NONE) code = duplicates_init(&walk.train, DUPLICATES_KEPT, error);
   walk.train.key = walk.all.key; /* one hash for both */
   if (code == ERROR_NONE) code = run_walks(&walk, columns, error);
   duplicates_deinit(&walk.all);

@@ -195,6 +195,19 @@ static enum error_code make_diverged_model(struct run *run, struct product *prod
   return code;
 }
 
+/* A test on rows that were learned from is too kind: whoever reads its metrics should know. */
+static void log_shared_rows(struct run *run) {
+  struct error error = {0};
+  uint64_t count = 0;
+  bool is_estimate;
+  const size_t target_width = preprocessor_get_target_width(&run->prepared.preprocessor, false);
+  enum error_code code =
+      prepared_count_shared_rows(&run->prepared, network_get_input_shape(run->network), target_width, &count, &is_estimate, &error);
+  if (code == ERROR_NONE && count > 0)
+    run_log(run, "%s%" PRIu64 " of the %zu test rows are among the training rows too: what is measured on them is no test",
+            is_estimate ? "about " : "", count, run->prepared.test.count);
+}
+
 static void fail(struct run *run, struct product *product, const struct error *reason) {
   product->ending = product->ending == ENDING_DIVERGED ? ENDING_DIVERGED : ENDING_ERROR;
   free(product->error_json);
@@ -224,6 +237,7 @@ static void prepare_product(struct run *run, struct product *product, const stru
       if (product->ending == ENDING_CANCELLED) prepare_cancelled(run, product);
       return;
     }
+    if (code == ERROR_NONE) log_shared_rows(run);
     if (code == ERROR_NONE) code = make_model(run, product, &error);
     if (code != ERROR_NONE) fail(run, product, &error);
     return;

@@ -149,6 +149,27 @@ START_TEST(rows_of_a_test_dataset_that_were_trained_on_are_told) {
 }
 END_TEST
 
+START_TEST(a_job_tells_of_test_rows_that_it_was_trained_on) {
+  char *csv = malloc(200 * 32), *at = csv;
+  at += sprintf(at, "x,kind,part\n");
+  for (int i = 0; i < 100; i++) at += sprintf(at, "%d,%s,%s\n", i % 90, i % 2 ? "a" : "b", i < 80 ? "train" : "test");
+  upload("/v1/datasets?name=t", csv);
+  free(csv);
+  json_decref(client_expect_json(&server,
+                                 &(struct client_request){.path = "/v1/jobs",
+                                                          .body = "{\"name\":\"j\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":"
+                                                                  "\"auto\",\"activation\":\"auto\"}]},\"dataset\":\"t\",\"target\":"
+                                                                  "\"kind\",\"split\":{\"column\":\"part\"},\"epochs\":2}"},
+                                 202));
+  json_decref(client_wait_for(&server, "/v1/jobs/j", "/state", "succeeded", 120000));
+  struct client_answer log;
+  client_get(&server, "/v1/jobs/j/log", &log);
+  /* Rows 90 to 99 repeat rows 0 to 9. */
+  ck_assert_msg(strstr(log.body, "10 of the 20 test rows are among the training rows too") != NULL, "%s", log.body);
+  answer_deinit(&log);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "explore");
   tcase_add_checked_fixture(test_case, start, stop);
@@ -157,6 +178,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, the_report_warns_of_what_deceives);
   tcase_add_test(test_case, row_numbers_without_a_name_are_no_features_unless_named);
   tcase_add_test(test_case, rows_of_a_test_dataset_that_were_trained_on_are_told);
+  tcase_add_test(test_case, a_job_tells_of_test_rows_that_it_was_trained_on);
 }
 
 int main(void) { return suite_main("api_explore", add_cases); }

@@ -334,7 +334,7 @@ START_TEST(more_rows_than_can_be_kept_are_estimated) {
   struct duplicates duplicates;
   struct error error = {0};
   const uint64_t rows = 3 * (uint64_t)DUPLICATES_KEPT;
-  ck_assert_int_eq(duplicates_init(&duplicates, &error), ERROR_NONE);
+  ck_assert_int_eq(duplicates_init(&duplicates, DUPLICATES_KEPT, &error), ERROR_NONE);
   for (uint64_t i = 0; i < rows; i++) { /* every third row repeats an earlier one */
     const uint64_t value = i % 3 == 2 ? i - 2 : i;
     ck_assert_int_eq(duplicates_add(&duplicates, duplicates_hash_bytes(duplicates_start(&duplicates), &value, sizeof value), i, &error),
