@@ -4,6 +4,8 @@
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
  */
+#include <string.h>
+
 #include "engine/kernels.h"
 #include "engine/kernels_tile.h"
 
@@ -11,19 +13,27 @@ static size_t panel_count(size_t n) { return (n + TILE_COLUMNS - 1) / TILE_COLUM
 
 size_t kernel_packed_count(size_t n, size_t k) { return panel_count(n) * TILE_COLUMNS * k; }
 
-/* b(p, j) = b[p · b_step + j · b_column] */
-static void pack(size_t n, size_t k, const float *b, size_t b_step, size_t b_column, float *packed) {
-  for (size_t first = 0; first < n; first += TILE_COLUMNS) {
-    const size_t columns = n - first < TILE_COLUMNS ? n - first : TILE_COLUMNS;
-    for (size_t p = 0; p < k; p++, packed += TILE_COLUMNS) {
-      for (size_t j = 0; j < columns; j++) packed[j] = b[p * b_step + (first + j) * b_column];
-      for (size_t j = columns; j < TILE_COLUMNS; j++) packed[j] = 0;
-    }
-  }
+/* The last panel is filled up with zeros. */
+static void clear_rest(size_t n, size_t k, float *packed) {
+  if (n % TILE_COLUMNS == 0) return;
+  float *panel = packed + n / TILE_COLUMNS * TILE_COLUMNS * k;
+  for (size_t p = 0; p < k; p++, panel += TILE_COLUMNS)
+    for (size_t j = n % TILE_COLUMNS; j < TILE_COLUMNS; j++) panel[j] = 0;
 }
 
-void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed) { pack(n, k, b, 1, k, packed); }
-void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed) { pack(n, k, b, n, 1, packed); }
+void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed) {
+  for (size_t first = 0; first < n; first += TILE_COLUMNS)
+    tile_copy_transposed(b + first * k, k, k, n - first < TILE_COLUMNS ? n - first : TILE_COLUMNS, packed + first * k);
+  clear_rest(n, k, packed);
+}
+
+void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed) {
+  for (size_t first = 0; first < n; first += TILE_COLUMNS) {
+    const size_t columns = n - first < TILE_COLUMNS ? n - first : TILE_COLUMNS;
+    for (size_t p = 0; p < k; p++) memcpy(packed + first * k + p * TILE_COLUMNS, b + p * n + first, columns * sizeof *b);
+  }
+  clear_rest(n, k, packed);
+}
 
 void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate) {
   for (size_t column = 0; column < n; column += TILE_COLUMNS, packed += k * TILE_COLUMNS) {

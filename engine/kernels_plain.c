@@ -99,23 +99,6 @@ static void multiply_small(const struct product *q) {
 
 /* Copies */
 
-/* Copies `k` terms of VECTOR_FLOATS columns of bᵀ, whose rows lie along k, to rows of TILE_COLUMNS. The last column stands in for those
- * from `columns` on. */
-static void copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to) {
-  const float *from[VECTOR_FLOATS];
-  for (size_t j = 0; j < VECTOR_FLOATS; j++) from[j] = b + smaller(j, columns - 1) * b_column;
-  for (size_t p = 0; p < k; p += VECTOR_FLOATS, to += VECTOR_FLOATS * TILE_COLUMNS) {
-    vector square[VECTOR_FLOATS];
-    const size_t terms = smaller(k - p, VECTOR_FLOATS);
-#pragma GCC unroll 16
-    for (size_t j = 0; j < VECTOR_FLOATS; j++) square[j] = vector_load_some(from[j] + p, terms);
-    vector_transpose(square);
-#pragma GCC unroll 16
-    for (size_t term = 0; term < VECTOR_FLOATS; term++)
-      if (term < terms) vector_store(to + term * TILE_COLUMNS, square[term]);
-  }
-}
-
 /* `k` terms of the columns of b, whose rows lie along the columns, to rows of TILE_COLUMNS; 0 from `columns` on. */
 static void copy_rows(const float *b, size_t b_step, size_t k, size_t columns, float *to) {
   const vector zeros = {0};
@@ -138,9 +121,7 @@ static bool is_far(size_t stride) { return stride >= FAR_FLOATS || stride % ALIA
 static struct columns_of_b find_b(const struct product *q, size_t first, size_t k, size_t column, size_t columns, float *copy) {
   const float *b = q->b + first * q->b_step + column * q->b_column;
   if (q->b_column != 1) {
-    copy_transposed(b, q->b_column, k, smaller(columns, VECTOR_FLOATS), copy);
-    if (columns > VECTOR_FLOATS)
-      copy_transposed(b + VECTOR_FLOATS * q->b_column, q->b_column, k, columns - VECTOR_FLOATS, copy + VECTOR_FLOATS);
+    tile_copy_transposed(b, q->b_column, k, columns, copy);
   } else if (columns % VECTOR_FLOATS != 0 || (is_far(q->b_step) && q->m >= COPY_ROWS)) {
     copy_rows(b, q->b_step, k, columns, copy);
   } else {

@@ -79,3 +79,24 @@ void multiply_tile(size_t k, const struct rows_of_a *a, const struct columns_of_
                                             {{panel_8, panel_8_wide}, {panel_4, panel_4_wide}, {panel_2, panel_2_wide}}};
   kinds[a->panel != NULL][to->rows > 4 ? 0 : to->rows > 2 ? 1 : 2][to->columns > VECTOR_FLOATS](k, a, b, to);
 }
+
+/* VECTOR_FLOATS of the columns. */
+static void copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to) {
+  const float *from[VECTOR_FLOATS];
+  for (size_t j = 0; j < VECTOR_FLOATS; j++) from[j] = b + (j < columns ? j : columns - 1) * b_column;
+  for (size_t p = 0; p < k; p += VECTOR_FLOATS, to += VECTOR_FLOATS * TILE_COLUMNS) {
+    vector square[VECTOR_FLOATS];
+    const size_t terms = k - p < VECTOR_FLOATS ? k - p : VECTOR_FLOATS;
+#pragma GCC unroll 16
+    for (size_t j = 0; j < VECTOR_FLOATS; j++) square[j] = vector_load_some(from[j] + p, terms);
+    vector_transpose(square);
+#pragma GCC unroll 16
+    for (size_t term = 0; term < VECTOR_FLOATS; term++)
+      if (term < terms) vector_store(to + term * TILE_COLUMNS, square[term]);
+  }
+}
+
+void tile_copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to) {
+  copy_transposed(b, b_column, k, columns < VECTOR_FLOATS ? columns : VECTOR_FLOATS, to);
+  if (columns > VECTOR_FLOATS) copy_transposed(b + VECTOR_FLOATS * b_column, b_column, k, columns - VECTOR_FLOATS, to + VECTOR_FLOATS);
+}

@@ -42,4 +42,8 @@ struct place {
 /* One tile of the sum over `k` terms, Σ a(i, p) b(p, j), for up to TILE_ROWS rows and TILE_COLUMNS columns. */
 void multiply_tile(size_t k, const struct rows_of_a *a, const struct columns_of_b *b, const struct place *to);
 
+/* Copies `k` terms of up to TILE_COLUMNS columns of b, which lie along the sum, b_column floats apart, to rows of TILE_COLUMNS. The last
+ * column stands in for those from `columns` on, but a whole vector of them is left as it was. */
+void tile_copy_transposed(const float *b, size_t b_column, size_t k, size_t columns, float *to);
+
 #endif

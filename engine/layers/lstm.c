@@ -12,51 +12,31 @@
 #include "engine/layers/recurrent.h"
 #include "engine/vector_math.h"
 
-enum { CANDIDATE = 2, GATES = 4 };
+enum { GATES = 4 };
 
-/* One gate's values of a row, and what is added up to them. */
-struct gate {
-  float *values;
-  const float *u, *bias_ih, *bias_hh;
-};
-
-static struct gate find_gate(const struct recurrent_step *step, size_t row, size_t gate) {
-  const size_t at = gate * step->units, row_at = row * GATES * step->units + at;
-  return (struct gate){.values = step->g + row_at, .u = step->u + row_at, .bias_ih = step->bias_ih + at, .bias_hh = step->bias_hh + at};
-}
-
-static void open_gate(size_t n, const struct gate *gate) {
-  float *restrict values = gate->values;
-  const float *restrict u = gate->u, *restrict bias_ih = gate->bias_ih, *restrict bias_hh = gate->bias_hh;
-  for (size_t j = 0; j < n; j++) values[j] = vector_sigmoid(values[j] + u[j] + (bias_ih[j] + bias_hh[j]));
-}
-
-static void propose(size_t n, const struct gate *gate) {
-  float *restrict values = gate->values;
-  const float *restrict u = gate->u, *restrict bias_ih = gate->bias_ih, *restrict bias_hh = gate->bias_hh;
-  for (size_t j = 0; j < n; j++) values[j] = vector_tanh(values[j] + u[j] + (bias_ih[j] + bias_hh[j]));
-}
-
-static void remember(size_t n, const float *restrict gates, const float *restrict c_before, float *restrict c, float *restrict h) {
-  const float *i = gates, *f = gates + n, *q = gates + 2 * n, *o = gates + 3 * n;
+/* Of a row: the sums in `gates` become the gates; the four of a unit, and its c and h, are computed together. `bias_ih` and `bias_hh` are
+ * [GATES, n] too. */
+static void remember(size_t n, float *restrict gates, const float *restrict bias_ih, const float *restrict bias_hh,
+                     const float *restrict c_before, float *restrict c, float *restrict h) {
+  float *i_gate = gates, *f_gate = gates + n, *q_gate = gates + 2 * n, *o_gate = gates + 3 * n;
+  const float *b = bias_ih, *d = bias_hh;
+#pragma GCC ivdep
   for (size_t j = 0; j < n; j++) {
-    c[j] = f[j] * c_before[j] + i[j] * q[j];
-    h[j] = o[j] * vector_tanh(c[j]);
+    const float i = vector_sigmoid(i_gate[j] + (b[j] + d[j])), f = vector_sigmoid(f_gate[j] + (b[n + j] + d[n + j]));
+    const float q = vector_tanh(q_gate[j] + (b[2 * n + j] + d[2 * n + j])), o = vector_sigmoid(o_gate[j] + (b[3 * n + j] + d[3 * n + j]));
+    i_gate[j] = i;
+    f_gate[j] = f;
+    q_gate[j] = q;
+    o_gate[j] = o;
+    c[j] = f * c_before[j] + i * q;
+    h[j] = o * vector_tanh(c[j]);
   }
 }
 
 static void forward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
-  for (size_t row = 0; row < step->rows; row++) {
-    for (size_t gate = 0; gate < GATES; gate++) {
-      const struct gate view = find_gate(step, row, gate);
-      if (gate == CANDIDATE)
-        propose(n, &view);
-      else
-        open_gate(n, &view);
-    }
-    remember(n, step->g + row * GATES * n, step->c_before + row * n, step->c + row * n, step->h + row * n);
-  }
+  for (size_t row = 0; row < step->rows; row++)
+    remember(n, step->g + row * GATES * n, step->bias_ih, step->bias_hh, step->c_before + row * n, step->c + row * n, step->h + row * n);
 }
 
 /* The arrays of a row are apart; each gate is replaced by its gradient. */

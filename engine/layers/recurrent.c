@@ -5,7 +5,7 @@
  * one matrix, and all steps of all blocks are one too: W_ih x is one product before the walk, ∂C/∂W_ih, ∂C/∂W_hh and ∂C/∂x are one each
  * after it, and only W_hh h and its ∂C/∂h are done step by step, with W_hh arranged beforehand.
  *
- *   gather x ─▶ g = x W_ihᵀ ─▶ for each step: u = h W_hhᵀ, cell ─▶ z
+ *   gather x ─▶ g = x W_ihᵀ ─▶ for each step: u = h W_hhᵀ, or added to g, cell ─▶ z
  *   gather x ─▶ for each step, backward: δ + ∂C/∂h, cell's backward, ∂C/∂h = ∂C/∂u W_hh ─▶ ∂C/∂W_ih = ∂C/∂gᵀ x, ∂C/∂W_hh = ∂C/∂uᵀ h_before
  *
  * Step s of a sample is time s or, in the reverse direction, time length − 1 − s: so both begin at s = 0 and end at s = length − 1, which is
@@ -274,9 +274,10 @@ static void forward_piece(void *argument, size_t piece) {
     const struct recurrent_step view = make_step(&block, step);
     if (step == 0) {
       memset(block.direction->h + find_kept(&block, 0) * job->units, 0, block.rows * job->units * sizeof(float));
-      memset(view.u, 0, block.rows * job->gates * sizeof(float));
+      if (job->cell->keeps_u) memset(view.u, 0, block.rows * job->gates * sizeof(float));
     } else {
-      kernel_packed_matmul(block.rows, job->gates, job->units, view.h_before, block.direction->packed, view.u, false);
+      float *u = job->cell->keeps_u ? view.u : view.g;
+      kernel_packed_matmul(block.rows, job->gates, job->units, view.h_before, block.direction->packed, u, !job->cell->keeps_u);
     }
     job->cell->forward(&view);
     put_out(&block, &view, step);

@@ -24,8 +24,9 @@ extern const struct param recurrent_params[10];
 struct recurrent_step {
   const void *settings;
   size_t rows, units;
-  float *g; /* [rows, G]. Forward: W_ih x, replaced by the gates; backward: the gates, replaced by ∂C/∂g */
-  float *u; /* [rows, G]. Forward: W_hh h; backward, where the cell keeps it: as forward left it, replaced by ∂C/∂u */
+  float *
+      g; /* [rows, G]. Forward: W_ih x, or W_ih x + W_hh h if the cell keeps no u, replaced by the gates; backward: the gates, replaced by ∂C/∂g */
+  float *u; /* [rows, G], if the cell keeps it. Forward: W_hh h; backward: as forward left it, replaced by ∂C/∂u */
   const float *bias_ih, *bias_hh;   /* [G]; zeros without bias. Forward only */
   const float *h_before, *c_before; /* [rows, H] */
   float *h;                         /* [rows, H], written by forward */
@@ -37,7 +38,7 @@ struct recurrent_step {
 struct recurrent_cell {
   size_t gate_count;
   bool has_c;
-  bool keeps_u; /* u is kept for backward, and ∂C/∂u differs from ∂C/∂g */
+  bool keeps_u; /* forward takes u apart from g, it is kept for backward, and ∂C/∂u differs from ∂C/∂g */
   void (*forward)(const struct recurrent_step *step);
   void (*backward)(const struct recurrent_step *step);
   /* One row in float64: from g and u, biases included, and h, c of the step before to those of this one, in place. */

@@ -26,8 +26,7 @@ static void forward_cell(const struct recurrent_step *step) {
   const bool relu = is_relu(step->settings);
   for (size_t row = 0; row < step->rows; row++) {
     float *restrict g = step->g + row * n, *restrict h = step->h + row * n;
-    const float *restrict u = step->u + row * n;
-    for (size_t j = 0; j < n; j++) g[j] += u[j] + (b[j] + d[j]);
+    for (size_t j = 0; j < n; j++) g[j] += b[j] + d[j];
     if (relu)
       for (size_t j = 0; j < n; j++) g[j] = g[j] < 0 ? 0 : g[j]; /* NaN stays NaN */
     else
