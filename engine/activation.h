@@ -27,6 +27,8 @@ struct activation_kind {
   float (*inverse)(float a); /* a z that f makes a, 0 < a < 1: of activations that losses are fused with; NULL: z = a will do */
   /* a = f(z). `a` may be the same array as `z`. */
   void (*forward)(const void *settings, size_t rows, size_t width, const float *z, float *a);
+  /* The same, and ∂a/∂z takes z's place; `a` is another array. Of kinds for which both together take little longer than one; NULL else. */
+  void (*forward_with_slope)(const void *settings, size_t rows, size_t width, float *z, float *a);
   /* In place: delta holds ∂C/∂a on entry and δ = ∂C/∂z on return. */
   void (*backward)(const void *settings, size_t rows, size_t width, const float *z, const float *a, float *delta);
   /* The same a = f(z) in float64, as the literature writes it: the reference of gradient checks. */

@@ -354,7 +354,13 @@ static size_t find_only_taker(const struct network *network, size_t index) {
 /* Which layers can be computed in one go with the next. */
 static void join_nodes(const struct builder *builder) {
   struct network *network = builder->network;
-  for (size_t i = 0; i < builder->compiled_count; i++) network->nodes[i].joined_with = NO_NODE;
+  for (size_t i = 0; i < builder->compiled_count; i++) {
+    struct node *node = &network->nodes[i];
+    node->joined_with = NO_NODE;
+    /* The output's z is the loss's. */
+    node->keeps_slope =
+        i + 1 < builder->compiled_count && node->activation != NULL && activation_of(node->activation)->forward_with_slope != NULL;
+  }
   for (size_t i = 0; i < builder->compiled_count; i++) {
     struct node *node = &network->nodes[i];
     const size_t taker = find_only_taker(network, i);
@@ -486,9 +492,9 @@ size_t network_half_count(const struct network *network, size_t batch) {
   }
   return largest;
 }
-bool network_has_joined_layers(const struct network *network) {
+bool network_hides_values(const struct network *network) {
   for (size_t i = 0; i < network->node_count; i++)
-    if (network->nodes[i].is_joined) return true;
+    if (network->nodes[i].is_joined || network->nodes[i].keeps_slope) return true;
   return false;
 }
 double network_flops_per_sample(const struct network *network) { return network->flops_per_sample; }

@@ -88,8 +88,8 @@ size_t network_parameter_count(const struct network *network);          /* float
 size_t network_trained_count(const struct network *network);            /* the first so many of them; those of frozen layers follow */
 size_t network_buffer_count(const struct network *network);             /* floats in the buffer block */
 size_t network_half_count(const struct network *network, size_t batch); /* bfloat16 values that pass_options.half needs room for */
-bool network_has_joined_layers(const struct network *network);          /* some of them, in passes with pass_options.joins */
-double network_flops_per_sample(const struct network *network);         /* forward */
+bool network_hides_values(const struct network *network);       /* passes with pass_options.joins leave less to be seen than others */
+double network_flops_per_sample(const struct network *network); /* forward */
 
 /* Start weights by each tensor's initializer, buffers by their fill; a pure function of seed. */
 void network_initialize(const struct network *network, uint64_t seed, float *parameters, float *buffers);
@@ -115,7 +115,7 @@ struct pass_options {
   size_t batch; /* ≤ the workspace's */
   bool training;
   bool skips_frozen;               /* backward: without the gradients of frozen layers, and of what only those take */
-  bool joins;                      /* z, a and δ between layers that can be computed in one go need not be there afterwards */
+  bool joins;                      /* z, a and δ of layers but the last need not be there afterwards: some are computed in one go */
   bool row_by_row;                 /* inference: the same bits for a row alone and among others */
   bool has_shares;                 /* backward: the target of a TARGET_CLASS loss is shares of the classes, as loss_batch's are_shares */
   uint64_t seed, epoch, step;      /* of random masks */

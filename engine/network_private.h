@@ -26,6 +26,7 @@ struct node {
   bool loses_shifts;                  /* in training, what is added to all values of a channel of its output changes nothing */
   size_t joined_with;                 /* the node after it that can be computed with it in one go, or NO_NODE */
   bool is_joined;                     /* there is a node before it whose joined_with it is */
+  bool keeps_slope;                   /* its activation can leave ∂a/∂z in place of z, which nobody but backward looks at */
   bool needs_gradient;                /* it, or a layer that its input comes from, has weights to train */
 };
 

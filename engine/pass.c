@@ -7,8 +7,8 @@
  *   3. the kind writes ∂C/∂w to the gradients and ∂C/∂x to its sources' `delta`, or to scratch memory if another layer did already;
  *      scratch is then added
  *
- * With pass_options.joins two layers that can be are computed at the first one's turn, forward and backward; the second one's turn is its
- * activation's alone.
+ * With pass_options.joins an activation that can leaves ∂a/∂z in place of z, so that step 2 is a product; and two layers that can be are
+ * computed at the first one's turn, forward and backward: the second one's turn is its activation's alone.
  */
 #include <assert.h>
 #include <string.h>
@@ -21,17 +21,25 @@ enum { ACTIVATION_COST = 1 }; /* about nanoseconds per value */
 struct activation_job {
   const struct spec *activation;
   size_t rows, width, rows_per_piece;
-  const float *z;
-  float *a;
-  float *delta; /* NULL: forward */
+  float *z, *a;
+  float *delta;     /* NULL: forward */
+  bool keeps_slope; /* forward leaves ∂a/∂z in place of z, and backward finds it there */
 };
+
+static void multiply(size_t count, const float *restrict by, float *restrict values) {
+  for (size_t i = 0; i < count; i++) values[i] *= by[i];
+}
 
 static void activation_piece(void *argument, size_t piece) {
   const struct activation_job *job = argument;
   const struct activation_kind *kind = activation_of(job->activation);
   size_t begin = piece * job->rows_per_piece, rest = job->rows - begin, rows = rest < job->rows_per_piece ? rest : job->rows_per_piece;
   size_t start = begin * job->width;
-  if (job->delta == NULL)
+  if (job->delta == NULL && job->keeps_slope)
+    kind->forward_with_slope(job->activation->settings, rows, job->width, job->z + start, job->a + start);
+  else if (job->delta != NULL && job->keeps_slope)
+    multiply(rows * job->width, job->z + start, job->delta + start);
+  else if (job->delta == NULL)
     kind->forward(job->activation->settings, rows, job->width, job->z + start, job->a + start);
   else
     kind->backward(job->activation->settings, rows, job->width, job->z + start, job->a + start, job->delta + start);
@@ -43,6 +51,7 @@ static void run_activation(const struct node *node, const struct node_memory *me
   struct activation_job job = {.activation = node->activation, .rows = options->batch * (node->out_size / width), .width = width};
   job.rows_per_piece = parallel_items_per_piece(job.rows, width * ACTIVATION_COST);
   job.z = memory->z;
+  job.keeps_slope = options->joins && options->training && node->keeps_slope;
   job.a = memory->a;
   job.delta = delta;
   parallel_run(options->parallel, parallel_piece_count(job.rows, job.rows_per_piece), activation_piece, &job);

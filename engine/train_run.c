@@ -148,9 +148,9 @@ static bool is_finite(size_t count, const float *values) {
   return true;
 }
 
-/* Layers that were computed in one go left nothing in between to be looked at: the last pass again, layer by layer. */
+/* A pass that leaves not all values to be looked at: the last pass again, layer by layer. */
 static void repeat_pass(struct trainer *trainer, size_t rows, bool is_backward) {
-  if (!network_has_joined_layers(trainer->network) || report_looks_at_layers(trainer)) return;
+  if (!network_hides_values(trainer->network) || report_looks_at_layers(trainer)) return;
   struct pass_options options = algorithm_pass(trainer, trainer->gathered, rows);
   options.joins = false;
   memcpy(trainer->search_buffers, trainer->buffers, trainer->buffer_count * sizeof(float));

@@ -153,12 +153,19 @@ static inline float vector_erfcx(float z) {
 /* φ(x) = e^(−x²/2) / √(2π), the density of the normal distribution; 0 where float32 has no more than denormals */
 static inline float vector_normal_density(float x) { return 0.398942280f * vector_exp_negative(-0.5f * x * x); }
 
-/* Φ(x), its distribution function: Φ(−|x|) = ½ erfc(|x|/√2) = ½ e^(−x²/2) erfcx(|x|/√2) */
-static inline float vector_normal(float x) {
+/* Φ(x), its distribution function, and φ(x), which takes the same exponential: Φ(−|x|) = ½ erfc(|x|/√2) = ½ e^(−x²/2) erfcx(|x|/√2) */
+static inline float vector_normal_both(float x, float *out_density) {
   float magnitude = fabsf(x);
-  magnitude = magnitude > 15.0f ? 15.0f : magnitude; /* Φ(−15) is 0 in float32 */
-  float lower_tail = 0.5f * vector_exp_negative(-0.5f * magnitude * magnitude) * vector_erfcx(magnitude * 0.707106781f);
+  magnitude = magnitude > 15.0f ? 15.0f : magnitude; /* Φ(−15) and φ(15) are 0 in float32 */
+  float e = vector_exp_negative(-0.5f * magnitude * magnitude);
+  float lower_tail = 0.5f * e * vector_erfcx(magnitude * 0.707106781f);
+  *out_density = 0.398942280f * e;
   return x > 0.0f ? 1.0f - lower_tail : lower_tail;
+}
+
+static inline float vector_normal(float x) {
+  float density;
+  return vector_normal_both(x, &density);
 }
 
 #endif

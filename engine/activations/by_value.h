@@ -4,7 +4,12 @@
  *   static inline float f_prime(const settings_type *settings, float z, float a);        ∂a/∂z
  *   static inline double f64(const settings_type *settings, double z);                   the same a = f(z), by libm
  *
- * and then says ACTIVATION_BY_VALUE(settings_type), which makes the loops `forward`, `backward` and `forward64` of its record.
+ * and then says ACTIVATION_BY_VALUE(settings_type), which makes the loops `forward`, `backward` and `forward64` of its record. One that has both
+ * values for little more than one defines
+ *
+ *   static inline float f_both(const settings_type *settings, float z, float *out_slope);
+ *
+ * as well and says ACTIVATION_WITH_SLOPE(settings_type), which makes `forward_with_slope`.
  */
 #ifndef ENGINE_ACTIVATIONS_BY_VALUE_H
 #define ENGINE_ACTIVATIONS_BY_VALUE_H
@@ -32,6 +37,16 @@
   static void forward64(const void *settings, size_t rows, size_t width, const double *z, double *a) {                                     \
     size_t count = rows * width;                                                                                                           \
     for (size_t i = 0; i < count; i++) a[i] = f64((const settings_type *)settings, z[i]);                                                  \
+  }
+
+#define ACTIVATION_WITH_SLOPE(settings_type)                                                                                               \
+  static void forward_with_slope(const void *settings, size_t rows, size_t width, float *restrict z, float *restrict a) {                  \
+    size_t count = rows * width;                                                                                                           \
+    for (size_t i = 0; i < count; i++) {                                                                                                   \
+      float slope;                                                                                                                         \
+      a[i] = f_both((const settings_type *)settings, z[i], &slope);                                                                        \
+      z[i] = slope;                                                                                                                        \
+    }                                                                                                                                      \
   }
 
 #endif

@@ -14,24 +14,71 @@ static const struct param params[] = {
 /* The approximation: Φ(z) ≈ ½ (1 + tanh u), u = √(2/π) (z + 0.044715 z³). */
 static const float sqrt_2_pi = 0.797884561f, cubic = 0.044715f;
 
-static inline float f(const struct gelu *settings, float z) {
-  if (settings->approximate == APPROXIMATE_TANH) return 0.5f * z * (1.0f + vector_tanh(sqrt_2_pi * (z + cubic * z * z * z)));
-  return z * vector_normal(z);
-}
-static inline float f_prime(const struct gelu *settings, float z, float a) {
-  if (settings->approximate == APPROXIMATE_TANH) {
+static inline float f_both(int approximate, float z, float *out_slope) {
+  if (approximate == APPROXIMATE_TANH) {
     float t = vector_tanh(sqrt_2_pi * (z + cubic * z * z * z));
-    return 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * sqrt_2_pi * (1.0f + 3.0f * cubic * z * z);
+    *out_slope = 0.5f * (1.0f + t) + 0.5f * z * (1.0f - t * t) * sqrt_2_pi * (1.0f + 3.0f * cubic * z * z);
+    return 0.5f * z * (1.0f + t);
   }
-  float distribution = fabsf(z) < 1e-18f ? 0.5f : a / z; /* a has it already; where z is tiny, a may have lost digits */
-  return distribution + z * vector_normal_density(z);
-}
-static inline double f64(const struct gelu *settings, double z) {
-  if (settings->approximate == APPROXIMATE_TANH) return 0.5 * z * (1.0 + tanh(0.79788456080286535588 * (z + 0.044715 * z * z * z)));
-  return 0.5 * z * erfc(-z * 0.70710678118654752440);
+  float density, distribution = vector_normal_both(z, &density);
+  *out_slope = distribution + z * density;
+  return z * distribution;
 }
 
-ACTIVATION_BY_VALUE(struct gelu)
+/* `approximate` is a constant wherever these are inlined, or each value would be computed both ways. */
+static inline __attribute__((always_inline)) void run_forward(int approximate, size_t count, const float *z, float *a) {
+  float slope;
+  ACTIVATION_INDEPENDENT
+  for (size_t i = 0; i < count; i++) a[i] = f_both(approximate, z[i], &slope);
+}
+static inline __attribute__((always_inline)) void run_with_slope(int approximate, size_t count, float *restrict z, float *restrict a) {
+  for (size_t i = 0; i < count; i++) {
+    float slope;
+    a[i] = f_both(approximate, z[i], &slope);
+    z[i] = slope;
+  }
+}
+static inline __attribute__((always_inline)) void run_backward(int approximate, size_t count, const float *restrict z,
+                                                               float *restrict delta) {
+  for (size_t i = 0; i < count; i++) {
+    float slope;
+    (void)f_both(approximate, z[i], &slope);
+    delta[i] *= slope;
+  }
+}
+
+static bool is_tanh(const void *settings) { return ((const struct gelu *)settings)->approximate == APPROXIMATE_TANH; }
+
+static void forward(const void *settings, size_t rows, size_t width, const float *z, float *a) {
+  if (is_tanh(settings))
+    run_forward(APPROXIMATE_TANH, rows * width, z, a);
+  else
+    run_forward(APPROXIMATE_NONE, rows * width, z, a);
+}
+
+static void forward_with_slope(const void *settings, size_t rows, size_t width, float *z, float *a) {
+  if (is_tanh(settings))
+    run_with_slope(APPROXIMATE_TANH, rows * width, z, a);
+  else
+    run_with_slope(APPROXIMATE_NONE, rows * width, z, a);
+}
+
+static void backward(const void *settings, size_t rows, size_t width, const float *z, const float *a, float *delta) {
+  (void)a;
+  if (is_tanh(settings))
+    run_backward(APPROXIMATE_TANH, rows * width, z, delta);
+  else
+    run_backward(APPROXIMATE_NONE, rows * width, z, delta);
+}
+
+static void forward64(const void *settings, size_t rows, size_t width, const double *z, double *a) {
+  for (size_t i = 0; i < rows * width; i++) {
+    if (is_tanh(settings))
+      a[i] = 0.5 * z[i] * (1.0 + tanh(0.79788456080286535588 * (z[i] + 0.044715 * z[i] * z[i] * z[i])));
+    else
+      a[i] = 0.5 * z[i] * erfc(-z[i] * 0.70710678118654752440);
+  }
+}
 
 const struct activation_kind activation_gelu = {
     .kind = {.name = "gelu",
@@ -43,6 +90,7 @@ const struct activation_kind activation_gelu = {
     .flat = ACTIVATION_FLAT_BELOW,
     .steepest = 1,
     .forward = forward,
+    .forward_with_slope = forward_with_slope,
     .backward = backward,
     .forward64 = forward64,
 };

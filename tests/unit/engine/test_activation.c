@@ -62,6 +62,30 @@ START_TEST(float32_follows_float64) {
 }
 END_TEST
 
+/* With its slope in place of z, f has the same bits, and a product with the slope is what backward makes of ∂C/∂a. */
+START_TEST(a_slope_left_for_backward_is_backwards_own) {
+  struct spec spec;
+  spec_parse(&spec, &activation_kinds, cases[_i]);
+  const struct activation_kind *kind = activation_of(&spec);
+  float z[COUNT], slope[COUNT], a[COUNT], same[COUNT], delta[COUNT];
+  for (size_t i = 0; i < COUNT; i++) {
+    z[i] = slope[i] = 12 * (2 * (float)i / COUNT - 1);
+    delta[i] = 1 + (float)(i % 5);
+  }
+  if (kind->forward_with_slope != NULL) {
+    kind->forward(spec.settings, ROWS, WIDTH, z, a);
+    kind->forward_with_slope(spec.settings, ROWS, WIDTH, slope, same);
+    kind->backward(spec.settings, ROWS, WIDTH, z, a, delta);
+    for (size_t i = 0; i < COUNT; i++) {
+      const float right = (1 + (float)(i % 5)) * slope[i];
+      ck_assert_msg(a[i] == same[i], "%s: f(%g)", cases[_i], (double)z[i]);
+      ck_assert_msg(fabsf(delta[i] - right) <= 1e-6f * fabsf(right), "%s: f'(%g)", cases[_i], (double)z[i]);
+    }
+  }
+  spec_deinit(&spec);
+}
+END_TEST
+
 START_TEST(nan_stays_visible) {
   struct spec spec;
   spec_parse(&spec, &activation_kinds, cases[_i]);
@@ -109,6 +133,7 @@ static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "activation");
   tcase_add_test(test_case, every_kind_has_a_case);
   tcase_add_loop_test(test_case, float32_follows_float64, 0, CASES);
+  tcase_add_loop_test(test_case, a_slope_left_for_backward_is_backwards_own, 0, CASES);
   tcase_add_loop_test(test_case, nan_stays_visible, 0, CASES);
   tcase_add_test(test_case, derivatives_at_kinks_are_pytorchs);
   tcase_add_test(test_case, softmax_is_stable_and_sums_to_1);

@@ -435,7 +435,26 @@ START_TEST(a_convolution_diverges_under_its_own_name) {
   for (size_t i = 0; i < ROWS * INPUTS; i++) scene->x[i] = 1e20f;
   for (size_t i = 0; i < count; i++) weights[i] = 1e30f;
   require(create(scene));
-  ck_assert(network_has_joined_layers(scene->network));
+  ck_assert(network_hides_values(scene->network));
+  ck_assert_uint_eq(network_parameter_count(scene->network), count);
+  trainer_set_weights(scene->trainer, weights, NULL);
+  struct train_result result = run(scene);
+  ck_assert_int_eq(result.outcome, TRAIN_DIVERGED);
+  ck_assert_str_eq(result.diverged_layer, "sick");
+  scene_destroy(scene);
+}
+END_TEST
+
+/* Its activation has left a slope where z was. */
+START_TEST(a_layer_diverges_under_its_own_name_though_its_z_is_gone) {
+  struct scene *scene = scene_create(
+      "dense units=8 activation=tanh; dense units=8 activation=gelu name=sick; dense units=3 activation=softmax", TASK_CLASSIFICATION, 3);
+  float weights[INPUTS * 8 + 8 + 8 * 8 + 8 + 8 * 3 + 3];
+  const size_t count = sizeof weights / sizeof weights[0];
+  for (size_t i = 0; i < ROWS * INPUTS; i++) scene->x[i] = 1;
+  for (size_t i = 0; i < count; i++) weights[i] = i < INPUTS * 8 + 8 ? 1 : 3e38f;
+  require(create(scene));
+  ck_assert(network_hides_values(scene->network));
   ck_assert_uint_eq(network_parameter_count(scene->network), count);
   trainer_set_weights(scene->trainer, weights, NULL);
   struct train_result result = run(scene);
@@ -616,6 +635,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(divergence, data_that_are_not_finite_diverge_at_the_first_layer);
   tcase_add_test(divergence, the_step_that_diverged_is_reported_and_leaves_the_weights_alone);
   tcase_add_test(divergence, a_convolution_diverges_under_its_own_name);
+  tcase_add_test(divergence, a_layer_diverges_under_its_own_name_though_its_z_is_gone);
   tcase_add_test(divergence, a_rate_of_1e30_diverges_whatever_the_optimizer);
   tcase_add_test(divergence, weights_that_the_last_step_spoils_diverge_at_the_epochs_end);
   tcase_add_test(divergence, a_validation_loss_that_is_not_finite_diverges);
