@@ -8,10 +8,11 @@
 #include "server/api/once.h"
 #include "server/api/upload_board.h"
 #include "server/codec/dataset_json.h"
+#include "server/data/file_share.h"
 #include "server/data/multipart.h"
 #include "server/data/upload.h"
 
-enum { UPLOAD_PORTION_BYTES = 64 << 10 };
+enum { UPLOAD_PORTION_BYTES = 64 << 10, SAME_DATASETS_MAX = 4 /* looked at, of those with the same upload */ };
 
 static const struct {
   const char *word;
@@ -168,6 +169,18 @@ static enum error_code insert_dataset(void *context, struct response *response, 
   return respond_json(response, 201, dataset_to_json(insertion->row, true), error);
 }
 
+/* What was uploaded before is stored once. */
+static void share_files(struct api *api, const struct dataset_row *row) {
+  struct dataset_files same[SAME_DATASETS_MAX];
+  const char *data_dir = store_get_data_dir(api->store);
+  const size_t count = datasets_find_same(api->store, row, SAME_DATASETS_MAX, same);
+  bool has_table = false, has_tensors = row->tensor_file[0] == '\0';
+  for (size_t i = 0; i < count && !(has_table && has_tensors); i++) {
+    has_table = has_table || file_share(data_dir, row->file, same[i].file);
+    has_tensors = has_tensors || file_share(data_dir, row->tensor_file, same[i].tensor_file);
+  }
+}
+
 enum error_code datasets_post(struct api *api, const struct request *request, struct response *response, struct error *error) {
   char boundary[MULTIPART_BOUNDARY_BYTES_MAX + 1];
   struct upload_options options;
@@ -176,6 +189,7 @@ enum error_code datasets_post(struct api *api, const struct request *request, st
   if (code == ERROR_NONE) code = check_name(api, request, error);
   if (code == ERROR_NONE) code = receive(api, request, &options, &row, error);
   if (code != ERROR_NONE) return code;
+  share_files(api, &row);
   const char *name = request_get_query(request, "name");
   if (name != NULL) snprintf(row.name, sizeof row.name, "%s", name);
   struct once once;

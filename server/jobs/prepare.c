@@ -59,7 +59,7 @@ static enum error_code prepare_data(struct run *run, struct error *error) {
   enum error_code code = prepared_create(store_get_data_dir(run->jobs->store), &run->dataset, get_test_dataset(run), &run->plan, false,
                                          run_is_interrupted, run, &run->prepared, error);
   run->has_prepared = code == ERROR_NONE;
-  if (code == ERROR_NONE && run->prepared.storage.is_file) {
+  if (code == ERROR_NONE && (run->prepared.storage.is_file || run->prepared.data.train.x_bytes != NULL)) {
     run->prepared.data.expect_rows = read_ahead_expect_rows;
     run->prepared.data.expect_context = &run->read_ahead;
   }

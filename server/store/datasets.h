@@ -83,6 +83,11 @@ __attribute__((warn_unused_result)) enum error_code datasets_list(struct store *
                                                                   struct dataset_row **out_rows, size_t *out_count,
                                                                   char out_next_cursor[sizeof(((struct store_page *)0)->cursor)],
                                                                   struct error *error);
+/* Files of other datasets whose upload was the same, by SHA-256, the last ones first. How many; 0 too where the store can't be read. */
+struct dataset_files {
+  char file[STORE_ID_BYTES + 8], tensor_file[STORE_ID_BYTES + 12];
+};
+size_t datasets_find_same(struct store *store, const struct dataset_row *row, size_t count_max, struct dataset_files *out_files);
 /* Renames and sets column kinds (change_count of them) in one transaction. name may be NULL.
  * ERROR_CONFLICT, naming them, if a kind would become another while unfinished jobs use the dataset: they must find it as it was. */
 struct column_change {
