@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/error.h"
 #include "engine/param.h"
@@ -32,6 +33,7 @@ struct metric_input {
   const float *targets;
   const struct metric_baseline *baselines; /* what the outputs are to be compared with; the metrics themselves don't look at them */
   size_t baseline_count;
+  const uint32_t *lengths; /* regression: [rows] so many values of a row count, from its first on: the others are of padded steps; NULL: all */
   const double *scale; /* regression: [width], what a difference of 1 is in the data's own units. NULL: all 1 */
 };
 
@@ -60,6 +62,18 @@ static inline size_t metric_class_of(const float *outputs, size_t width) {
   for (size_t j = 1; j < width; j++)
     if (outputs[j] > outputs[best]) best = j;
   return best;
+}
+
+/* Whether the output j of that row counts. */
+static inline bool metric_counts(const struct metric_input *input, size_t row, size_t j) {
+  return input->lengths == NULL || j < input->lengths[row];
+}
+
+/* Rows in which output j counts. */
+static inline size_t metric_row_count(const struct metric_input *input, size_t j) {
+  size_t count = 0;
+  for (size_t row = 0; row < input->rows; row++) count += metric_counts(input, row, j);
+  return count;
 }
 
 /* Output minus target of column `j`, at index `i` of the matrix, in the data's own units. Their offset cancels out, so no digit is lost to it. */

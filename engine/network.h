@@ -37,6 +37,7 @@ struct network_target {
   bool is_classification; /* auto → softmax over output_width classes; else linear */
   bool is_multilabel;     /* auto → sigmoid */
   size_t output_width;    /* classes, or numbers to predict */
+  size_t steps;           /* is_classification: > 1: a class for each of so many steps of a sequence, an output [steps, classes] */
   bool has_padding;       /* the features are steps of which some samples have fewer than others */
   size_t token_count;     /* the features are a text's tokens 0 … token_count − 1, of which 0 is padding; else 0 */
 };

@@ -220,7 +220,7 @@ static enum error_code refuse_hidden_autos(const struct network_spec *spec, stru
 static int64_t count_outputs(const struct spec *output, const struct network_target *target) {
   const struct spec *activation = &layer_common_of(output)->activation;
   bool is_sigmoid = activation->kind != NULL && strcmp(activation->kind->name, "sigmoid") == 0;
-  bool has_two_classes = target->is_classification && !target->is_multilabel && target->output_width == 2;
+  bool has_two_classes = target->is_classification && !target->is_multilabel && target->output_width == 2 && target->steps <= 1;
   return is_sigmoid && has_two_classes ? 1 : (int64_t)target->output_width;
 }
 
@@ -244,6 +244,18 @@ static enum error_code check_input(const struct network_spec *spec, const struct
                    shape_size(&target->input));
 }
 
+/* Several targets of a classification are the classes of a sequence's steps. */
+static enum error_code check_steps(const struct network_spec *spec, const struct shape *out, const struct network_target *target,
+                                   struct error *error) {
+  if (out->rank == 2 && out->sizes[0] == target->steps && out->sizes[1] == target->output_width) return ERROR_NONE;
+  char pointer[ERROR_POINTER_BYTES], text[SHAPE_TEXT_BYTES];
+  error_pointer(pointer, "/layers", "%zu", spec->layers.count - 1);
+  return error_add(error, pointer,
+                   "the network's output has the shape %s, but %zu targets of a classification are a class for each step of a sequence, and "
+                   "need [%zu, %zu]: one of %zu classes a step",
+                   shape_format(out, text, sizeof text), target->steps, target->steps, target->output_width, target->output_width);
+}
+
 static enum error_code check_output(const struct network_spec *spec, const struct network_target *target, struct error *error) {
   struct network *network;
   enum error_code code = network_create(spec, &network, error);
@@ -254,6 +266,7 @@ static enum error_code check_output(const struct network_spec *spec, const struc
                       strcmp(activation->kind->name, "sigmoid") == 0;
   network_destroy(network);
   const bool has_steps = target->is_classification && !target->is_multilabel && out.rank == 2 && out.sizes[0] > 1;
+  if (target->steps > 1) return check_steps(spec, &out, target, error);
   if ((shape_size(&out) == target->output_width && !has_steps) || is_yes_or_no) return ERROR_NONE;
   char pointer[ERROR_POINTER_BYTES], text[SHAPE_TEXT_BYTES];
   error_pointer(pointer, "/layers", "%zu", spec->layers.count - 1);

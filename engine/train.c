@@ -398,7 +398,7 @@ uint64_t trainer_get_total_steps(const struct trainer *trainer) { return trainer
 uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer) { return trainer->steps_per_epoch; }
 
 void predict_rows(const struct network *network, struct workspace *workspace, size_t workspace_batch, const struct parallel *parallel,
-                  const float *parameters, const float *buffers, const float *x, size_t count, float *out_outputs) {
+                  const float *parameters, const float *buffers, const float *x, size_t count, float *out_outputs, uint32_t *out_lengths) {
   const size_t input_size = shape_size(network_get_input_shape(network)), width = shape_size(network_get_output_shape(network));
   for (size_t first = 0; first < count; first += workspace_batch) {
     const size_t rows = count - first < workspace_batch ? count - first : workspace_batch;
@@ -406,5 +406,7 @@ void predict_rows(const struct network *network, struct workspace *workspace, si
     /* In inference mode buffers are only read. */
     network_forward(network, workspace, &options, x + first * input_size, parameters, (float *)(uintptr_t)buffers);
     memcpy(out_outputs + first * width, workspace_get_output(workspace), rows * width * sizeof(float));
+    const uint32_t *lengths = workspace_get_output_lengths(workspace);
+    if (lengths != NULL && out_lengths != NULL) memcpy(out_lengths + first, lengths, rows * sizeof *lengths);
   }
 }

@@ -207,9 +207,10 @@ uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer);
  * from the trainer. */
 size_t trainer_list_findings(const struct trainer *trainer, uint32_t rules, struct diagnosis_finding out_findings[DIAGNOSIS_RULES_MAX]);
 
-/* Outputs [count, width] for `rows`, in inference mode, batch by batch through `workspace` (created for inference). */
+/* Outputs [count, width] for `rows`, in inference mode, batch by batch through `workspace` (created for inference). out_lengths[count]: the
+ * real steps of each output, where these are sequences of different length (else it is left alone); NULL: not wanted. */
 void predict_rows(const struct network *network, struct workspace *workspace, size_t workspace_batch, const struct parallel *parallel,
-                  const float *parameters, const float *buffers, const float *x, size_t count, float *out_outputs);
+                  const float *parameters, const float *buffers, const float *x, size_t count, float *out_outputs, uint32_t *out_lengths);
 
 /* The algorithms table: backprop, and later its prior art. Private protocol in algorithms/algorithm.h. */
 extern const struct kind_table algorithm_kinds;

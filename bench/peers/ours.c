@@ -157,7 +157,7 @@ double ours_measure_loss(struct ours *ours, const float *parameters) {
   const struct match *match = ours->match;
   const size_t width = match->widths[match_depth(match)];
   predict_rows(ours->network, ours->workspace, LOSS_BATCH, NULL, parameters, trainer_get_buffers(ours->trainer), ours->x, match->rows,
-               ours->outputs);
+               ours->outputs, NULL);
   double sum = 0;
   for (size_t row = 0; row < match->rows; row++) sum += row_loss(match, width, ours->outputs + row * width, ours->y[row]);
   return sum / (double)match->rows;

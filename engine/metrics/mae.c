@@ -5,9 +5,13 @@
 
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
   (void)error;
-  size_t count = input->rows * input->width;
+  size_t count = 0;
   double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += fabs(metric_difference(input, i, i % input->width));
+  for (size_t i = 0; i < input->rows * input->width; i++) {
+    if (!metric_counts(input, i / input->width, i % input->width)) continue;
+    sum += fabs(metric_difference(input, i, i % input->width));
+    count++;
+  }
   out_value->scalar = sum / (double)count;
   return ERROR_NONE;
 }

@@ -1,18 +1,23 @@
 /* r2: 1 − Σ (a − y)² / Σ (y − ȳ)² of each output, averaged over outputs: the share of the variance that is explained.
  *
- * Of an output whose targets are all equal: 1 if each is hit exactly, else 0. NAN with less than two rows.
+ * Of an output whose targets are all equal: 1 if each is hit exactly, else 0. Outputs that count in less than two rows are left out;
+ * NAN if that are all.
  */
 #include <math.h>
 
 #include "engine/metrics/metrics.h"
 
 static double r2_of_output(const struct metric_input *input, size_t output) {
-  size_t end = input->rows * input->width;
+  size_t row_count = metric_row_count(input, output), origin = 0;
+  while (!metric_counts(input, origin, output)) origin++;
   /* Sums of differences from the first target: where all are equal, their mean is exact and the total is 0. */
-  double first = (double)input->targets[output], shift = 0, residual = 0, total = 0;
-  for (size_t i = output; i < end; i += input->width) shift += (double)input->targets[i] - first;
-  double mean = first + shift / (double)input->rows;
-  for (size_t i = output; i < end; i += input->width) {
+  double first = (double)input->targets[origin * input->width + output], shift = 0, residual = 0, total = 0;
+  for (size_t row = origin; row < input->rows; row++)
+    if (metric_counts(input, row, output)) shift += (double)input->targets[row * input->width + output] - first;
+  double mean = first + shift / (double)row_count;
+  for (size_t row = origin; row < input->rows; row++) {
+    if (!metric_counts(input, row, output)) continue;
+    const size_t i = row * input->width + output;
     double target = (double)input->targets[i], difference = (double)input->outputs[i] - target;
     residual += difference * difference;
     total += (target - mean) * (target - mean);
@@ -24,8 +29,13 @@ static double r2_of_output(const struct metric_input *input, size_t output) {
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
   (void)error;
   double sum = 0;
-  for (size_t j = 0; j < input->width && input->rows > 1; j++) sum += r2_of_output(input, j);
-  out_value->scalar = input->rows > 1 ? sum / (double)input->width : (double)NAN;
+  size_t known = 0;
+  for (size_t j = 0; j < input->width; j++) {
+    if (metric_row_count(input, j) < 2) continue;
+    sum += r2_of_output(input, j);
+    known++;
+  }
+  out_value->scalar = known > 0 ? sum / (double)known : (double)NAN;
   return ERROR_NONE;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/metric_rows.h"
 #include "server/api/handlers.h"
 #include "server/api/predictor.h"
 #include "server/codec/job_translator.h"
@@ -14,8 +15,7 @@ struct evaluation {
   struct dataset_row dataset;
   size_t capacity, count; /* rows */
   size_t target_width;
-  float *outputs; /* [capacity, output_width] */
-  float *targets; /* [capacity, target_width] */
+  struct metric_rows rows;
   double *scale;  /* [target_width]; NULL but for numbers */
   float *one_hot; /* [batch, output_width], where the loss compares classes as values */
   double loss_sum, loss_weight;
@@ -24,8 +24,7 @@ struct evaluation {
 static void evaluation_deinit(struct evaluation *evaluation) {
   predictor_deinit(&evaluation->predictor);
   dataset_row_deinit(&evaluation->dataset);
-  free(evaluation->outputs);
-  free(evaluation->targets);
+  metric_rows_deinit(&evaluation->rows);
   free(evaluation->scale);
   free(evaluation->one_hot);
 }
@@ -56,15 +55,19 @@ static enum error_code allocate(struct evaluation *evaluation, struct error *err
   struct predictor *predictor = &evaluation->predictor;
   evaluation->target_width = get_preprocessor(evaluation)->target_width;
   evaluation->capacity = (size_t)evaluation->dataset.rows;
-  uint64_t row_bytes = (predictor->output_width + evaluation->target_width) * sizeof(float), bytes;
-  if (__builtin_mul_overflow(row_bytes, (uint64_t)evaluation->capacity, &bytes)) bytes = UINT64_MAX;
+  const size_t steps = preprocessor_count_steps(get_preprocessor(evaluation));
+  const struct metric_rows_options options = {.task = get_preprocessor(evaluation)->task,
+                                              .row_count = evaluation->capacity,
+                                              .target_steps = steps > 1 ? steps : 0,
+                                              .target_width = evaluation->target_width};
+  uint64_t bytes;
+  if (!metric_rows_measure(predictor->model->network, &options, &bytes)) bytes = UINT64_MAX;
   enum error_code code = jobs_admit(predictor->api->jobs, bytes, error);
   if (code != ERROR_NONE) return code;
-  evaluation->outputs = calloc(evaluation->capacity + 1, predictor->output_width * sizeof(float));
-  evaluation->targets = calloc(evaluation->capacity + 1, evaluation->target_width * sizeof(float));
+  code = metric_rows_init(&evaluation->rows, predictor->model->network, &options, error);
+  if (code != ERROR_NONE) return code;
   evaluation->one_hot = calloc(predictor->batch + 1, predictor->output_width * sizeof(float));
-  if (evaluation->outputs == NULL || evaluation->targets == NULL || evaluation->one_hot == NULL)
-    return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  if (evaluation->one_hot == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   return set_scale(evaluation, error);
 }
 
@@ -88,11 +91,7 @@ static void add_loss(struct evaluation *evaluation, const float *y, size_t count
 }
 
 static void keep_rows(struct evaluation *evaluation, const float *y, size_t count) {
-  size_t width = evaluation->predictor.output_width;
-  float *outputs = evaluation->outputs + evaluation->count * width,
-        *targets = evaluation->targets + evaluation->count * evaluation->target_width;
-  memcpy(outputs, workspace_get_output(evaluation->predictor.workspace), count * width * sizeof(float));
-  memcpy(targets, y, count * evaluation->target_width * sizeof(float));
+  metric_rows_add(&evaluation->rows, evaluation->predictor.workspace, y, count);
   evaluation->count += count;
 }
 
@@ -129,13 +128,9 @@ static enum error_code measure(struct evaluation *evaluation, json_t **out_metri
     return error_set(error, ERROR_INVALID, "the dataset has no window of %zu rows with known targets in the %zu rows behind it",
                      window->length, window->horizon);
   if (evaluation->count == 0) return error_set(error, ERROR_INVALID, "no row of the dataset has a known target");
-  struct metric_input input = {.task = preprocessor->task,
-                               .rows = evaluation->count,
-                               .width = evaluation->predictor.output_width,
-                               .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
-                               .outputs = evaluation->outputs,
-                               .targets = evaluation->targets,
-                               .scale = evaluation->scale};
+  struct metric_input input = metric_rows_get(&evaluation->rows);
+  input.class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0;
+  input.scale = evaluation->scale;
   double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;
   return metrics_to_json(&input, loss, preprocessor, out_metrics, error);
 }

@@ -73,8 +73,11 @@ static void answer(struct api *api, const struct gathered *gathered) {
   struct prediction_text text = {0};
   error_clear(&error);
   const struct preprocessor *preprocessor = &model->preprocessor;
-  predictor_write(model, model->batch.x + gathered->first_row * preprocessor->input_width,
-                  model->batch.outputs + gathered->first_row * preprocessor->output_width, gathered->row_count, &text);
+  const struct predictor_rows rows = {.x = model->batch.x + gathered->first_row * preprocessor->input_width,
+                                      .outputs = model->batch.outputs + gathered->first_row * preprocessor->output_width,
+                                      .lengths = model->batch.lengths == NULL ? NULL : model->batch.lengths + gathered->first_row,
+                                      .count = gathered->row_count};
+  predictor_write(model, &rows, &text);
   if (predictor_respond(&text, gathered->response, &error) != ERROR_NONE) api_render_error(&error, NULL, gathered->response);
   api_count_answer(api, gathered->route, gathered->response, gathered->started_us);
 }
@@ -87,7 +90,7 @@ void api_answer_gathered(struct api *api) {
     /* The first request of a model has the whole batch computed. */
     if (batch->row_count > 0)
       predict_rows(model->network, batch->workspace, batch->row_max, NULL, model->parameters, model->buffers, batch->x, batch->row_count,
-                   batch->outputs);
+                   batch->outputs, batch->lengths);
     batch->row_count = 0;
     answer(api, &gathering->requests[i]);
   }

@@ -208,6 +208,8 @@ static enum error_code check_training(struct submission *submission, struct erro
   enum error_code code = train_settings_resolve(train, submission->network, submission->plan.layout.task, error);
   if (code != ERROR_NONE && code != ERROR_INVALID) return code;
   check_monitor(submission, error);
+  if (preprocessor_count_steps(&submission->plan.layout) > 1 && loss_of(&train->loss)->target_form != TARGET_CLASS)
+    error_add(error, "/loss", "must be \"cross_entropy\", behind a softmax: the targets are a class for each step of a sequence");
   if (submission->source != NULL && transfer_check(submission->source, submission->network, "/init_from", error) == ERROR_OUT_OF_MEMORY)
     return ERROR_OUT_OF_MEMORY;
   if (error->code != ERROR_NONE) return error->code;

@@ -41,6 +41,7 @@ static void model_destroy(struct model *model) {
   workspace_destroy(model->batch.workspace);
   free(model->batch.x);
   free(model->batch.outputs);
+  free(model->batch.lengths);
   free(model);
 }
 
@@ -94,7 +95,7 @@ static enum error_code load_weights(struct store *store, struct model *model, st
 static size_t count_batch_rows(const struct model *model, size_t *out_bytes) {
   const double flops = network_flops_per_sample(model->network);
   size_t rows = flops > BATCH_ROW_FLOPS_MAX ? 0 : BATCH_ROWS_MAX;
-  const size_t row_bytes = (model->preprocessor.input_width + model->preprocessor.output_width) * sizeof(float);
+  const size_t row_bytes = (model->preprocessor.input_width + model->preprocessor.output_width) * sizeof(float) + sizeof(uint32_t);
   for (; rows > 0; rows /= 2) {
     struct error ignored;
     size_t bytes = 0;
@@ -113,7 +114,9 @@ static enum error_code make_batch(struct model *model, struct error *error) {
   if (batch->row_max == 0) return ERROR_NONE;
   batch->x = calloc(batch->row_max * model->preprocessor.input_width + 1, sizeof *batch->x);
   batch->outputs = calloc(batch->row_max * model->preprocessor.output_width + 1, sizeof *batch->outputs);
-  if (batch->x == NULL || batch->outputs == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  const bool has_lengths = network_has_output_lengths(model->network);
+  if (has_lengths) batch->lengths = calloc(batch->row_max, sizeof *batch->lengths);
+  if (batch->x == NULL || batch->outputs == NULL || (has_lengths && batch->lengths == NULL)) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   model->bytes += bytes;
   return workspace_create(model->network, batch->row_max, false, &batch->workspace, error);
 }

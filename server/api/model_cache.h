@@ -21,6 +21,7 @@ struct model_batch {
   struct workspace *workspace;
   float *x;       /* [row_max, input_width] */
   float *outputs; /* [row_max, output_width] */
+  uint32_t *lengths; /* [row_max] real steps of each output; NULL: all are */
 };
 
 struct model {

@@ -178,6 +178,7 @@ static const struct {
      "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"predictions\":{\"type\":\"array\",\"items\":{\"type\":"
      "\"object\","
      "\"properties\":{\"class\":{\"type\":[\"string\",\"null\"]},\"probabilities\":{\"type\":\"object\"},\"labels\":{\"type\":\"object\"},"
+     "\"classes\":{\"type\":\"object\",\"description\":\"of a class for each step, by target; null at padded steps\"},"
      "\"value\":{\"type\":[\"number\",\"null\"]},\"values\":{\"type\":\"object\"},\"non_finite\":{\"type\":\"boolean\"}}}}}}"},
     {"Trace",
      "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"network\":{\"type\":\"string\"},"

@@ -19,7 +19,7 @@ enum error_code plan_for_network(const struct planning *planning, struct data_se
   if (code == ERROR_NONE) code = data_plan_follow_network(out_plan, &datasets, planning->network, error);
   if (code != ERROR_NONE) return code;
   const struct preprocessor *layout = &out_plan->layout;
-  const bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->targets[0].class_count == 2;
+  const bool has_two_classes = layout->task == TASK_CLASSIFICATION && layout->target_count == 1 && layout->targets[0].class_count == 2;
   if (has_two_classes && network_spec_ends_in_one_sigmoid(planning->network)) data_plan_set_single_output(out_plan);
   return ERROR_NONE;
 }

@@ -53,7 +53,8 @@ static enum error_code predict_json_rows(struct predictor *predictor, const stru
       break;
     }
     predictor_run(predictor, portion);
-    predictor_write(predictor->model, predictor->x, predictor->outputs, portion, text);
+    const struct predictor_rows computed = {predictor->x, predictor->outputs, predictor->lengths, portion};
+    predictor_write(predictor->model, &computed, text);
   }
   row_cells_deinit(&cells);
   return code;
@@ -220,9 +221,10 @@ static enum error_code read_first_line(struct csv_prediction *prediction, const 
 static void flush_batch(struct csv_prediction *prediction) {
   struct predictor *predictor = &prediction->predictor;
   predictor_run(predictor, prediction->count);
+  const struct predictor_rows rows = {predictor->x, predictor->outputs, predictor->lengths, prediction->count};
   for (size_t i = 0; i < prediction->count; i++) {
-    prediction_write_csv(&predictor->model->preprocessor, predictor->x + i * predictor->input_width,
-                         predictor->outputs + i * predictor->output_width, prediction->file);
+    const struct prediction row = predictor_get_row(predictor->model, &rows, i);
+    prediction_write_csv(&row, prediction->file);
   }
   prediction->count = 0;
 }

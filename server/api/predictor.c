@@ -30,7 +30,9 @@ enum error_code predictor_init(struct predictor *predictor, struct api *api, con
   if (code != ERROR_NONE) return code;
   predictor->x = calloc(predictor->batch * predictor->input_width + 1, sizeof(float));
   predictor->outputs = calloc(predictor->batch * predictor->output_width + 1, sizeof(float));
-  if (predictor->x != NULL && predictor->outputs != NULL) return ERROR_NONE;
+  const bool has_lengths = network_has_output_lengths(predictor->model->network);
+  if (has_lengths) predictor->lengths = calloc(predictor->batch, sizeof *predictor->lengths);
+  if (predictor->x != NULL && predictor->outputs != NULL && (predictor->lengths != NULL || !has_lengths)) return ERROR_NONE;
   return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
 }
 
@@ -38,6 +40,7 @@ void predictor_deinit(struct predictor *predictor) {
   workspace_destroy(predictor->workspace);
   free(predictor->x);
   free(predictor->outputs);
+  free(predictor->lengths);
   if (predictor->model != NULL) model_cache_return(predictor->api->models, predictor->model);
   memset(predictor, 0, sizeof *predictor);
 }
@@ -45,12 +48,25 @@ void predictor_deinit(struct predictor *predictor) {
 void predictor_run(struct predictor *predictor, size_t count) {
   const struct model *model = predictor->model;
   predict_rows(model->network, predictor->workspace, predictor->batch, NULL, model->parameters, model->buffers, predictor->x, count,
-               predictor->outputs);
+               predictor->outputs, predictor->lengths);
 }
 
-void predictor_write(const struct model *model, const float *x, const float *outputs, size_t count, struct prediction_text *text) {
-  const size_t width = model->preprocessor.output_width;
-  for (size_t i = 0; i < count; i++) {
+/* Of a sequence of targets, several may belong to one step. */
+static size_t count_targets(const struct model *model, uint32_t length) {
+  return length * (model->preprocessor.target_count / network_get_output_shape(model->network)->sizes[0]);
+}
+
+struct prediction predictor_get_row(const struct model *model, const struct predictor_rows *rows, size_t index) {
+  const struct preprocessor *preprocessor = &model->preprocessor;
+  return (struct prediction){.preprocessor = preprocessor,
+                             .x = rows->x + index * preprocessor->input_width,
+                             .outputs = rows->outputs + index * preprocessor->output_width,
+                             .real_count = rows->lengths == NULL ? preprocessor->target_count
+                                                                 : count_targets(model, rows->lengths[index])};
+}
+
+void predictor_write(const struct model *model, const struct predictor_rows *rows, struct prediction_text *text) {
+  for (size_t i = 0; i < rows->count; i++) {
     if (text->count == 0) {
       prediction_text_append(text, "{\"model\":", 9);
       prediction_text_append_string(text, model->row.id);
@@ -58,7 +74,8 @@ void predictor_write(const struct model *model, const float *x, const float *out
     } else {
       prediction_text_append(text, ",", 1);
     }
-    prediction_write_json(&model->preprocessor, x + i * model->preprocessor.input_width, outputs + i * width, text);
+    const struct prediction prediction = predictor_get_row(model, rows, i);
+    prediction_write_json(&prediction, text);
   }
 }
 

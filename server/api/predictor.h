@@ -19,6 +19,7 @@ struct predictor {
   struct workspace *workspace;
   float *x;       /* [batch, input_width] */
   float *outputs; /* [batch, output_width] */
+  uint32_t *lengths; /* [batch] real steps of each output; NULL: all are */
 };
 
 /* Takes the model; `rows` says how many rows will come at most, 0: unknown. Deinit whatever the outcome. */
@@ -28,9 +29,15 @@ void predictor_deinit(struct predictor *predictor);
 /* x[count, input_width] → outputs; count ≤ batch. */
 void predictor_run(struct predictor *predictor, size_t count);
 
-/* Appends {"model": …, "predictions": [… to an empty text, and the prediction of each row of x and outputs; predictor_respond closes it and makes it the answer,
+/* Appends {"model": …, "predictions": [… to an empty text, and the prediction of each row; predictor_respond closes it and makes it the answer,
  * whatever the outcome taking over the text. */
-void predictor_write(const struct model *model, const float *x, const float *outputs, size_t count, struct prediction_text *text);
+struct predictor_rows {
+  const float *x, *outputs;
+  const uint32_t *lengths; /* NULL: all steps are real */
+  size_t count;
+};
+struct prediction predictor_get_row(const struct model *model, const struct predictor_rows *rows, size_t index);
+void predictor_write(const struct model *model, const struct predictor_rows *rows, struct prediction_text *text);
 __attribute__((warn_unused_result)) enum error_code predictor_respond(struct prediction_text *text, struct response *response,
                                                                       struct error *error);
 

@@ -166,6 +166,8 @@ enum error_code subject_resolve_loss(struct subject *subject, struct train_setti
   const struct shape target = is_class ? class_shape(subject->network) : *network_get_output_shape(subject->network);
   subject->target_width = shape_size(&target);
   subject->as_values = !is_class && subject->task == TASK_CLASSIFICATION;
+  if (subject->as_values && subject->model != NULL && preprocessor_count_steps(&subject->model->preprocessor) > 1)
+    return error_add(error, "/loss", "must be \"cross_entropy\": the model's targets are a class for each step of a sequence");
   return ERROR_NONE;
 }
 

@@ -247,7 +247,8 @@ static void read_target(struct row_cells *cells, const struct preprocessor *prep
   const struct target *target = &preprocessor->targets[index];
   cell->kind = CELL_MISSING;
   if (value != NULL) read_cell(cells, index, value, pointer, error);
-  if (value == NULL || json_is_null(value)) error_add(error, pointer, "is missing: the target \"%.100s\" is needed", target->name);
+  const bool may_lack = preprocessor_count_steps(preprocessor) > 1; /* a step's, but not all: preprocessor_transform_target looks */
+  if (!may_lack && (value == NULL || json_is_null(value))) error_add(error, pointer, "is missing: the target \"%.100s\" is needed", target->name);
   if (target->is_class && cell->kind == CELL_NUMBER) cell->kind = CELL_TEXT;
 }
 
@@ -280,6 +281,9 @@ enum error_code target_cells_from_json(struct row_cells *cells, const struct pre
 /* Which class the outputs say, and how probable each is. */
 static size_t count_classes(const struct preprocessor *preprocessor) { return preprocessor->targets[0].class_count; }
 
+static bool has_steps(const struct preprocessor *preprocessor) { return preprocessor_count_steps(preprocessor) > 1; }
+
+/* Of a class for each step, `outputs` are those of the step. */
 static double get_probability(const struct preprocessor *preprocessor, const float *outputs, size_t class_index) {
   if (preprocessor->output_width > 1) return (double)outputs[class_index];
   return class_index == 1 ? (double)outputs[0] : 1.0 - (double)outputs[0];
@@ -357,15 +361,17 @@ static void append_key(struct prediction_text *text, size_t index, const char *n
   append(text, ":");
 }
 
-static void write_classification(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
-  const struct target *target = &preprocessor->targets[0];
+static void append_class(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
   const long found = find_class(preprocessor, outputs);
-  append(text, "\"class\":");
   if (found < 0)
     append(text, "null");
   else
-    prediction_text_append_string(text, target->classes[found]);
-  append(text, ",\"probabilities\":{");
+    prediction_text_append_string(text, preprocessor->targets[0].classes[found]);
+}
+
+static void append_probabilities(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+  const struct target *target = &preprocessor->targets[0];
+  append(text, "{");
   for (size_t i = 0; i < target->class_count; i++) {
     append_key(text, i, target->classes[i]);
     append_number(text, get_probability(preprocessor, outputs, i));
@@ -373,26 +379,58 @@ static void write_classification(const struct preprocessor *preprocessor, const 
   append(text, "}");
 }
 
-static void write_labels(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
-  append(text, "\"labels\":{");
+static void write_classification(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+  append(text, "\"class\":");
+  append_class(preprocessor, outputs, text);
+  append(text, ",\"probabilities\":");
+  append_probabilities(preprocessor, outputs, text);
+}
+
+/* Of each step in the targets' order; null of padded ones. */
+static void write_steps(const struct prediction *prediction, struct prediction_text *text,
+                        void (*append_step)(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text)) {
+  const struct preprocessor *preprocessor = prediction->preprocessor;
+  append(text, "{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     append_key(text, i, preprocessor->targets[i].name);
-    append(text, outputs[i] > 0.5f ? "true" : "false");
-  }
-  append(text, "},\"probabilities\":{");
-  for (size_t i = 0; i < preprocessor->target_count; i++) {
-    append_key(text, i, preprocessor->targets[i].name);
-    append_number(text, (double)outputs[i]);
+    if (i < prediction->real_count)
+      append_step(preprocessor, prediction->outputs + i * count_classes(preprocessor), text);
+    else
+      append(text, "null");
   }
   append(text, "}");
 }
 
-static void write_values(const struct preprocessor *preprocessor, const float *outputs, struct prediction_text *text) {
+static void write_classes(const struct prediction *prediction, struct prediction_text *text) {
+  append(text, "\"classes\":");
+  write_steps(prediction, text, append_class);
+  append(text, ",\"probabilities\":");
+  write_steps(prediction, text, append_probabilities);
+}
+
+static void write_labels(const struct prediction *prediction, struct prediction_text *text) {
+  const struct preprocessor *preprocessor = prediction->preprocessor;
+  const float *outputs = prediction->outputs;
+  append(text, "\"labels\":{");
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    append_key(text, i, preprocessor->targets[i].name);
+    append(text, i >= prediction->real_count ? "null" : outputs[i] > 0.5f ? "true" : "false");
+  }
+  append(text, "},\"probabilities\":{");
+  for (size_t i = 0; i < preprocessor->target_count; i++) {
+    append_key(text, i, preprocessor->targets[i].name);
+    append_number(text, i < prediction->real_count ? (double)outputs[i] : (double)NAN);
+  }
+  append(text, "}");
+}
+
+static void write_values(const struct prediction *prediction, struct prediction_text *text) {
+  const struct preprocessor *preprocessor = prediction->preprocessor;
   const bool is_one = preprocessor->target_count == 1 && !preprocessor->is_reconstruction;
   append(text, is_one ? "\"value\":" : "\"values\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     if (!is_one) append_key(text, i, preprocessor->targets[i].name);
-    append_number(text, target_restore(&preprocessor->targets[i], (double)outputs[i]));
+    append_number(text, i < prediction->real_count ? target_restore(&preprocessor->targets[i], (double)prediction->outputs[i]) : (double)NAN);
   }
   if (!is_one) append(text, "}");
 }
@@ -407,12 +445,19 @@ static double measure_reconstruction(const struct preprocessor *preprocessor, co
   return sum / (double)preprocessor->target_count;
 }
 
-void prediction_write_json(const struct preprocessor *preprocessor, const float *x, const float *outputs, struct prediction_text *text) {
+void prediction_write_json(const struct prediction *prediction, struct prediction_text *text) {
+  const struct preprocessor *preprocessor = prediction->preprocessor;
+  const float *x = prediction->x, *outputs = prediction->outputs;
   append(text, "{");
   switch (preprocessor->task) {
-  case TASK_CLASSIFICATION: write_classification(preprocessor, outputs, text); break;
-  case TASK_MULTILABEL: write_labels(preprocessor, outputs, text); break;
-  case TASK_REGRESSION: write_values(preprocessor, outputs, text); break;
+  case TASK_CLASSIFICATION:
+    if (has_steps(preprocessor))
+      write_classes(prediction, text);
+    else
+      write_classification(preprocessor, outputs, text);
+    break;
+  case TASK_MULTILABEL: write_labels(prediction, text); break;
+  case TASK_REGRESSION: write_values(prediction, text); break;
   }
   if (preprocessor->is_reconstruction) {
     append(text, ",\"reconstruction_error\":");
@@ -444,7 +489,7 @@ static void write_heading(FILE *file, const char *prefix, const char *name) {
 }
 
 void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file) {
-  if (preprocessor->task == TASK_CLASSIFICATION) {
+  if (preprocessor->task == TASK_CLASSIFICATION && !has_steps(preprocessor)) {
     fputs("class", file);
     for (size_t i = 0; i < count_classes(preprocessor); i++) {
       fputc(',', file);
@@ -470,8 +515,33 @@ static void write_number(FILE *file, double number) {
   if (isfinite(number)) fprintf(file, "%.9g", number);
 }
 
-void prediction_write_csv(const struct preprocessor *preprocessor, const float *x, const float *outputs, FILE *file) {
-  if (preprocessor->task == TASK_CLASSIFICATION) {
+/* The class and how probable it is. */
+static void write_csv_step(const struct preprocessor *preprocessor, const float *outputs, FILE *file) {
+  const long found = find_class(preprocessor, outputs);
+  if (found >= 0) csv_write_cell(file, preprocessor->targets[0].classes[found]);
+  fputc(',', file);
+  if (found >= 0) write_number(file, get_probability(preprocessor, outputs, (size_t)found));
+}
+
+static void write_csv_target(const struct prediction *prediction, size_t index, FILE *file) {
+  const struct preprocessor *preprocessor = prediction->preprocessor;
+  const double output = (double)prediction->outputs[index];
+  if (index >= prediction->real_count) {
+    if (preprocessor->task != TASK_REGRESSION) fputc(',', file);
+  } else if (preprocessor->task == TASK_CLASSIFICATION) {
+    write_csv_step(preprocessor, prediction->outputs + index * count_classes(preprocessor), file);
+  } else if (preprocessor->task == TASK_REGRESSION) {
+    write_number(file, target_restore(&preprocessor->targets[index], output));
+  } else {
+    fprintf(file, "%s,", output > 0.5 ? "true" : "false");
+    write_number(file, output);
+  }
+}
+
+void prediction_write_csv(const struct prediction *prediction, FILE *file) {
+  const struct preprocessor *preprocessor = prediction->preprocessor;
+  const float *x = prediction->x, *outputs = prediction->outputs;
+  if (preprocessor->task == TASK_CLASSIFICATION && !has_steps(preprocessor)) {
     long found = find_class(preprocessor, outputs);
     if (found >= 0) csv_write_cell(file, preprocessor->targets[0].classes[found]);
     for (size_t i = 0; i < count_classes(preprocessor); i++) {
@@ -481,12 +551,7 @@ void prediction_write_csv(const struct preprocessor *preprocessor, const float *
   } else {
     for (size_t i = 0; i < preprocessor->target_count; i++) {
       if (i > 0) fputc(',', file);
-      if (preprocessor->task == TASK_REGRESSION) {
-        write_number(file, target_restore(&preprocessor->targets[i], (double)outputs[i]));
-      } else {
-        fprintf(file, "%s,", outputs[i] > 0.5f ? "true" : "false");
-        write_number(file, (double)outputs[i]);
-      }
+      write_csv_target(prediction, i, file);
     }
   }
   if (preprocessor->is_reconstruction) {

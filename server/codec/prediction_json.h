@@ -42,19 +42,29 @@ void prediction_text_append(struct prediction_text *text, const char *bytes, siz
 /* As a JSON string. */
 void prediction_text_append_string(struct prediction_text *text, const char *string);
 
-/* Appends one prediction from the network's outputs[output_width], as compact JSON.
+/* One row's prediction. */
+struct prediction {
+  const struct preprocessor *preprocessor;
+  const float *x;       /* [input_width]; looked at for a reconstruction's error alone */
+  const float *outputs; /* [output_width] of the network */
+  size_t real_count;    /* so many of the targets, from the first on; the others are of a sequence's padded steps, and null */
+};
+
+/* Appends one prediction as compact JSON.
  *   classification  {"class": "3", "probabilities": {"0": …}}
+ *                   of a class for each step, by target: {"classes": {"tag_0": "noun", …}, "probabilities": {"tag_0": {"noun": …}, …}}
  *   multilabel      {"labels": {"spam": true, …}, "probabilities": {"spam": …}}
  *   regression      {"value": …} or, of several targets, {"values": {"price": …}}
- *   reconstruction  {"values": {"width": …}, "reconstruction_error": …}: the mean squared difference to what went in, x[input_width], both
- *                   scaled. x is looked at for that alone.
+ *   reconstruction  {"values": {"width": …}, "reconstruction_error": …}: the mean squared difference to what went in, both
+ *                   scaled
  * A number that isn't finite is null, and then there is "non_finite": true. */
-void prediction_write_json(const struct preprocessor *preprocessor, const float *x, const float *outputs, struct prediction_text *text);
+void prediction_write_json(const struct prediction *prediction, struct prediction_text *text);
 
-/* The same as lines of CSV, under these headings: class, probability_<class> …; <label>, probability_<label> …; value, or <target> …;
+/* The same as lines of CSV, under these headings: class, probability_<class> …; of a class for each step <target>, probability_<target> (of
+ * that class) …; <label>, probability_<label> …; value, or <target> …;
  * <feature> …, reconstruction_error. */
 void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file);
-void prediction_write_csv(const struct preprocessor *preprocessor, const float *x, const float *outputs, FILE *file);
+void prediction_write_csv(const struct prediction *prediction, FILE *file);
 
 /* A cell of CSV, quoted if it has to be. */
 void csv_write_cell(FILE *file, const char *text);

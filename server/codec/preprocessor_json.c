@@ -331,6 +331,8 @@ static bool is_consistent(const struct preprocessor *preprocessor) {
     offset += feature->width;
   }
   if (preprocessor->is_reconstruction && preprocessor->target_count != preprocessor->feature_count) return false;
+  for (size_t i = 0; i < preprocessor->target_count && preprocessor_count_steps(preprocessor) > 1; i++)
+    if (preprocessor->targets[i].class_count * preprocessor->target_count != preprocessor->output_width) return false;
   const struct window *window = &preprocessor->window;
   const size_t rows = window->length == 0 ? 1 : window->length;
   if (window->length > 0 && (window->horizon == 0 || window->stride == 0 || preprocessor->target_count % window->horizon != 0))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/loss.h"
 #include "server/data/column_stats.h"
 #include "server/data/csv.h"
 
@@ -158,7 +159,7 @@ static enum error_code encode_one_target(const struct encoder *encoder, size_t i
     return error_set(error, ERROR_INVALID, "row %" PRIu64 " of dataset \"%s\": \"%.100s\" is none of the %zu known values of \"%.100s\"",
                      row + 1, encoder->dataset->name, text, target->class_count, target->name);
   }
-  if (preprocessor->task == TASK_CLASSIFICATION) {
+  if (preprocessor->task == TASK_CLASSIFICATION && preprocessor->target_count == 1) {
     encode_class(preprocessor, class_index, as_values, y);
   } else {
     y[index] = (float)class_index;
@@ -166,12 +167,22 @@ static enum error_code encode_one_target(const struct encoder *encoder, size_t i
   return ERROR_NONE;
 }
 
+bool encoder_lacks_target(const struct encoder *encoder, const char *const *cells) {
+  const size_t target_count = encoder->preprocessor->target_count;
+  size_t missing = 0;
+  for (size_t i = 0; i < target_count; i++) missing += csv_is_missing(cells[encoder->target_columns[i]]);
+  return preprocessor_count_steps(encoder->preprocessor) > 1 ? missing == target_count : missing > 0;
+}
+
 enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells, uint64_t row, bool as_values, float *y,
                                       bool *out_missing, struct error *error) {
   const size_t target_count = encoder->preprocessor->target_count;
-  *out_missing = false;
-  for (size_t i = 0; i < target_count; i++) *out_missing |= csv_is_missing(cells[encoder->target_columns[i]]);
+  *out_missing = encoder_lacks_target(encoder, cells);
   for (size_t i = 0; i < target_count && !*out_missing; i++) {
+    if (csv_is_missing(cells[encoder->target_columns[i]])) { /* of a sequence of classes */
+      y[i] = LOSS_NO_CLASS;
+      continue;
+    }
     enum error_code code = encode_one_target(encoder, i, cells[encoder->target_columns[i]], row, as_values, y, error);
     if (code != ERROR_NONE) return code;
   }

@@ -43,6 +43,8 @@ __attribute__((warn_unused_result)) enum error_code encoder_encode(const struct 
                                                                    float *x, struct error *error);
 /* A date in the column of feature `index`. */
 bool encoder_parse_date(const struct encoder *encoder, size_t index, const char *text, struct datetime *out_datetime);
+/* Whether a row has no target: it lacks one of them, or, of a class for each step, all. */
+bool encoder_lacks_target(const struct encoder *encoder, const char *const *cells);
 /* y; *out_missing: a target is missing and nothing was written. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells,
                                                                           uint64_t row, bool as_values, float *y, bool *out_missing,

@@ -156,10 +156,13 @@ static int decide_task(const struct planner *planner) {
     return data_plan_is_of_classes(column) ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
   }
   const char *labels[2];
+  size_t label_count = 0, category_count = 0;
   for (size_t i = 0; i < count; i++) {
-    if (!find_labels(get_target(planner, i), labels)) return TASK_CHOICE_REGRESSION;
+    label_count += find_labels(get_target(planner, i), labels);
+    category_count += get_target(planner, i)->kind == COLUMN_CATEGORICAL;
   }
-  return TASK_CHOICE_MULTILABEL;
+  if (label_count == count) return TASK_CHOICE_MULTILABEL;
+  return category_count == count ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
 }
 
 static void check_class_target(const struct dataset_column *column, const char *pointer, struct error *error) {
@@ -190,10 +193,8 @@ static void check_number_target(const struct dataset_column *column, const char 
 static void check_targets(const struct planner *planner, struct error *error) {
   size_t count = planner->settings->target.count;
   if (planner->settings->task == TASK_CHOICE_RECONSTRUCTION) return; /* they were checked as features */
-  if (planner->settings->task == TASK_CHOICE_CLASSIFICATION && count > 1) {
-    (void)error_add(error, "/target",
-                    "a classification predicts one column, not %zu; several can be yes/no labels (multilabel) or numbers (regression)",
-                    count);
+  if (plan_has_steps(planner)) {
+    plan_check_steps(planner, error);
     return;
   }
   for (size_t i = 0; i < count; i++) {
@@ -284,12 +285,15 @@ static bool add_feature(struct preprocessor *layout, const struct data_settings 
   return feature->name != NULL;
 }
 
-static bool add_target(struct preprocessor *layout, const struct dataset_column *column, size_t index) {
+static bool add_target(const struct planner *planner, struct preprocessor *layout, size_t at) {
+  const struct dataset_column *column = get_target(planner, at);
+  const size_t index = planner->targets[at];
   struct target *target = &layout->targets[layout->target_count++];
   *target = (struct target){.column = index, .scale = 1, .is_class = layout->task != TASK_REGRESSION};
   target->name = strdup(column->name);
   if (target->name == NULL) return false;
   if (!target->is_class) return true;
+  if (plan_has_steps(planner)) return plan_copy_step_classes(planner, target);
   target->classes = copy_categories(column);
   if (target->classes == NULL) return false;
   target->class_count = column->category_count;
@@ -319,10 +323,10 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
   for (size_t i = 0; i < dataset->column_count && is_whole; i++) {
     if (planner->is_feature[i]) is_whole = add_feature(layout, planner->settings, &dataset->columns[i], i);
   }
-  for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(layout, get_target(planner, i), planner->targets[i]);
+  for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(planner, layout, i);
   if (is_whole && planner->settings->window.is_enabled) is_whole = plan_spread_targets(planner);
   if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
-  layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->targets[0].class_count : layout->target_count;
+  layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->target_count * layout->targets[0].class_count : layout->target_count;
   layout->target_width = layout->target_count;
   return ERROR_NONE;
 }
@@ -338,10 +342,17 @@ static void note_padding(struct planner *planner) {
 
 static uint64_t max_missing(const struct planner *planner) {
   uint64_t missing = 0;
+  if (plan_has_steps(planner)) return 0; /* whether a row lacks them all shows when it is read */
   for (size_t i = 0; i < planner->settings->target.count; i++) {
     if (get_target(planner, i)->missing > missing) missing = get_target(planner, i)->missing;
   }
   return missing;
+}
+
+static bool has_missing(const struct planner *planner) {
+  for (size_t i = 0; i < planner->settings->target.count; i++)
+    if (get_target(planner, i)->missing > 0) return true;
+  return false;
 }
 
 enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows, uint64_t out_sizes[PART_COUNT], struct error *error) {
@@ -403,7 +414,7 @@ static void measure_parts(struct planner *planner, struct error *error) {
   } else {
     if (data_plan_split(plan, plan->rows, sizes, error) != ERROR_NONE) return;
     /* Of several targets, different rows may be missing: then there are fewer rows, and rounding may leave one more for training. */
-    if (planner->settings->target.count > 1 && max_missing(planner) > 0) sizes[PART_TRAIN]++;
+    if (planner->settings->target.count > 1 && has_missing(planner)) sizes[PART_TRAIN]++;
   }
   plan->train_rows_max = sizes[PART_TRAIN];
   plan->validation_rows_max = sizes[PART_VALIDATION];
@@ -481,11 +492,12 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
     if (column != NULL && layout->features[i].kind == COLUMN_DATETIME) check_test_dates(planner, column, error);
     if (column != NULL && layout->features[i].kind == COLUMN_SEQUENCE) check_test_lists(planner, column, error);
   }
-  uint64_t missing = 0;
+  const bool has_steps = plan_has_steps(planner);
+  uint64_t missing = has_steps ? planner->test_dataset->rows : 0;
   for (size_t i = 0; i < layout->target_count; i++) {
     const struct dataset_column *column = find_test_column(planner, layout->targets[i].name, error);
     if (column == NULL) continue;
-    if (column->missing > missing) missing = column->missing;
+    if (has_steps ? column->missing < missing : column->missing > missing) missing = column->missing;
     if (layout->targets[i].is_class) {
       enum error_code code = check_test_classes(planner, &layout->targets[i], column, error);
       if (code != ERROR_NONE) return code;
@@ -493,6 +505,7 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
       check_test_numbers(planner, column, error);
     }
   }
+  if (has_steps && missing < planner->test_dataset->rows) missing = 0; /* not the same rows in all */
   planner->plan->test_rows_max = planner->test_dataset->rows - missing;
   if (planner->plan->test_rows_max == 0) {
     (void)error_add(error, "/test_dataset", "the target is missing in every row of dataset \"%s\"", planner->test_dataset->name);
@@ -549,7 +562,8 @@ enum error_code data_plan_create(const struct dataset_row *dataset, const struct
 
 bool data_plan_has_strata(const struct data_plan *plan) {
   const struct data_split *split = &plan->settings.split;
-  return plan->layout.task == TASK_CLASSIFICATION && split->stratify && (split->column[0] == '\0' || plan->validation_from_training);
+  return plan->layout.task == TASK_CLASSIFICATION && plan->layout.target_count == 1 && split->stratify &&
+         (split->column[0] == '\0' || plan->validation_from_training);
 }
 
 void data_plan_deinit(struct data_plan *plan) { preprocessor_deinit(&plan->layout); }

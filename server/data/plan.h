@@ -24,7 +24,8 @@ struct data_plan {
 
 /* Chooses features and task and checks: target exists (else the nearest name is suggested), is not a feature, has at least two classes or
  * varies; columns are usable; the parts are not empty; the test dataset has the same columns. Field errors point into the job spec.
- * Task "auto": several targets that are all two-valued 0/1 or yes/no words → multilabel; one categorical target → classification; a numeric
+ * Task "auto": several targets that are all two-valued 0/1 or yes/no words → multilabel; one categorical target, or several, each a class for a
+ * step of a sequence → classification; a numeric
  * target whose values are whole, at most 20 distinct, each at least 5 times on average → classification; else regression.
  * test_dataset may be NULL. Writes the decided task into *settings. */
 __attribute__((warn_unused_result)) enum error_code data_plan_create(const struct dataset_row *dataset,
@@ -35,7 +36,7 @@ void data_plan_deinit(struct data_plan *plan);
 /* Whether task "auto" takes a single target for classes, not for numbers. */
 bool data_plan_is_of_classes(const struct dataset_column *column);
 
-/* Whether rows are told apart by class, so that each part gets its share of every class. */
+/* Whether rows are told apart by class, so that each part gets its share of every class; not by a class for each step of a sequence. */
 bool data_plan_has_strata(const struct data_plan *plan);
 
 /* Images alone are trained on where they lie, in the mapped file of the dataset's tensors: what is prepared are the numbers of the rows. */

@@ -8,6 +8,7 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
   *out_target = (struct network_target){.input = {.rank = 1, .sizes = {plan->layout.input_width}},
                                         .is_classification = plan->layout.task == TASK_CLASSIFICATION,
                                         .is_multilabel = plan->layout.task == TASK_MULTILABEL,
+                                        .steps = preprocessor_count_steps(&plan->layout),
                                         .output_width = plan->layout.task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count
                                                                                                  : plan->layout.target_count};
   const struct feature *first = &plan->layout.features[0];

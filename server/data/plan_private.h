@@ -38,6 +38,12 @@ bool plan_is_clock(const struct planner *planner, size_t index); /* a column of 
 void plan_measure_windows(struct planner *planner, struct error *error);
 __attribute__((warn_unused_result)) bool plan_spread_targets(struct planner *planner);
 
+/* Several targets of a classification: a class for each step of a sequence, all of one list. */
+bool plan_has_steps(const struct planner *planner);
+void plan_check_steps(const struct planner *planner, struct error *error);
+/* Gives the target the classes of all. False: no memory. */
+bool plan_copy_step_classes(const struct planner *planner, struct target *target);
+
 /* A reconstruction's targets are its features. */
 bool plan_is_reconstruction(const struct planner *planner);
 __attribute__((warn_unused_result)) enum error_code plan_target_features(struct planner *planner, struct error *error);

@@ -27,11 +27,7 @@ enum error_code prepared_check_poll(const struct builder *builder, uint64_t row,
 
 /* Of a series every row counts. */
 static bool is_left_out(const struct builder *builder, const char *const *cells) {
-  if (builder->plan->layout.window.length > 0) return false;
-  for (size_t i = 0; i < builder->preprocessor.target_count; i++) {
-    if (csv_is_missing(cells[builder->encoder.target_columns[i]])) return true;
-  }
-  return false;
+  return builder->plan->layout.window.length == 0 && encoder_lacks_target(&builder->encoder, cells);
 }
 
 /* ---- survey ---- */
@@ -390,6 +386,7 @@ static void hand_over(struct builder *builder, struct prepared *out_prepared) {
   *out_prepared = (struct prepared){
       .data = {.task = preprocessor->task,
                .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
+               .target_steps = preprocessor_count_steps(preprocessor) > 1 ? preprocessor->target_count : 0,
                .train = get_rows(builder, PART_TRAIN),
                .validation = get_rows(builder, PART_VALIDATION)},
       .test = get_rows(builder, PART_TEST),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/loss.h"
 #include "server/data/csv.h"
 #include "server/data/encode.h"
 
@@ -299,16 +300,22 @@ static enum error_code transform_class(const struct preprocessor *preprocessor, 
 
 enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer,
                                               bool as_values, float *y, struct error *error) {
+  const bool has_steps = preprocessor_count_steps(preprocessor) > 1;
+  size_t missing = 0;
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     const struct target *target = &preprocessor->targets[i];
     double number;
     size_t index = 0;
+    if (has_steps && is_missing(&cells[i])) {
+      y[i] = LOSS_NO_CLASS;
+      if (++missing < preprocessor->target_count) continue;
+    }
     if (is_missing(&cells[i]))
       return add_field_error(error, pointer, target->name, "is missing; the target \"%.100s\" is needed", target->name);
     if (target->is_class) {
       enum error_code code = transform_class(preprocessor, target, &cells[i], pointer, &index, error);
       if (code != ERROR_NONE) return code;
-      if (preprocessor->task == TASK_CLASSIFICATION) {
+      if (preprocessor->task == TASK_CLASSIFICATION && !has_steps) {
         encode_class(preprocessor, index, as_values, y);
       } else {
         y[i] = (float)index;

@@ -72,9 +72,14 @@ struct preprocessor {
   struct target *targets;
   struct window window;
   size_t input_width;  /* of the network: of a row, or of the rows of a window */
-  size_t output_width; /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid */
-  size_t target_width; /* floats of one y: 1 class index, or values */
+  size_t output_width; /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid; steps · classes */
+  size_t target_width; /* floats of one y: 1 class index, or one a step, or values */
 };
+/* Several targets of a classification are the classes of a sequence's steps, all of one list; a step whose cell is missing has none. 1 of
+ * anything else. */
+static inline size_t preprocessor_count_steps(const struct preprocessor *preprocessor) {
+  return preprocessor->task == TASK_CLASSIFICATION ? preprocessor->target_count : 1;
+}
 void preprocessor_deinit(struct preprocessor *preprocessor);
 /* A copy that shares nothing with the original. */
 __attribute__((warn_unused_result)) enum error_code preprocessor_copy(struct preprocessor *out_copy,
@@ -108,7 +113,7 @@ __attribute__((warn_unused_result)) enum error_code preprocessor_transform(const
                                                                            const struct cell *cells, const char *pointer, float *x,
                                                                            struct error *error);
 /* y from the targets' cells; missing or unknown → ERROR_INVALID. y holds preprocessor_get_target_width(as_values) floats: class indices, labels
- * 0 or 1, scaled numbers. With as_values, a class becomes one-hot [output_width] (one sigmoid output: 0 or 1, the index itself). */
+ * 0 or 1, scaled numbers. Of a class for each step those that are missing are LOSS_NO_CLASS, but one must be there. With as_values, a class becomes one-hot [output_width] (one sigmoid output: 0 or 1, the index itself). */
 __attribute__((warn_unused_result)) enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor,
                                                                                   const struct cell *cells, const char *pointer,
                                                                                   bool as_values, float *y, struct error *error);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/metric_rows.h"
 #include "server/jobs/run.h"
 #include "server/log.h"
 #include "server/store/blobs.h"
@@ -41,7 +42,7 @@ struct evaluation {
   int64_t deadline_ms; /* 0: none */
   struct workspace *workspace;
   size_t width, target_width; /* of the network's output; of one row of y */
-  float *outputs;             /* [test rows, width] */
+  struct metric_rows rows;
   float *one_hot;             /* [EVALUATION_BATCH, width]; NULL unless the loss wants a class as a 1 among 0s */
   struct row_reader reader;   /* of the test rows … */
   float *x;                   /* … [EVALUATION_BATCH, input …], where they don't stand so */
@@ -75,11 +76,10 @@ static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t c
   /* Buffers are only written in training. */
   float *buffers = (float *)(uintptr_t)trainer_get_buffers(run->trainer);
   network_forward(run->network, evaluation->workspace, &pass, x, trainer_get_parameters(run->trainer), buffers);
-  const float *a = workspace_get_output(evaluation->workspace);
   struct loss_batch batch = workspace_get_loss_batch(evaluation->workspace, loss, count, get_loss_target(evaluation, first, count));
   batch.class_weights = trainer_get_class_weights(run->trainer);
   loss_evaluate(loss, &batch, &evaluation->loss_sum, &evaluation->loss_weight);
-  memcpy(evaluation->outputs + first * evaluation->width, a, count * evaluation->width * sizeof(float));
+  metric_rows_add(&evaluation->rows, evaluation->workspace, run->prepared.test.y + first * evaluation->target_width, count);
 }
 
 static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_json, struct error *error) {
@@ -92,15 +92,11 @@ static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_j
     evaluate_batch(evaluation, first, rest < EVALUATION_BATCH ? rest : EVALUATION_BATCH);
   }
   const struct metric_baseline baselines[] = {{"naive", run->prepared.baselines[0]}, {"seasonal_naive", run->prepared.baselines[1]}};
-  struct metric_input input = {.task = preprocessor->task,
-                               .baselines = baselines,
-                               .baseline_count = preprocessor->window.length > 0 ? sizeof baselines / sizeof baselines[0] : 0,
-                               .rows = row_count,
-                               .width = evaluation->width,
-                               .class_count = run->prepared.data.class_count,
-                               .outputs = evaluation->outputs,
-                               .targets = run->prepared.test.y,
-                               .scale = run->prepared.data.target_scale};
+  struct metric_input input = metric_rows_get(&evaluation->rows);
+  input.class_count = run->prepared.data.class_count;
+  input.scale = run->prepared.data.target_scale;
+  input.baselines = baselines;
+  input.baseline_count = preprocessor->window.length > 0 ? sizeof baselines / sizeof baselines[0] : 0;
   double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;
   *out_json = run->jobs->translator->encode_metrics(&input, loss, preprocessor, error);
   if (*out_json != NULL) return ERROR_NONE;
@@ -116,11 +112,17 @@ static enum error_code evaluate_test_part(struct run *run, int64_t deadline_ms, 
   row_reader_init(&evaluation.reader, &run->prepared.test, network_get_input_shape(run->network));
   enum error_code code = workspace_create(run->network, EVALUATION_BATCH, false, &evaluation.workspace, error);
   if (code == ERROR_NONE) {
-    evaluation.outputs = malloc(row_count * evaluation.width * sizeof(float));
+    const struct metric_rows_options options = {.task = run->prepared.preprocessor.task,
+                                                .row_count = row_count,
+                                                .target_steps = run->prepared.data.target_steps,
+                                                .target_width = evaluation.target_width};
+    code = metric_rows_init(&evaluation.rows, run->network, &options, error);
+  }
+  if (code == ERROR_NONE) {
     evaluation.x = malloc(EVALUATION_BATCH * evaluation.reader.size * sizeof(float));
     bool has_one_hot = wants_one_hot(&evaluation);
     if (has_one_hot) evaluation.one_hot = malloc(EVALUATION_BATCH * evaluation.width * sizeof(float));
-    if (evaluation.outputs == NULL || evaluation.x == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
+    if (evaluation.x == NULL || (has_one_hot && evaluation.one_hot == NULL)) {
       code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to evaluate %zu test rows", row_count);
     } else {
       code = evaluate_rows(&evaluation, out_json, error);
@@ -128,7 +130,7 @@ static enum error_code evaluate_test_part(struct run *run, int64_t deadline_ms, 
   }
   free(evaluation.x);
   free(evaluation.one_hot);
-  free(evaluation.outputs);
+  metric_rows_deinit(&evaluation.rows);
   workspace_destroy(evaluation.workspace);
   return code;
 }

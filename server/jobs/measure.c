@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "engine/metric_rows.h"
 #include "server/jobs/run.h"
 
 /* Adds count · bytes_each to *sum; false if that overflows. */
@@ -36,10 +37,17 @@ static enum error_code measure_evaluation(const struct job_spec *spec, const str
   uint64_t width = shape_size(network_get_output_shape(network)), input_size = shape_size(network_get_input_shape(network));
   bool has_classes = plan->layout.task == TASK_CLASSIFICATION;
   bool has_loss = spec->train.loss.kind != NULL;
+  const size_t steps = preprocessor_count_steps(&plan->layout);
   bool has_one_hot = has_classes && width > 1 && has_loss && loss_of(&spec->train.loss)->target_form == TARGET_VALUES;
   uint64_t class_count = has_classes ? plan->layout.targets[0].class_count : 0;
+  const struct metric_rows_options rows = {.task = plan->layout.task,
+                                           .row_count = plan->test_rows_max,
+                                           .target_steps = steps > 1 ? steps : 0,
+                                           .target_width = plan->layout.target_width};
+  uint64_t row_bytes = 0;
   *out_bytes = workspace_bytes + EVALUATION_BATCH * (input_size + (has_one_hot ? width : 0)) * sizeof(float);
-  if (add_bytes(out_bytes, plan->test_rows_max, width * sizeof(float) + (plan->layout.task == TASK_REGRESSION ? 0 : SORTED_ROW_BYTES)) &&
+  if (metric_rows_measure(network, &rows, &row_bytes) && add_bytes(out_bytes, row_bytes, 1) &&
+      add_bytes(out_bytes, plan->test_rows_max * steps, plan->layout.task == TASK_REGRESSION ? 0 : SORTED_ROW_BYTES) &&
       add_bytes(out_bytes, class_count, class_count * CONFUSION_BYTES))
     return ERROR_NONE;
   return error_set(error, ERROR_OVER_BUDGET, "the evaluation of %" PRIu64 " test rows needs more memory than can be counted",
@@ -71,6 +79,7 @@ enum error_code jobs_measure(const struct job_spec *spec, const struct network *
   enum task task = plan->layout.task;
   struct train_data data = {.task = task,
                             .class_count = task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count : 0,
+                            .target_steps = preprocessor_count_steps(&plan->layout) > 1 ? plan->layout.target_count : 0,
                             .train = {.count = plan->train_rows_max},
                             .validation = {.count = plan->validation_rows_max}};
   enum error_code code = data_plan_measure(plan, false, &preparing_bytes, error);

@@ -179,6 +179,11 @@ function describePrediction(prediction, truth) {
     return [head("Predicted class", prediction.class ?? "none: the outputs are not finite"), truthNote,
       probabilityBars(prediction.probabilities, (name) => name === prediction.class)];
   }
+  if (prediction.classes !== undefined) { // of each step of a sequence; null where it is padding
+    const steps = Object.entries(prediction.classes).filter(([, name]) => name !== null);
+    return [head("Predicted classes", steps.map(([, name]) => name).join(" ") || "none"), truthNote,
+      definitionList(steps.map(([step, name]) => [step, `${name} (${formatNumber(prediction.probabilities[step][name])})`]))];
+  }
   if (prediction.labels !== undefined) {
     const names = Object.keys(prediction.labels).filter((name) => prediction.labels[name]);
     return [head("Predicted labels", names.join(", ") || "none"), truthNote, probabilityBars(prediction.probabilities, (name) => prediction.labels[name])];

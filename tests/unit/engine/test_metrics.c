@@ -312,9 +312,23 @@ START_TEST(every_name_of_the_api_is_there_in_order) {
 }
 END_TEST
 
+START_TEST(values_of_padded_steps_do_not_count) {
+  /* The last row has two real values of three, and no row the fourth. */
+  static const float outputs[] = {1, 2, 3, 100, 2, 4, 5, 100, 3, 6, 100, 100}, targets[] = {1, 1, 1, 0, 2, 2, 1, 0, 4, 3, 0, 0};
+  static const uint32_t lengths[] = {3, 3, 2};
+  const struct metric_input input = {
+      .task = TASK_REGRESSION, .rows = 3, .width = 4, .outputs = outputs, .targets = targets, .lengths = lengths};
+  assert_scalar("mae", &input, (0 + 1 + 2 + 0 + 2 + 4 + 1 + 3) / 8.0);
+  assert_scalar("rmse", &input, (sqrt(1 / 3.0) + sqrt(14 / 3.0) + sqrt(20 / 2.0)) / 3);
+  /* 1 − 1/(14/3), 1 − 14/2, and of targets that are all equal and missed, 0. */
+  assert_scalar("r2", &input, (1 - 3 / 14.0 + 1 - 14 / 2.0 + 0) / 3);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "metrics");
   tcase_add_test(test_case, a_scale_gives_differences_in_the_datas_own_units);
+  tcase_add_test(test_case, values_of_padded_steps_do_not_count);
   tcase_add_test(test_case, of_three_classes);
   tcase_add_test(test_case, top_k_counts_the_right_class_among_the_first_k);
   tcase_add_test(test_case, top_k_is_five_unless_told);

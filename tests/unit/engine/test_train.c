@@ -604,8 +604,8 @@ START_TEST(predictions_have_the_same_bits_in_any_batch) {
   struct workspace *workspace;
   require(workspace_create(scene->network, 7, false, &workspace, &error));
   const float *parameters = trainer_get_parameters(scene->trainer), *buffers = trainer_get_buffers(scene->trainer);
-  predict_rows(scene->network, workspace, 1, NULL, parameters, buffers, scene->x, ROWS, one);
-  predict_rows(scene->network, workspace, 7, NULL, parameters, buffers, scene->x, ROWS, several);
+  predict_rows(scene->network, workspace, 1, NULL, parameters, buffers, scene->x, ROWS, one, NULL);
+  predict_rows(scene->network, workspace, 7, NULL, parameters, buffers, scene->x, ROWS, several, NULL);
   ck_assert_mem_eq(one, several, sizeof one);
   workspace_destroy(workspace);
   scene_destroy(scene);

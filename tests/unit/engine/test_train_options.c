@@ -203,7 +203,7 @@ static double compute_validation_loss(const struct train_scene *scene) {
   struct error error = {0};
   ck_assert_int_eq(workspace_create(scene->network, TRAIN_SCENE_VALIDATION, false, &workspace, &error), ERROR_NONE);
   predict_rows(scene->network, workspace, TRAIN_SCENE_VALIDATION, NULL, trainer_get_parameters(scene->trainer),
-               trainer_get_buffers(scene->trainer), scene->data.validation.x, TRAIN_SCENE_VALIDATION, outputs);
+               trainer_get_buffers(scene->trainer), scene->data.validation.x, TRAIN_SCENE_VALIDATION, outputs, NULL);
   workspace_destroy(workspace);
   double sum = 0;
   for (size_t i = 0; i < TRAIN_SCENE_VALIDATION; i++)

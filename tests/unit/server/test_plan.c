@@ -206,7 +206,7 @@ static const struct refused_plan {
      "\"word\" is categorical; the target of a regression"},
     {"target without values", "empty", "", "", 0, 0.1, 0.1, "/target", "missing in every row"},
     {"target too large", "huge", "", "", TASK_CHOICE_REGRESSION, 0.1, 0.1, "/target", "range of float32"},
-    {"two classifications", "word,label", "", "", TASK_CHOICE_CLASSIFICATION, 0.1, 0.1, "/target", "predicts one column, not 2"},
+    {"a step without a class", "word,empty", "", "", TASK_CHOICE_CLASSIFICATION, 0.1, 0.1, "/target/1", "missing in every row"},
     {"no label", "word", "", "", TASK_CHOICE_MULTILABEL, 0.1, 0.1, "/target", "must be 0 and 1"},
     {"several, one of words", "y,word", "", "", 0, 0.1, 0.1, "/target/1", "must be numbers"},
     {"unknown feature", "y", "x,lable", "", 0, 0.1, 0.1, "/features/1", "did you mean \"label\"?"},
@@ -246,6 +246,33 @@ START_TEST(what_makes_no_sense_is_refused_where_it_stands) {
                 error.items[0].detail);
   ck_assert_msg(strstr(error.items[0].detail, plan_case->detail) != NULL, "%s: \"%s\"", plan_case->name, error.items[0].detail);
   ck_assert_uint_eq(allocations_live(), live);
+  data_settings_free(&settings);
+  dataset_row_deinit(&row);
+}
+END_TEST
+
+START_TEST(several_categories_are_classes_of_steps_all_of_one_list) {
+  struct dataset_row row;
+  import_repeated("x,first,second,third\n", "1,a,c,\n2,b,,\n3,a,b,d\n4,,,\n", 5, &row);
+  struct data_settings settings;
+  data_settings_make(&settings, "first");
+  data_names_set(&settings.target, "first,second,third");
+  struct data_plan plan;
+  struct error error = {0};
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 7, &plan, &error), ERROR_NONE);
+  ck_assert_int_eq(settings.task, TASK_CHOICE_CLASSIFICATION);
+  ck_assert_uint_eq(plan.layout.target_width, 3);
+  ck_assert_uint_eq(plan.layout.output_width, 12);
+  for (size_t i = 0; i < 3; i++) {
+    ck_assert_uint_eq(plan.layout.targets[i].class_count, 4);
+    for (size_t c = 0; c < 4; c++) ck_assert_int_eq(plan.layout.targets[i].classes[c][0], 'a' + (int)c);
+  }
+  struct network_target target;
+  data_plan_get_network_target(&plan, &target);
+  ck_assert_uint_eq(target.steps, 3);
+  ck_assert_uint_eq(target.output_width, 4);
+  ck_assert_uint_eq(plan.rows, 20); /* at most: whether a row has no class at all shows when it is read */
+  data_plan_deinit(&plan);
   data_settings_free(&settings);
   dataset_row_deinit(&row);
 }
@@ -482,6 +509,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(plan, labels_are_negative_then_positive);
   tcase_add_test(plan, two_classes_may_be_one_output);
   tcase_add_loop_test(plan, what_makes_no_sense_is_refused_where_it_stands, 0, REFUSED_COUNT);
+  tcase_add_test(plan, several_categories_are_classes_of_steps_all_of_one_list);
   tcase_add_test(plan, free_text_is_a_feature_but_no_target);
   tcase_add_test(plan, a_sequence_of_tokens_is_the_only_feature);
   tcase_add_test(plan, a_column_that_was_not_named_is_explained);

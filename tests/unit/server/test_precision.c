@@ -46,7 +46,7 @@ static double measure_accuracy(const struct network *network, const struct train
   ck_assert_ptr_nonnull(outputs);
   ck_assert_int_eq(workspace_create(network, PREDICT_BATCH, false, &workspace, &error), ERROR_NONE);
   predict_rows(network, workspace, PREDICT_BATCH, NULL, trainer_get_parameters(trainer), trainer_get_buffers(trainer), rows->x, rows->count,
-               outputs);
+               outputs, NULL);
   size_t right = 0;
   for (size_t i = 0; i < rows->count; i++) right += metric_class_of(outputs + i * width, width) == (size_t)rows->y[i];
   workspace_destroy(workspace);

@@ -143,10 +143,11 @@ START_TEST(bad_rows_name_every_place) {
 }
 END_TEST
 
-static void check_prediction(const char *text, const float *outputs, const char *expected_json, const char *expected_csv) {
+static void check_sequence(const char *text, const float *outputs, size_t real_count, const char *expected_json, const char *expected_csv) {
   struct preprocessor preprocessor = make(text);
+  const struct prediction row = {.preprocessor = &preprocessor, .outputs = outputs, .real_count = real_count};
   struct prediction_text written = {0};
-  prediction_write_json(&preprocessor, NULL, outputs, &written);
+  prediction_write_json(&row, &written);
   ck_assert(!written.lacks_memory);
   json_t *prediction = json_loadb(written.bytes, written.count, 0, NULL), *expected = json_loads(expected_json, 0, NULL);
   ck_assert_ptr_nonnull(expected);
@@ -156,13 +157,17 @@ static void check_prediction(const char *text, const float *outputs, const char 
   size_t bytes = 0;
   FILE *file = open_memstream(&csv, &bytes);
   prediction_write_csv_header(&preprocessor, file);
-  prediction_write_csv(&preprocessor, NULL, outputs, file);
+  prediction_write_csv(&row, file);
   fclose(file);
   ck_assert_str_eq(csv, expected_csv);
   free(csv);
   json_decref(prediction);
   json_decref(expected);
   preprocessor_deinit(&preprocessor);
+}
+
+static void check_prediction(const char *text, const float *outputs, const char *expected_json, const char *expected_csv) {
+  check_sequence(text, outputs, SIZE_MAX, expected_json, expected_csv);
 }
 
 #define NO_FEATURES "\"input_width\":0,\"features\":[],\"target_width\":1,"
@@ -196,6 +201,27 @@ START_TEST(every_task_has_its_form_of_prediction) {
                    "big,probability_big,red,probability_red\ntrue,0.75,false,0.5\n");
   check_prediction(number_text, (const float[]){1.5f}, "{\"value\":13.0}", "value\n13\n");
   check_prediction(numbers_text, (const float[]){-1, 4}, "{\"values\":{\"p\":8.0,\"q\":4.0}}", "p,q\n8,4\n");
+}
+END_TEST
+
+static const char steps_text[] =
+    "{\"task\":\"classification\",\"input_width\":0,\"features\":[],\"target_width\":2,\"output_width\":6,\"targets\":["
+    "{\"name\":\"s\",\"column\":0,\"is_class\":true,\"classes\":[\"a\",\"b\",\"c,\"]},"
+    "{\"name\":\"t\",\"column\":1,\"is_class\":true,\"classes\":[\"a\",\"b\",\"c,\"]}]}";
+
+START_TEST(steps_of_a_sequence_have_a_class_each_and_padded_ones_none) {
+  static const float outputs[] = {0.25f, 0.125f, 0.625f, 0.5f, 0.25f, 0.25f};
+  check_sequence(steps_text, outputs, 2,
+                 "{\"classes\":{\"s\":\"c,\",\"t\":\"a\"},\"probabilities\":{\"s\":{\"a\":0.25,\"b\":0.125,\"c,\":0.625},"
+                 "\"t\":{\"a\":0.5,\"b\":0.25,\"c,\":0.25}}}",
+                 "s,probability_s,t,probability_t\n\"c,\",0.625,a,0.5\n");
+  check_sequence(steps_text, outputs, 1,
+                 "{\"classes\":{\"s\":\"c,\",\"t\":null},\"probabilities\":{\"s\":{\"a\":0.25,\"b\":0.125,\"c,\":0.625},\"t\":null}}",
+                 "s,probability_s,t,probability_t\n\"c,\",0.625,,\n");
+  check_sequence(numbers_text, (const float[]){-1, 0}, 1, "{\"values\":{\"p\":8.0,\"q\":null}}", "p,q\n8,\n");
+  check_sequence(labels_text, (const float[]){0.75f, 0}, 1,
+                 "{\"labels\":{\"big\":true,\"red\":null},\"probabilities\":{\"big\":0.75,\"red\":null}}",
+                 "big,probability_big,red,probability_red\ntrue,0.75,,\n");
 }
 END_TEST
 
@@ -234,6 +260,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, rows_come_as_objects_or_arrays);
   tcase_add_test(test_case, bad_rows_name_every_place);
   tcase_add_test(test_case, every_task_has_its_form_of_prediction);
+  tcase_add_test(test_case, steps_of_a_sequence_have_a_class_each_and_padded_ones_none);
   tcase_add_test(test_case, what_is_not_finite_is_null_and_flagged);
 }
 
