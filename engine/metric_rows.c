@@ -62,7 +62,8 @@ void metric_rows_add(struct metric_rows *rows, const struct workspace *workspace
     const size_t steps = rows->steps > 1 && lengths != NULL ? lengths[i] : rows->steps;
     if (rows->lengths != NULL) rows->lengths[rows->count] = lengths[i] * (uint32_t)rows->step_width;
     for (size_t step = 0; step < steps; step++)
-      if (rows->steps == 1 || target[step] != LOSS_NO_CLASS) keep(rows, output + step * rows->output_width, target + step * rows->target_width);
+      if (rows->steps == 1 || target[step] != LOSS_NO_CLASS)
+        keep(rows, output + step * rows->output_width, target + step * rows->target_width);
   }
 }
 

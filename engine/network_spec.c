@@ -250,10 +250,11 @@ static enum error_code check_steps(const struct network_spec *spec, const struct
   if (out->rank == 2 && out->sizes[0] == target->steps && out->sizes[1] == target->output_width) return ERROR_NONE;
   char pointer[ERROR_POINTER_BYTES], text[SHAPE_TEXT_BYTES];
   error_pointer(pointer, "/layers", "%zu", spec->layers.count - 1);
-  return error_add(error, pointer,
-                   "the network's output has the shape %s, but %zu targets of a classification are a class for each step of a sequence, and "
-                   "need [%zu, %zu]: one of %zu classes a step",
-                   shape_format(out, text, sizeof text), target->steps, target->steps, target->output_width, target->output_width);
+  return error_add(
+      error, pointer,
+      "the network's output has the shape %s, but %zu targets of a classification are a class for each step of a sequence, and "
+      "need [%zu, %zu]: one of %zu classes a step",
+      shape_format(out, text, sizeof text), target->steps, target->steps, target->output_width, target->output_width);
 }
 
 static enum error_code check_output(const struct network_spec *spec, const struct network_target *target, struct error *error) {

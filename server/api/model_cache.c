@@ -116,7 +116,8 @@ static enum error_code make_batch(struct model *model, struct error *error) {
   batch->outputs = calloc(batch->row_max * model->preprocessor.output_width + 1, sizeof *batch->outputs);
   const bool has_lengths = network_has_output_lengths(model->network);
   if (has_lengths) batch->lengths = calloc(batch->row_max, sizeof *batch->lengths);
-  if (batch->x == NULL || batch->outputs == NULL || (has_lengths && batch->lengths == NULL)) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  if (batch->x == NULL || batch->outputs == NULL || (has_lengths && batch->lengths == NULL))
+    return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
   model->bytes += bytes;
   return workspace_create(model->network, batch->row_max, false, &batch->workspace, error);
 }

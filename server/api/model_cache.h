@@ -19,8 +19,8 @@ struct model_batch {
   size_t row_max;   /* 0: a row is too much work to be computed between two rounds of http */
   size_t row_count; /* so far */
   struct workspace *workspace;
-  float *x;       /* [row_max, input_width] */
-  float *outputs; /* [row_max, output_width] */
+  float *x;          /* [row_max, input_width] */
+  float *outputs;    /* [row_max, output_width] */
   uint32_t *lengths; /* [row_max] real steps of each output; NULL: all are */
 };
 

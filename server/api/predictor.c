@@ -61,8 +61,7 @@ struct prediction predictor_get_row(const struct model *model, const struct pred
   return (struct prediction){.preprocessor = preprocessor,
                              .x = rows->x + index * preprocessor->input_width,
                              .outputs = rows->outputs + index * preprocessor->output_width,
-                             .real_count = rows->lengths == NULL ? preprocessor->target_count
-                                                                 : count_targets(model, rows->lengths[index])};
+                             .real_count = rows->lengths == NULL ? preprocessor->target_count : count_targets(model, rows->lengths[index])};
 }
 
 void predictor_write(const struct model *model, const struct predictor_rows *rows, struct prediction_text *text) {

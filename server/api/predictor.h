@@ -17,8 +17,8 @@ struct predictor {
   size_t batch;        /* rows at once */
   size_t input_width, output_width;
   struct workspace *workspace;
-  float *x;       /* [batch, input_width] */
-  float *outputs; /* [batch, output_width] */
+  float *x;          /* [batch, input_width] */
+  float *outputs;    /* [batch, output_width] */
   uint32_t *lengths; /* [batch] real steps of each output; NULL: all are */
 };
 

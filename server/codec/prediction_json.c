@@ -248,7 +248,8 @@ static void read_target(struct row_cells *cells, const struct preprocessor *prep
   cell->kind = CELL_MISSING;
   if (value != NULL) read_cell(cells, index, value, pointer, error);
   const bool may_lack = preprocessor_count_steps(preprocessor) > 1; /* a step's, but not all: preprocessor_transform_target looks */
-  if (!may_lack && (value == NULL || json_is_null(value))) error_add(error, pointer, "is missing: the target \"%.100s\" is needed", target->name);
+  if (!may_lack && (value == NULL || json_is_null(value)))
+    error_add(error, pointer, "is missing: the target \"%.100s\" is needed", target->name);
   if (target->is_class && cell->kind == CELL_NUMBER) cell->kind = CELL_TEXT;
 }
 
@@ -430,7 +431,8 @@ static void write_values(const struct prediction *prediction, struct prediction_
   append(text, is_one ? "\"value\":" : "\"values\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     if (!is_one) append_key(text, i, preprocessor->targets[i].name);
-    append_number(text, i < prediction->real_count ? target_restore(&preprocessor->targets[i], (double)prediction->outputs[i]) : (double)NAN);
+    append_number(text,
+                  i < prediction->real_count ? target_restore(&preprocessor->targets[i], (double)prediction->outputs[i]) : (double)NAN);
   }
   if (!is_one) append(text, "}");
 }

@@ -62,8 +62,8 @@ static void check_column(const struct planner *planner, size_t index, struct err
     (void)error_add(error, pointer, "\"%.80s\" is missing in every row", column->name);
   else if (column->kind != COLUMN_NUMERIC && column->kind != COLUMN_CATEGORICAL)
     (void)error_add(error, pointer,
-                    "\"%.80s\" is %s; several targets of a classification are the classes of a sequence's steps, each categorical", column->name,
-                    plan_kind_word(column));
+                    "\"%.80s\" is %s; several targets of a classification are the classes of a sequence's steps, each categorical",
+                    column->name, plan_kind_word(column));
   else if (!column->has_categories)
     (void)error_add(error, pointer, "\"%.80s\" has more different values than can be classes of a sequence's steps", column->name);
 }
@@ -74,7 +74,8 @@ void plan_check_steps(const struct planner *planner, struct error *error) {
   if (plan_count_items(error) > items_before) return;
   struct value *values;
   if (merge(planner, &values) == 1)
-    (void)error_add(error, "/target", "all targets are \"%.80s\" in every row; there must be at least two classes to tell apart", values[0].text);
+    (void)error_add(error, "/target", "all targets are \"%.80s\" in every row; there must be at least two classes to tell apart",
+                    values[0].text);
   free(values);
 }
 

@@ -43,9 +43,9 @@ struct evaluation {
   struct workspace *workspace;
   size_t width, target_width; /* of the network's output; of one row of y */
   struct metric_rows rows;
-  float *one_hot;             /* [EVALUATION_BATCH, width]; NULL unless the loss wants a class as a 1 among 0s */
-  struct row_reader reader;   /* of the test rows … */
-  float *x;                   /* … [EVALUATION_BATCH, input …], where they don't stand so */
+  float *one_hot;           /* [EVALUATION_BATCH, width]; NULL unless the loss wants a class as a 1 among 0s */
+  struct row_reader reader; /* of the test rows … */
+  float *x;                 /* … [EVALUATION_BATCH, input …], where they don't stand so */
   double loss_sum, loss_weight;
 };
 

@@ -79,8 +79,8 @@ static void stop(void) { ck_assert_int_eq(server_stop(&server), 0); }
 
 #define TAGS "\"target\":[\"g0\",\"g1\",\"g2\",\"g3\",\"g4\",\"g5\"]"
 #define TAGGER(more_, layers_)                                                                                                             \
-  "{" more_ "\"dataset\":\"tags\"," TAGS ",\"split\":{\"validation\":0.1,\"test\":0.2},\"seed\":1,"                                    \
-  "\"epochs\":40,\"batch_size\":16,\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.02},\"network\":{\"layers\":["                 \
+  "{" more_ "\"dataset\":\"tags\"," TAGS ",\"split\":{\"validation\":0.1,\"test\":0.2},\"seed\":1,"                                        \
+  "\"epochs\":40,\"batch_size\":16,\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.02},\"network\":{\"layers\":["                     \
   "{\"type\":\"embedding\",\"input_dim\":10,\"output_dim\":8,\"padding_idx\":0}," layers_ "]}}"
 #define GRU "{\"type\":\"gru\",\"units\":16,\"return_sequences\":true},"
 #define OUTPUT "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}"
@@ -131,8 +131,7 @@ START_TEST(a_tagger_is_evaluated_traced_checked_and_exported) {
   ck_assert_double_ge(json_number_at(answer, "/metrics/accuracy"), 0.95);
   ck_assert_double_le(json_number_at(answer, "/metrics/loss"), 0.3);
   json_decref(answer);
-  answer = post("/v1/models/again/trace",
-                "{\"rows\":[{\"w0\":1,\"w1\":5,\"g0\":\"mark\",\"g1\":null}],\"steps\":1}", 200);
+  answer = post("/v1/models/again/trace", "{\"rows\":[{\"w0\":1,\"w1\":5,\"g0\":\"mark\",\"g1\":null}],\"steps\":1}", 200);
   ck_assert_double_gt(json_number_at(answer, "/loss"), 0);
   json_decref(answer);
   answer = post("/v1/models/again/trace", "{\"rows\":[{\"w0\":1,\"w1\":5}]}", 422);
