@@ -82,7 +82,8 @@ static enum error_code predict_json_window(struct predictor *predictor, const js
   row_cells_deinit(&cells);
   if (code != ERROR_NONE) return code;
   predictor_run(predictor, 1);
-  predictor_write(predictor->model, predictor->x, predictor->outputs, 1, text);
+  const struct predictor_rows computed = {predictor->x, predictor->outputs, predictor->lengths, 1};
+  predictor_write(predictor->model, &computed, text);
   return ERROR_NONE;
 }
 
