@@ -39,11 +39,12 @@ static void batch_run(struct image_batch *batch) {
   struct predictor *predictor = &batch->predictor;
   if (batch->count == 0) return;
   predictor_run(predictor, batch->count);
+  const struct predictor_rows rows = {predictor->x, predictor->outputs, predictor->lengths, batch->count};
   for (size_t i = 0; i < batch->count; i++) {
     csv_write_cell(batch->file, batch->names[i]);
     fputc(',', batch->file);
-    prediction_write_csv(&predictor->model->preprocessor, predictor->x + i * predictor->input_width,
-                         predictor->outputs + i * predictor->output_width, batch->file);
+    const struct prediction row = predictor_get_row(predictor->model, &rows, i);
+    prediction_write_csv(&row, batch->file);
     free(batch->names[i]);
   }
   batch->count = 0;

@@ -68,7 +68,8 @@ static enum error_code respond_one(struct predictor *predictor, const struct cel
   if (code != ERROR_NONE) return code;
   struct prediction_text text = {0};
   predictor_run(predictor, 1);
-  predictor_write(predictor->model, predictor->x, predictor->outputs, 1, &text);
+  const struct predictor_rows rows = {predictor->x, predictor->outputs, predictor->lengths, 1};
+  predictor_write(predictor->model, &rows, &text);
   return predictor_respond(&text, response, error);
 }
 
