@@ -121,7 +121,7 @@ export function upload(path, file, contentType, onProgress) {
     const xhr = new XMLHttpRequest();
     current = xhr;
     xhr.open("POST", path);
-    xhr.setRequestHeader("Content-Type", contentType);
+    if (contentType) xhr.setRequestHeader("Content-Type", contentType); // a form brings its own, with its boundary
     xhr.setRequestHeader("Accept", "application/json");
     for (const [name, value] of Object.entries(authorization())) xhr.setRequestHeader(name, value);
     xhr.upload.onprogress = (event) => onProgress(event.loaded, event.total || file.size);

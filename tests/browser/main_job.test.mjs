@@ -121,6 +121,22 @@ test("a dataset is uploaded by choosing a file, its bad rows are listed, and it 
   assert.deepEqual(await page.locator(".row-name").allInnerTexts(), ["digits"]);
 });
 
+test("files of images and labels are one dataset when they are chosen together, and their rows are drawn", async () => {
+  const idx = (sizes, bytes) => Buffer.concat([Buffer.from([0, 0, 8, sizes.length]), ...sizes.map((size) => Buffer.from([0, 0, 0, size])), Buffer.from(bytes)]);
+  const files = [["train-images-idx3-ubyte", idx([4, 3, 5], Array(60).fill(200))], ["train-labels-idx1-ubyte", idx([4], [0, 1, 0, 1])],
+    ["t10k-images-idx3-ubyte", idx([2, 3, 5], Array(30).fill(9))], ["t10k-labels-idx1-ubyte", idx([2], [1, 0])]];
+  await go("#/datasets");
+  await page.setInputFiles("#file", files.map(([name, buffer]) => ({ name, mimeType: "application/octet-stream", buffer })));
+  await waitForText(".lead", /6 rows × 3 columns/);
+  await expectText(page.locator("main"), /1 × 3 × 5/);
+  assert.equal(await page.locator("canvas.pixels").count(), 6);
+  const pixel = await page.locator("canvas.pixels").first().evaluate((canvas) => [...canvas.getContext("2d").getImageData(0, 0, 1, 1).data]);
+  assert.deepEqual(pixel, [200, 200, 200, 255]);
+  await button("Delete").click();
+  await page.locator("dialog").getByRole("button", { name: "Delete", exact: true }).click();
+  await waitForText("#announcer", /is deleted/);
+});
+
 test("a network is created through the form; an error stands at its field as the server words it", async () => {
   await go("#/networks/new");
   await fieldAt("/name").getByRole("textbox").fill("digits-mlp");

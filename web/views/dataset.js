@@ -5,6 +5,7 @@ import { announce, confirmDialog, definitionList, h, replace, scrollRegion, setT
 import { formatBytes, formatInteger, formatNumber, formatTime, plural } from "../format.js";
 import { exploreSection, spreadSection } from "../explore.js";
 import { attempt } from "../parts.js";
+import { drawPixels } from "../pixels.js";
 import { searchRows } from "../rows.js";
 
 const pageRows = 20;
@@ -59,7 +60,7 @@ function columnRow(column, path, errorSlot) {
         throw error;
       }
     }),
-  }, [...new Set([...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), ...(column.max_length ? ["sequence"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
+  }, [...new Set(column.shape ? [column.kind] : [...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), ...(column.max_length ? ["sequence"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
   select.value = column.kind;
   return h("tr", null, h("th", { scope: "row" }, column.name, firstWord(column)), h("td", null, select),
     h("td", { class: "number" }, formatInteger(column.missing)),
@@ -80,7 +81,8 @@ function firstWord({ first_word: word }) {
   return h("p", { class: "quiet" }, `Numbers, but for line ${formatInteger(word.line)}: “${word.value}”. Mend the file if that is a slip.`);
 }
 
-function describeCategories({ categories, category_counts: counts, kind, max_length: steps }) {
+function describeCategories({ categories, category_counts: counts, kind, shape, max_length: steps }) {
+  if (shape) return shape.join(" × ");
   if (kind === "sequence") return `up to ${plural(steps, "step")}`;
   if (!categories) return "";
   const names = categories.map((category, index) => (counts ? `${category} (${formatInteger(counts[index])})` : category));
@@ -93,6 +95,13 @@ function badRows({ bad_rows: { count, first } }) {
   return h("details", { class: "note", open: count <= 5 }, h("summary", null, `${plural(count, "row")} left out, because they could not be read`),
     h("ul", null, first.map(({ line, reason }) => h("li", null, h("span", { class: "number" }, `line ${formatInteger(line)}`), `: ${reason}`))),
     first.length < count ? h("p", { class: "quiet" }, `The first ${formatInteger(first.length)} are shown.`) : null);
+}
+
+// Images are drawn; other arrays, and those that are too large to be shown, are told by their shape.
+function showCell(cell) {
+  if (cell === null) return h("span", { class: "quiet" }, "missing");
+  if (Array.isArray(cell)) return drawPixels(cell) ?? `${cell.length} × ${cell[0]?.length ?? 1} numbers`;
+  return typeof cell === "object" ? cell.shape.join(" × ") : cell;
 }
 
 // Conditions that this dataset would take.
@@ -121,7 +130,7 @@ async function preview(dataset, path, errorSlot, signal) {
     first = wanted;
     total = answer.total;
     replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(indices[index] + 1)),
-      row.map((cell, column) => h("td", { class: dataset.columns[column].kind === "numeric" ? "number" : null }, cell === null ? h("span", { class: "quiet" }, "missing") : cell)))));
+      row.map((cell, column) => h("td", { class: dataset.columns[column].kind === "numeric" ? "number" : null }, showCell(cell))))));
     setText(status, total === 0 ? "no such row" : `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(total)}`);
     back.disabled = first === 0;
     forward.disabled = first + rows.length >= total;

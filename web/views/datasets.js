@@ -13,7 +13,7 @@ export async function datasetsView({ root, signal, setTitle, navigate }) {
     uploadsUnderWay({ signal, onEnd: () => datasetsView({ root, signal, setTitle, navigate }) }),
     createUploader({ signal, onDone: (dataset) => navigate(`#/datasets/${encodeURIComponent(dataset.id)}`) }),
     datasets.length === 0
-      ? emptyState("No datasets yet", "Upload a CSV file with one row per example and one column per feature; one of the columns is what the network shall predict.")
+      ? emptyState("No datasets yet", "Upload a CSV file with one row per example and one column per feature, one of them what the network shall predict; or images in folders, one for each class, as ZIP.")
       : h("ul", { class: "rows" }, datasets.map(datasetRow)));
 }
 
@@ -51,11 +51,26 @@ function nameOf(file) {
   return file.name.replace(/\.[^.]*$/, "").slice(0, 64);
 }
 
+// What tells itself by its first bytes says nothing here; everything else is a table.
+function typeOf(file) {
+  const name = file.name.toLowerCase().replace(/\.gz$/, "");
+  if (name.endsWith(".tsv")) return "text/tab-separated-values";
+  return /(\.(idx|npy|npz|zip)|-ubyte)$/.test(name) ? "application/octet-stream" : "text/csv";
+}
+
+// Each file is the part that its name says: train-images-idx3-ubyte.gz, x_test.npy.
+function formOf(files) {
+  const form = new FormData();
+  for (const file of files) form.append(file.name, file);
+  return form;
+}
+
 function createUploader({ signal, onDone }) {
-  const chooser = h("input", { type: "file", id: "file", class: "visually-hidden", accept: ".csv,.tsv,.txt,text/csv", onchange: () => chooser.files[0] && choose(chooser.files[0]) });
+  const chooser = h("input", { type: "file", id: "file", class: "visually-hidden", multiple: true, onchange: () => chooser.files[0] && choose([...chooser.files]) });
   const zone = h("div", { class: "drop" },
-    h("p", { class: "drop-title" }, "Drop a CSV file here"),
-    h("p", null, "or ", chooser, h("label", { for: "file", class: "button" }, "choose a file")));
+    h("p", { class: "drop-title" }, "Drop a file here"),
+    h("p", null, "or ", chooser, h("label", { for: "file", class: "button" }, "choose a file")),
+    h("p", { class: "quiet" }, "A table (CSV), images (ZIP, IDX) or arrays (NPY, NPZ); files that belong together, images and labels, training and test, at once."));
   const delimiter = h("select", { id: "delimiter" }, h("option", { value: "" }, "found by itself"), h("option", { value: "," }, "comma"),
     h("option", { value: ";" }, "semicolon"), h("option", { value: "\t" }, "tab"), h("option", { value: "|" }, "bar |"));
   const header = h("select", { id: "header" }, h("option", { value: "" }, "found by itself"), h("option", { value: "true" }, "first row is a header"),
@@ -70,20 +85,24 @@ function createUploader({ signal, onDone }) {
   const errorSlot = h("div");
   let cancel = null;
 
-  const choose = async (file) => {
+  const choose = async (files) => {
     if (cancel) return;
-    const bar = h("progress", { max: "1", value: 0, "aria-label": `Upload of ${file.name}` });
+    const [file] = files;
+    const isForm = files.length > 1;
+    const title = isForm ? `${file.name} and ${plural(files.length - 1, "more file")}` : file.name;
+    const bar = h("progress", { max: "1", value: 0, "aria-label": `Upload of ${title}` });
     const text = h("span", { class: "number" });
-    const query = new URLSearchParams({ name: name.value.trim() || nameOf(file) });
+    const query = new URLSearchParams();
+    if (name.value.trim() || !isForm) query.set("name", name.value.trim() || nameOf(file));
     if (delimiter.value) query.set("delimiter", delimiter.value);
     if (header.value) query.set("header", header.value);
-    const running = upload(`/v1/datasets?${query}`, file, file.name.endsWith(".tsv") ? "text/tab-separated-values" : "text/csv", (loaded, total) => {
+    const running = upload(`/v1/datasets?${query}`, isForm ? formOf(files) : file, isForm ? null : typeOf(file), (loaded, total) => {
       bar.value = total > 0 ? loaded / total : 0;
       text.textContent = loaded < total ? `${formatBytes(loaded)} of ${formatBytes(total)}` : "sent, being read …";
     });
     cancel = running.cancel;
     replace(errorSlot);
-    replace(status, h("span", null, file.name), bar, text, h("button", { class: "button small", type: "button", onclick: running.cancel }, "Cancel upload"));
+    replace(status, h("span", null, title), bar, text, h("button", { class: "button small", type: "button", onclick: running.cancel }, "Cancel upload"));
     show(zone, false);
     try {
       const dataset = await running.promise;
@@ -108,8 +127,8 @@ function createUploader({ signal, onDone }) {
   window.addEventListener("drop", (event) => {
     depth = 0;
     zone.classList.remove("is-over");
-    const file = event.dataTransfer?.files[0];
-    if (file) choose(file);
+    const files = [...event.dataTransfer?.files ?? []];
+    if (files.length > 0) choose(files);
   }, { signal });
   return h("section", { class: "uploader", "aria-label": "Upload" }, zone, status, errorSlot, options);
 }
