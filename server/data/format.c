@@ -7,6 +7,7 @@
 #include "server/data/array_table.h"
 #include "server/data/format_private.h"
 #include "server/data/idx.h"
+#include "server/data/ndjson.h"
 #include "server/data/npy.h"
 #include "server/data/zip_reader.h"
 
@@ -19,6 +20,15 @@ static const struct format tsv = {.name = "tsv",
                                   .media_types = "text/tab-separated-values",
                                   .suffixes = ".tsv .tab",
                                   .delimiter = '\t'};
+static const struct format ndjson = {.name = "ndjson",
+                                     .summary = "a JSON object a line (JSON Lines)",
+                                     .media_types = "application/x-ndjson application/ndjson application/jsonl application/x-jsonlines",
+                                     .suffixes = ".ndjson .jsonl",
+                                     .is_magic = ndjson_is_magic,
+                                     .open = ndjson_open,
+                                     .write = ndjson_write,
+                                     .finish = ndjson_finish,
+                                     .close = ndjson_close};
 static const struct format idx = {.name = "idx",
                                   .summary = "arrays as the MNIST files hold them",
                                   .media_types = "application/x-idx",
@@ -50,7 +60,7 @@ static const struct format npz = {.name = "npz",
                                   .is_magic = npz_is_magic,
                                   .read = npz_read_files};
 
-const struct format *const formats[] = {&csv, &tsv, &idx, &npy, &npz, &zip, NULL};
+const struct format *const formats[] = {&csv, &tsv, &ndjson, &idx, &npy, &npz, &zip, NULL};
 
 const struct format *format_find(const char *name) {
   for (size_t i = 0; formats[i] != NULL; i++)
