@@ -32,18 +32,27 @@ enum error_code metric_rows_init(struct metric_rows *rows, const struct network 
   if (!metric_rows_measure(network, options, &bytes) || bytes > SIZE_MAX)
     return error_set(error, ERROR_OVER_BUDGET, "the outputs of %zu rows need more memory than can be addressed", options->row_count);
   rows->capacity = options->row_count * rows->steps;
+  const bool has_lengths = keeps_lengths(network, options);
+  if (options->memory != NULL) {
+    rows->is_borrowed = true;
+    rows->outputs = options->memory;
+    rows->targets = rows->outputs + rows->capacity * rows->output_width;
+    if (has_lengths) rows->lengths = (uint32_t *)options->memory + rows->capacity * (rows->output_width + rows->target_width);
+    return ERROR_NONE;
+  }
   rows->outputs = malloc((rows->capacity * rows->output_width + 1) * sizeof *rows->outputs);
   rows->targets = malloc((rows->capacity * rows->target_width + 1) * sizeof *rows->targets);
-  const bool has_lengths = keeps_lengths(network, options);
   if (has_lengths) rows->lengths = malloc((rows->capacity + 1) * sizeof *rows->lengths);
   if (rows->outputs != NULL && rows->targets != NULL && (rows->lengths != NULL || !has_lengths)) return ERROR_NONE;
   return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the outputs of %zu rows", options->row_count);
 }
 
 void metric_rows_deinit(struct metric_rows *rows) {
-  free(rows->outputs);
-  free(rows->targets);
-  free(rows->lengths);
+  if (!rows->is_borrowed) {
+    free(rows->outputs);
+    free(rows->targets);
+    free(rows->lengths);
+  }
   *rows = (struct metric_rows){0};
 }
 

@@ -16,7 +16,8 @@ struct metric_rows {
   size_t target_width; /* … and of its target */
   size_t step_width;   /* values of one step, where outputs are sequences */
   size_t capacity, count;
-  float *outputs;    /* [capacity, output_width], owned, as all */
+  bool is_borrowed;  /* they stand in the options' memory */
+  float *outputs;    /* [capacity, output_width], owned, as all, unless borrowed */
   float *targets;    /* [capacity, target_width] */
   uint32_t *lengths; /* [capacity] values that count; NULL: all */
 };
@@ -25,6 +26,7 @@ struct metric_rows {
 struct metric_rows_options {
   enum task task;
   size_t row_count, target_steps, target_width;
+  void *memory; /* as many bytes as measured, which must outlive the rows; NULL: allocated */
 };
 /* Bytes that metric_rows_init allocates; false if that overflows. */
 bool metric_rows_measure(const struct network *network, const struct metric_rows_options *options, uint64_t *out_bytes);

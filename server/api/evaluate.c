@@ -9,12 +9,15 @@
 #include "server/codec/job_translator.h"
 #include "server/data/prepared.h"
 
+enum { SORTED_ROW_BYTES = 16 /* a score and what it is of, and as much again that qsort takes */ };
+
 struct evaluation {
   const struct request *request;
   struct predictor predictor;
   struct dataset_row dataset;
   size_t capacity, count; /* rows */
   size_t target_width;
+  struct row_storage storage; /* of what `rows` keeps: a file if that is much */
   struct metric_rows rows;
   double *scale;  /* [target_width]; NULL but for numbers */
   float *one_hot; /* [batch, output_width], where the loss compares classes as values */
@@ -25,6 +28,7 @@ static void evaluation_deinit(struct evaluation *evaluation) {
   predictor_deinit(&evaluation->predictor);
   dataset_row_deinit(&evaluation->dataset);
   metric_rows_deinit(&evaluation->rows);
+  row_storage_close(&evaluation->storage);
   free(evaluation->scale);
   free(evaluation->one_hot);
 }
@@ -50,20 +54,35 @@ static enum error_code set_scale(struct evaluation *evaluation, struct error *er
   return ERROR_NONE;
 }
 
+/* What the outputs and targets of all rows take, in memory or in a file. Sorting the scores of classes takes memory in any case. */
+static enum error_code open_storage(struct evaluation *evaluation, const struct metric_rows_options *options, struct error *error) {
+  const struct api *api = evaluation->predictor.api;
+  const char *data_dir = store_get_data_dir(api->store);
+  uint64_t bytes, memory_bytes = 0;
+  if (!metric_rows_measure(evaluation->predictor.model->network, options, &bytes)) bytes = UINT64_MAX;
+  const bool is_file = row_storage_is_file(bytes);
+  const uint64_t sorted_bytes = options->task == TASK_REGRESSION ? 0 : SORTED_ROW_BYTES;
+  if (__builtin_mul_overflow(sorted_bytes, (uint64_t)options->row_count, &memory_bytes) ||
+      __builtin_add_overflow(memory_bytes, is_file ? 0 : bytes, &memory_bytes))
+    memory_bytes = UINT64_MAX;
+  enum error_code code = jobs_admit(api->jobs, memory_bytes, error);
+  if (code == ERROR_NONE && is_file) code = row_storage_check_disk(data_dir, bytes, error);
+  return code == ERROR_NONE ? row_storage_open(data_dir, (size_t)bytes, is_file, &evaluation->storage, error) : code;
+}
+
 /* Outputs and targets of every row are held until the end: what that takes is admitted before. */
 static enum error_code allocate(struct evaluation *evaluation, struct error *error) {
   struct predictor *predictor = &evaluation->predictor;
   evaluation->target_width = get_preprocessor(evaluation)->target_width;
   evaluation->capacity = (size_t)evaluation->dataset.rows;
   const size_t steps = preprocessor_count_steps(get_preprocessor(evaluation));
-  const struct metric_rows_options options = {.task = get_preprocessor(evaluation)->task,
-                                              .row_count = evaluation->capacity,
-                                              .target_steps = steps > 1 ? steps : 0,
-                                              .target_width = evaluation->target_width};
-  uint64_t bytes;
-  if (!metric_rows_measure(predictor->model->network, &options, &bytes)) bytes = UINT64_MAX;
-  enum error_code code = jobs_admit(predictor->api->jobs, bytes, error);
+  struct metric_rows_options options = {.task = get_preprocessor(evaluation)->task,
+                                        .row_count = evaluation->capacity,
+                                        .target_steps = steps > 1 ? steps : 0,
+                                        .target_width = evaluation->target_width};
+  enum error_code code = open_storage(evaluation, &options, error);
   if (code != ERROR_NONE) return code;
+  options.memory = evaluation->storage.floats;
   code = metric_rows_init(&evaluation->rows, predictor->model->network, &options, error);
   if (code != ERROR_NONE) return code;
   evaluation->one_hot = calloc(predictor->batch + 1, predictor->output_width * sizeof(float));
