@@ -83,6 +83,19 @@ export async function getText(path, signal) {
   return response.text();
 }
 
+export async function getBlob(path, signal) {
+  const response = await send("GET", path, { signal, headers: {} });
+  if (!response.ok) throw await readProblem(response);
+  return response.blob();
+}
+
+// A file as it is; the answer is JSON.
+export async function postBlob(path, blob, type, signal) {
+  const response = await send("POST", path, { body: blob, signal, headers: { Accept: "application/json", "Content-Type": type } });
+  if (!response.ok) throw await readProblem(response);
+  return response.json();
+}
+
 // All items of a list, page by page.
 export async function getAll(path, signal) {
   const items = [];

@@ -4,6 +4,7 @@ import { get, patch, remove } from "../api.js";
 import { announce, confirmDialog, definitionList, h, replace, scrollRegion, setText } from "../dom.js";
 import { formatBytes, formatInteger, formatNumber, formatTime, plural } from "../format.js";
 import { exploreSection, spreadSection } from "../explore.js";
+import { gallery, isImage, rowImage } from "../image.js";
 import { attempt } from "../parts.js";
 import { drawPixels } from "../pixels.js";
 import { searchRows } from "../rows.js";
@@ -33,7 +34,7 @@ export async function datasetView({ root, id, signal, setTitle, navigate }) {
     h("div", { class: "page-head" }, h("div", null, h("h1", null, dataset.name),
       h("p", { class: "lead" }, `${plural(dataset.rows, "row")} × ${plural(dataset.columns.length, "column")}, ${formatBytes(dataset.bytes)}`)),
     h("div", { class: "actions" }, h("a", { class: "button primary", href: `#/jobs/new?dataset=${encodeURIComponent(dataset.name)}` }, "Start a job with it"), deleter)),
-    errorSlot, badRows(dataset), columnTable(dataset, path, errorSlot), exploreSection(dataset, path, signal), spreadSection(dataset, path, signal), await preview(dataset, path, errorSlot, signal),
+    errorSlot, badRows(dataset), gallery(dataset, signal), columnTable(dataset, path, errorSlot), exploreSection(dataset, path, signal), spreadSection(dataset, path, signal), await preview(dataset, path, errorSlot, signal),
     definitionList([["Id", h("code", null, dataset.id)], ["SHA-256", h("code", { class: "break" }, dataset.sha256)], ["Uploaded", formatTime(dataset.created_at)]]));
 }
 
@@ -62,7 +63,7 @@ function columnRow(column, path, errorSlot) {
     }),
   }, [...new Set(column.shape ? [column.kind] : [...kinds, ...(typeof column.min === "string" ? ["datetime"] : []), ...(column.max_length ? ["sequence"] : []), column.kind])].map((kind) => h("option", { value: kind }, kind)));
   select.value = column.kind;
-  return h("tr", null, h("th", { scope: "row" }, column.name, firstWord(column)), h("td", null, select),
+  return h("tr", null, h("th", { scope: "row" }, column.name, firstWord(column)), h("td", null, column.shape ? column.kind : select),
     h("td", { class: "number" }, formatInteger(column.missing)),
     ["min", "max", "mean", "std"].map((name) => h("td", { class: "number" }, describeStatistic(column, name))), h("td", null, describeCategories(column)));
 }
@@ -81,8 +82,8 @@ function firstWord({ first_word: word }) {
   return h("p", { class: "quiet" }, `Numbers, but for line ${formatInteger(word.line)}: “${word.value}”. Mend the file if that is a slip.`);
 }
 
-function describeCategories({ categories, category_counts: counts, kind, shape, max_length: steps }) {
-  if (shape) return shape.join(" × ");
+function describeCategories({ categories, category_counts: counts, kind, max_length: steps, shape, element }) {
+  if (shape) return `${shape.join(" × ")} of ${element}`;
   if (kind === "sequence") return `up to ${plural(steps, "step")}`;
   if (!categories) return "";
   const names = categories.map((category, index) => (counts ? `${category} (${formatInteger(counts[index])})` : category));
@@ -112,6 +113,12 @@ function whereExample({ columns }) {
   return [category && `${quote(category.name)} = ${quote(category.categories[0])}`, number && `${quote(number.name)} > ${number.mean?.toPrecision(2) * 1}`].filter(Boolean).join(" and ");
 }
 
+// Pixels that come with the row are drawn; of larger images only the shape does.
+function cellOf(dataset, row, column, cell, signal) {
+  const isPicture = isImage(column) && !Array.isArray(cell);
+  return h("td", { class: column.kind === "numeric" ? "number" : null }, isPicture ? rowImage(dataset, row, column.name, signal) : showCell(cell));
+}
+
 async function preview(dataset, path, errorSlot, signal) {
   const body = h("tbody");
   const status = h("span", { class: "number" });
@@ -130,7 +137,7 @@ async function preview(dataset, path, errorSlot, signal) {
     first = wanted;
     total = answer.total;
     replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(indices[index] + 1)),
-      row.map((cell, column) => h("td", { class: dataset.columns[column].kind === "numeric" ? "number" : null }, showCell(cell))))));
+      row.map((cell, column) => cellOf(dataset, indices[index], dataset.columns[column], cell, signal)))));
     setText(status, total === 0 ? "no such row" : `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(total)}`);
     back.disabled = first === 0;
     forward.disabled = first + rows.length >= total;

@@ -9,7 +9,7 @@ export async function datasetsView({ root, signal, setTitle, navigate }) {
   setTitle("Datasets");
   const datasets = await getAll("/v1/datasets", signal);
   replace(root,
-    pageHead("Datasets", "Tables to learn from."),
+    pageHead("Datasets", "Tables, images and texts to learn from."),
     uploadsUnderWay({ signal, onEnd: () => datasetsView({ root, signal, setTitle, navigate }) }),
     createUploader({ signal, onDone: (dataset) => navigate(`#/datasets/${encodeURIComponent(dataset.id)}`) }),
     datasets.length === 0
@@ -76,11 +76,13 @@ function createUploader({ signal, onDone }) {
   const header = h("select", { id: "header" }, h("option", { value: "" }, "found by itself"), h("option", { value: "true" }, "first row is a header"),
     h("option", { value: "false" }, "no header"));
   const name = h("input", { type: "text", id: "dataset-name", autocomplete: "off", placeholder: "the file's name" });
+  const imageSize = h("input", { type: "text", id: "image-size", autocomplete: "off", placeholder: "28x28; that of most, up to 64" });
   const options = h("details", { class: "more" }, h("summary", null, "Options"),
     h("div", { class: "fields" },
       h("div", { class: "field" }, h("label", { for: "dataset-name" }, "Name"), name),
       h("div", { class: "field" }, h("label", { for: "delimiter" }, "Delimiter"), delimiter),
-      h("div", { class: "field" }, h("label", { for: "header" }, "Header"), header)));
+      h("div", { class: "field" }, h("label", { for: "header" }, "Header"), header),
+      h("div", { class: "field" }, h("label", { for: "image-size" }, "Size of images"), imageSize)));
   const status = h("div", { class: "upload-status", role: "status" });
   const errorSlot = h("div");
   let cancel = null;
@@ -96,6 +98,7 @@ function createUploader({ signal, onDone }) {
     if (name.value.trim() || !isForm) query.set("name", name.value.trim() || nameOf(file));
     if (delimiter.value) query.set("delimiter", delimiter.value);
     if (header.value) query.set("header", header.value);
+    if (imageSize.value.trim()) query.set("size", imageSize.value.trim());
     const running = upload(`/v1/datasets?${query}`, isForm ? formOf(files) : file, isForm ? null : typeOf(file), (loaded, total) => {
       bar.value = total > 0 ? loaded / total : 0;
       text.textContent = loaded < total ? `${formatBytes(loaded)} of ${formatBytes(total)}` : "sent, being read …";

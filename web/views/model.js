@@ -6,6 +6,7 @@ import { showErrors } from "../form.js";
 import { formatInteger, formatNumber, formatPercent, formatTime } from "../format.js";
 import { attempt, copyBlock, downloadLink, isMeasured, testResults } from "../parts.js";
 import { layerTable } from "../layers.js";
+import { getRowImage, imagePredictor, isImage } from "../image.js";
 import { getRows } from "../rows.js";
 
 export async function modelView({ root, id, signal, setTitle, navigate }) {
@@ -42,8 +43,38 @@ export async function modelView({ root, id, signal, setTitle, navigate }) {
       ["Weights SHA-256", h("code", { class: "break" }, model.weights_sha256)], ["Created", formatTime(model.created_at)]]));
 }
 
+// A model of images is tried with an image: a row's, a file, a drawing.
+async function pictured(model, path, signal) {
+  const [feature] = model.inputs;
+  const summary = h("div", { class: "problem", hidden: true, tabindex: "-1" });
+  const result = h("div", { class: "prediction", role: "status", "aria-live": "polite" });
+  const form = h("div");
+  let truth = null;
+  const mean = model.preprocessing?.features?.[0]?.image?.centers?.[0];
+  const { element, predict } = imagePredictor({
+    feature, path, signal, inkIsLight: !(mean > 127),
+    onPrediction: (prediction, fromRow) => {
+      showErrors(form, summary, null);
+      replace(result, describePrediction(prediction, fromRow ? truth : null));
+    },
+    onError: (error) => {
+      replace(result);
+      showErrors(form, summary, error);
+    },
+  });
+  const chooser = await rowChooser(model, signal, async (row, targets, dataset, index) => {
+    truth = targets;
+    await predict(await getRowImage(dataset, index, feature.name, signal), true);
+  });
+  replace(form, chooser, element, summary);
+  return h("section", { class: "block predictor" }, h("h2", null, "Try a prediction"), h("div", { class: "two-columns" }, form, result),
+    h("details", { class: "panel" }, h("summary", null, "With curl"), copyBlock("The same from a terminal",
+      `curl ${location.origin}${path}/predict -H 'Content-Type: image/png' --data-binary @image.png`)));
+}
+
 async function predictor(model, path, signal) {
   const features = model.inputs;
+  if (features.length === 1 && isImage(features[0])) return pictured(model, path, signal);
   const values = new Map();
   const columns = countImageColumns(features);
   const inputs = features.map((feature) => featureField(feature, values, columns > 0));
@@ -116,7 +147,9 @@ const placeholders = { datetime: "2024-03-01T13:45:00Z", text: "free text", sequ
 function featureField(feature, values, isPixel) {
   const id = `feature-${feature.name}`;
   const isNumeric = feature.kind === "numeric";
-  const control = feature.kind !== "categorical"
+  const control = feature.kind === "text"
+    ? h("textarea", { id, rows: "3", placeholder: placeholders.text, "aria-describedby": `${id}-error` })
+    : feature.kind !== "categorical"
     ? h("input", { type: "text", inputmode: isNumeric ? "decimal" : null, placeholder: placeholders[feature.kind] ?? null, autocomplete: "off", id, title: isPixel ? feature.name : null, "aria-describedby": isPixel ? null : `${id}-error` })
     : h("select", { id, "aria-describedby": `${id}-error` }, h("option", { value: "" }, "missing"),
       (feature.categories ?? []).map((category) => h("option", { value: category }, category)));
@@ -156,7 +189,7 @@ export async function rowChooser(model, signal, onRow) {
     input.value = String(index);
     const [cells] = await getRows(dataset, index - 1, 1, signal);
     const row = Object.fromEntries(dataset.columns.map((column, position) => [column.name, cells[position]]));
-    await onRow(row, Object.fromEntries(targets.map((target) => [target, row[target]])));
+    await onRow(row, Object.fromEntries(targets.map((target) => [target, row[target]])), dataset, index - 1);
   });
   input.addEventListener("change", load);
   await load();
