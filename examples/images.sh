@@ -60,5 +60,5 @@ echo
 digit=$(awk -v row="$row" '$1 == row { print $2 }' "$dir/labels")
 holds "every picture has become a row, of 1 × 8 × 8 pixels" ".rows == $((count - unseen)) and .bad_rows.count == 0 and .columns[0].shape == [1, 8, 8]" "$dir/dataset"
 holds "it has learned" '.metrics.test.accuracy > 0.85' "$dir/digits"
-holds "the picture is a $digit, and it says so" ".predictions[0].class == \"$digit\"" "$dir/prediction"
+holds "the picture shows $digit, and it says so" ".predictions[0].class == \"$digit\"" "$dir/prediction"
 holds "most of the pictures that it has never seen are right" ".rows == $unseen and .right >= 0.8 * .rows" "$dir/score"

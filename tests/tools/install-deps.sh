@@ -8,7 +8,7 @@ add() { packages="$packages $*"; }
 for set in "$@"; do
   case $set in
   build) add build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev nettle-dev libunistring-dev zlib1g-dev libzip-dev libpng-dev libjpeg-dev libdnnl-dev curl jq ;;
-  test) add check libsubunit-dev libcurl4-openssl-dev sqlite3 procps ;;
+  test) add check libsubunit-dev libcurl4-openssl-dev sqlite3 procps zip ;;
   browser)
     add chromium
     # Any Node.js will do, however it was installed.
