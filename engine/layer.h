@@ -140,9 +140,11 @@ struct layer_kind {
   bool takes_unscaled;          /* x means something as it is (masking tells padding by it): it is better not scaled */
   bool takes_steps;             /* x is [time, features] and nothing else: a list of numbers is one of steps to it */
   bool takes_tokens;            /* x holds numbers of tokens; its parameters are called input_dim ("auto": the dataset's) and padding_idx */
+  bool keeps_values;            /* z is x, value by value: both may be one array, and so may δ and ∂C/∂x */
   bool normalizes;              /* its output does not depend on the scale of its input */
   /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_*, work_* and counts are 0 on entry. Sets (error_set) a
-   * detail that names both layers and shapes; the caller puts the pointer. Sizes up to LIMIT_SAMPLE_VALUES are fine for products
+   * detail that names both layers and shapes; the caller puts the pointer. Or, where a parameter is to blame, adds (error_add) the same
+   * with a pointer from the layer on, "/stride". Sizes up to LIMIT_SAMPLE_VALUES are fine for products
    * of two; the caller checks what compile has set. */
   enum error_code (*compile)(struct layer *layer, struct error *error);
   void (*forward)(const struct layer *layer, const struct pass *pass);

@@ -233,6 +233,20 @@ static size_t place_lengths(const struct network *network, const struct node *no
   return at;
 }
 
+/* What a kind has found wrong with a layer: of the whole, or of some parameters. */
+static enum error_code report_layer(const struct builder *builder, const struct node *node, const struct error *found) {
+  char layer[ERROR_POINTER_BYTES];
+  layer_pointer(layer, node->spec_index, NULL);
+  if (found->item_count == 0) return error_add(builder->error, layer, "%s", found->detail);
+  enum error_code code = ERROR_NONE;
+  for (size_t i = 0; i < found->item_count; i++) {
+    char pointer[ERROR_POINTER_BYTES];
+    (void)snprintf(pointer, sizeof pointer, "%.80s%.79s", layer, found->items[i].pointer);
+    code = error_add(builder->error, pointer, "%s", found->items[i].detail);
+  }
+  return code;
+}
+
 static enum error_code compile_node(const struct builder *builder, struct node *node) {
   struct network *network = builder->network;
   const struct spec *spec = &builder->spec->layers.items[node->spec_index];
@@ -252,11 +266,7 @@ static enum error_code compile_node(const struct builder *builder, struct node *
   }
   mark_lengths(network, node);
   struct error error = {0};
-  if (layer->kind->compile(layer, &error) != ERROR_NONE) {
-    char pointer[ERROR_POINTER_BYTES];
-    layer_pointer(pointer, node->spec_index, NULL);
-    return error_add(builder->error, pointer, "%s", error.detail);
-  }
+  if (layer->kind->compile(layer, &error) != ERROR_NONE) return report_layer(builder, node, &error);
   enum error_code code = check_out_size(builder, node);
   if (code != ERROR_NONE) return code;
   node->out_size = shape_size(&layer->out);
@@ -371,6 +381,20 @@ static void join_nodes(const struct builder *builder) {
   }
 }
 
+/* Which layers keep the values of their source, in its place, where nobody else takes them. δ goes the same way unless the source's activation
+ * makes another one of it. */
+static void share_values(const struct builder *builder) {
+  struct network *network = builder->network;
+  for (size_t i = 0; i < builder->compiled_count; i++) {
+    struct node *node = &network->nodes[i];
+    const size_t source = node->sources[0];
+    if (!node->layer.kind->keeps_values || source == SOURCE_INPUT || find_only_taker(network, source) != i) continue;
+    if (network->nodes[source].lengths_at != NO_LENGTHS || node->keeps_slope) continue; /* a slope in z's place would spoil a */
+    node->shares_values = true;
+    node->shares_delta = network->nodes[source].activation == NULL;
+  }
+}
+
 /* Whether all layers that take a node's output take off what is added to a channel of it. */
 static bool is_shift_lost(const struct network *network, size_t index) {
   bool is_lost = index + 1 < network->node_count && network->nodes[index].activation == NULL;
@@ -407,6 +431,7 @@ static enum error_code build(const struct builder *builder) {
   for (size_t i = 0; i < builder->compiled_count && code == ERROR_NONE; i++) code = compile_node(builder, &network->nodes[i]);
   if (code == ERROR_NONE) code = lay_out(builder);
   if (code == ERROR_NONE) join_nodes(builder);
+  if (code == ERROR_NONE) share_values(builder);
   if (code == ERROR_NONE) mark_needs(builder);
   if (code == ERROR_NONE) mark_lost_shifts(builder);
   return code == ERROR_NONE ? mark_edges(builder) : code;

@@ -27,6 +27,8 @@ struct node {
   size_t joined_with;                 /* the node after it that can be computed with it in one go, or NO_NODE */
   bool is_joined;                     /* there is a node before it whose joined_with it is */
   bool keeps_slope;                   /* its activation can leave ∂a/∂z in place of z, which nobody but backward looks at */
+  bool shares_values;                 /* its z is its source's a, in one array … */
+  bool shares_delta;                  /* … and its δ its source's */
   bool needs_gradient;                /* it, or a layer that its input comes from, has weights to train */
 };
 

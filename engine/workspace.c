@@ -1,7 +1,8 @@
 /* Workspaces: all memory of a pass in one block, cut up once.
  *
  *   for each layer: z, a (unless linear), lengths if it keeps any, and for training δ and what the layer saves; then room for the work of
- *   the layer that needs most of it; and for training scratch for gradients that are added
+ *   the layer that needs most of it; and for training scratch for gradients that are added. Layers that keep their source's values keep
+ *   them in the source's place.
  */
 #include <stdlib.h>
 
@@ -54,14 +55,17 @@ static size_t scratch_size(const struct network *network) {
 }
 
 static void cut_up(const struct network *network, size_t batch, bool training, struct cutter *cutter, struct workspace *workspace) {
+  static const struct node_memory nothing = {0};
   for (size_t i = 0; i < network->node_count; i++) {
     const struct node *node = &network->nodes[i];
     struct node_memory memory = {0};
-    memory.z = cut(cutter, node->out_size, batch, 0);
+    /* Without a workspace pieces are only counted; then no source has any. */
+    const struct node_memory *source = node->shares_values && workspace != NULL ? &workspace->nodes[node->sources[0]] : &nothing;
+    memory.z = node->shares_values ? source->a : cut(cutter, node->out_size, batch, 0);
     memory.a = node->activation == NULL ? memory.z : cut(cutter, node->out_size, batch, 0);
     if (node->lengths_at == i) memory.lengths = (uint32_t *)(void *)cut(cutter, 1, batch, 0);
     if (training) {
-      memory.delta = cut(cutter, node->out_size, batch, 0);
+      memory.delta = node->shares_delta ? source->delta : cut(cutter, node->out_size, batch, 0);
       memory.saved = cut(cutter, node->layer.saved_per_sample, batch, node->layer.saved_fixed);
     }
     if (workspace != NULL) workspace->nodes[i] = memory;

@@ -31,6 +31,7 @@ const struct layer_kind layer_activation = {
              .settings_bytes = sizeof(struct activation)},
     .formula = "a = f(x)",
     .gradient_formula = "∂C/∂x = δ",
+    .keeps_values = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

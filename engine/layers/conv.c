@@ -11,8 +11,11 @@ enum { WEIGHT, BIAS };
 
 static struct kernel_conv make_kernel(const struct layer *layer, size_t batch) {
   const struct conv *conv = layer->settings;
-  const struct window window = {
-      .size = &conv->kernel_size, .stride = &conv->stride, .dilation = &conv->dilation, .padding = &conv->padding};
+  const struct window window = {.size_name = "kernel_size",
+                                .size = &conv->kernel_size,
+                                .stride = &conv->stride,
+                                .dilation = &conv->dilation,
+                                .padding = &conv->padding};
   struct kernel_conv kernel = {.batch = batch,
                                .channels = window_channels(layer),
                                .filters = (size_t)conv->filters,
@@ -27,7 +30,7 @@ static enum error_code check_groups(const struct layer *layer, struct error *err
   const struct conv *conv = layer->settings;
   const size_t channels = window_channels(layer), filters = (size_t)conv->filters, groups = (size_t)conv->groups;
   if (channels % groups == 0 && filters % groups == 0) return ERROR_NONE;
-  return error_set(error, ERROR_INVALID, "%s layer \"%s\" has %zu groups, which must divide both its %zu filters and the %zu %s of \"%s\"",
+  return error_add(error, "/groups", "%s layer \"%s\" has %zu groups, which must divide both its %zu filters and the %zu %s of \"%s\"",
                    layer->kind->kind.name, layer->name, groups, filters, channels, window_is_sequence(layer) ? "features" : "channels",
                    layer->input_names[0]);
 }
@@ -36,15 +39,15 @@ static enum error_code check_groups(const struct layer *layer, struct error *err
 static enum error_code check_padding(const struct layer *layer, const struct kernel_conv *kernel, struct error *error) {
   const struct kernel_axis *const axes[2] = {&kernel->y, &kernel->x};
   if (layer->has_lengths[0] && kernel->padding != KERNEL_PAD_ZEROS)
-    return error_set(error, ERROR_INVALID, "%s layer \"%s\" can pad sequences of different length, as \"%s\" gives them, with zeros only",
+    return error_add(error, "/padding_mode", "%s layer \"%s\" can pad sequences of different length, as \"%s\" gives them, with zeros only",
                      layer->kind->kind.name, layer->name, layer->input_names[0]);
   for (size_t i = 0; i < 2; i++) {
     const size_t padding = axes[i]->after > axes[i]->before ? axes[i]->after : axes[i]->before;
     const size_t most = kernel->padding == KERNEL_PAD_REFLECT ? axes[i]->in - 1 : axes[i]->in;
     if (kernel->padding == KERNEL_PAD_ZEROS || kernel->padding == KERNEL_PAD_REPLICATE || padding <= most) continue;
-    return error_set(
-        error, ERROR_INVALID, "%s layer \"%s\" can pad the %zu values of an axis of \"%s\" by at most %zu in mode %s, not by %zu",
-        layer->kind->kind.name, layer->name, axes[i]->in, layer->input_names[0], most, conv_padding_modes[kernel->padding], padding);
+    return error_add(error, "/padding", "%s layer \"%s\" can pad the %zu values of an axis of \"%s\" by at most %zu in mode %s, not by %zu",
+                     layer->kind->kind.name, layer->name, axes[i]->in, layer->input_names[0], most, conv_padding_modes[kernel->padding],
+                     padding);
   }
   return ERROR_NONE;
 }
@@ -67,8 +70,11 @@ static void add_tensors(struct layer *layer, const struct kernel_conv *kernel) {
 
 enum error_code conv_compile(struct layer *layer, size_t axis_count, struct error *error) {
   const struct conv *conv = layer->settings;
-  const struct window window = {
-      .size = &conv->kernel_size, .stride = &conv->stride, .dilation = &conv->dilation, .padding = &conv->padding};
+  const struct window window = {.size_name = "kernel_size",
+                                .size = &conv->kernel_size,
+                                .stride = &conv->stride,
+                                .dilation = &conv->dilation,
+                                .padding = &conv->padding};
   enum error_code code = window_compile(layer, &window, axis_count, error);
   if (code == ERROR_NONE) code = check_groups(layer, error);
   if (code != ERROR_NONE) return code;
@@ -78,8 +84,8 @@ enum error_code conv_compile(struct layer *layer, size_t axis_count, struct erro
   layer->out = window_shape(layer, kernel.filters, &kernel.y, &kernel.x);
   layer->work_fixed = kernel_conv_work_size(&kernel);
   if (layer->work_fixed == 0)
-    return error_set(error, ERROR_INVALID, "%s layer \"%s\" with its padding is too large for any machine", layer->kind->kind.name,
-                     layer->name);
+    return error_add(error, kernel.y.before + kernel.x.before > 0 ? "/padding" : "/filters",
+                     "%s layer \"%s\" with its padding is too large for any machine", layer->kind->kind.name, layer->name);
   if (layer->has_lengths[0]) layer->lengths = LAYER_LENGTHS_OWN; /* padded steps hold zeros, as what is made up does */
   add_tensors(layer, &kernel);
   const double products = (double)(kernel.channels / kernel.groups) * (double)kernel.y.size * (double)kernel.x.size;

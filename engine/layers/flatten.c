@@ -25,6 +25,7 @@ const struct layer_kind layer_flatten = {
              .settings_bytes = sizeof(struct flatten)},
     .formula = "z = x",
     .gradient_formula = "∂C/∂x = δ",
+    .keeps_values = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

@@ -3,7 +3,8 @@
 #include <math.h>
 
 static struct window make_window(const struct pool *pool) {
-  return (struct window){.size = &pool->pool_size,
+  return (struct window){.size_name = "pool_size",
+                         .size = &pool->pool_size,
                          .stride = &pool->stride,
                          .dilation = pool->dilation.count == 0 ? NULL : &pool->dilation,
                          .padding = &pool->padding,
@@ -23,6 +24,16 @@ enum error_code pool_check(const void *settings, const char *pointer, struct err
   return ERROR_NONE;
 }
 
+/* How many values all windows of an axis see together; of a window far larger than the axis most taps see padding alone, and are not looked at. */
+static double count_seen(const struct kernel_axis *axis) {
+  double count = 0;
+  for (size_t place = 0; place < axis->out; place++) {
+    const struct kernel_taps taps = kernel_axis_taps(axis, place, place);
+    count += (double)(taps.end - taps.first);
+  }
+  return count;
+}
+
 enum error_code pool_compile(struct layer *layer, size_t axis_count, struct error *error) {
   const struct window window = make_window(layer->settings);
   enum error_code code = window_compile(layer, &window, axis_count, error);
@@ -30,7 +41,7 @@ enum error_code pool_compile(struct layer *layer, size_t axis_count, struct erro
   const struct kernel_pool kernel = pool_kernel(layer, 1, NULL);
   if (layer->has_lengths[0]) layer->lengths = LAYER_LENGTHS_OWN;
   layer->out = window_shape(layer, window_channels(layer), &kernel.y, &kernel.x);
-  layer->flops_per_sample = (double)shape_size(&layer->out) * (double)kernel.y.size * (double)kernel.x.size;
+  layer->flops_per_sample = (double)window_channels(layer) * count_seen(&kernel.y) * count_seen(&kernel.x);
   return ERROR_NONE;
 }
 

@@ -40,6 +40,7 @@ const struct layer_kind layer_reshape = {
              .settings_bytes = sizeof(struct reshape)},
     .formula = "z = x",
     .gradient_formula = "∂C/∂x = δ",
+    .keeps_values = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

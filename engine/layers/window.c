@@ -36,6 +36,15 @@ void window_axes(const struct layer *layer, const struct window *window, struct 
   *out_x = is_sequence ? make_axis(window, 0, in->sizes[0]) : make_axis(window, 1, in->sizes[2]);
 }
 
+/* The parameter that makes a window too long: "/kernel_size", or "/dilation" if it alone is to blame; "/kernel_size/1" where each axis has its
+ * own. */
+static void point_to_length(const struct window *window, const struct kernel_axis *found, size_t axis,
+                            char out_pointer[ERROR_POINTER_BYTES]) {
+  const bool is_dilation = found->size <= found->in + found->before + found->after;
+  error_pointer(out_pointer, "", "%s", is_dilation ? "dilation" : window->size_name);
+  if ((is_dilation ? window->dilation : window->size)->count > 1) error_pointer(out_pointer, out_pointer, "%zu", axis);
+}
+
 enum error_code window_compile(const struct layer *layer, const struct window *window, size_t axis_count, struct error *error) {
   const struct shape *in = &layer->in[0];
   const char *type = layer->kind->kind.name, *axes = axis_count == 1 ? "[time, features]" : "[channels, height, width]";
@@ -49,7 +58,7 @@ enum error_code window_compile(const struct layer *layer, const struct window *w
     return error_set(error, ERROR_INVALID, "%s layer \"%s\" can't take sequences of different length, as \"%s\" gives them", type,
                      layer->name, layer->input_names[0]);
   if (layer->has_lengths[0] && window->padding->word == WINDOW_SAME && sizes_at(window->stride, 0) != 1)
-    return error_set(error, ERROR_INVALID,
+    return error_add(error, "/padding",
                      "%s layer \"%s\" has padding \"same\" with a stride, where it would depend on the length of the longest sequence: "
                      "give a number",
                      type, layer->name);
@@ -58,7 +67,9 @@ enum error_code window_compile(const struct layer *layer, const struct window *w
   for (size_t i = 0; i < 2; i++) {
     const struct kernel_axis *axis = &found[i];
     if (axis->out > 0) continue;
-    return error_set(error, ERROR_INVALID,
+    char pointer[ERROR_POINTER_BYTES];
+    point_to_length(window, axis, axis_count == 1 ? 0 : i, pointer);
+    return error_add(error, pointer,
                      "%s layer \"%s\" has a window of %zu values on the axis of %s, longer than the %zu that \"%s\", %s, gives with its "
                      "padding: take a smaller window or dilation, or more padding",
                      type, layer->name, span_of(axis),

@@ -13,6 +13,7 @@ extern const char *const window_words[3]; /* what padding may be instead of numb
 
 /* [channels, height, width], or [time, features] for one axis. */
 struct window {
+  const char *size_name;                                       /* the parameter's: "kernel_size" */
   const struct axis_sizes *size, *stride, *dilation, *padding; /* dilation NULL: 1; stride without numbers: the window's size */
   bool ceil_mode;                                              /* a last place that begins inside counts even if it ends outside */
 };

@@ -19,17 +19,20 @@ static const struct {
     {"64", "conv2d filters=2 kernel_size=3", "/layers/0",
      "conv2d layer \"conv2d_0\" needs an input [channels, height, width], \"input\" gives [64]"},
     {"3x8x8", "conv1d filters=2 kernel_size=3", "/layers/0", "needs an input [time, features], \"input\" gives [3, 8, 8]"},
-    {"3x8x8", "conv2d filters=2 kernel_size=9x3", "/layers/0",
+    {"3x8x8", "conv2d filters=2 kernel_size=9x3", "/layers/0/kernel_size/0",
      "window of 9 values on the axis of height, longer than the 8 that \"input\", [3, 8, 8], gives"},
-    {"3x8x8", "conv2d filters=2 kernel_size=1; conv2d filters=2 kernel_size=3 dilation=1x5 padding=1", "/layers/1",
+    {"3x8x8", "conv2d filters=2 kernel_size=1; conv2d filters=2 kernel_size=3 dilation=1x5 padding=1", "/layers/1/dilation/1",
      "window of 11 values on the axis of width, longer than the 10 that \"conv2d_0\", [2, 8, 8], gives"},
-    {"3x8x8", "conv2d filters=4 kernel_size=3 groups=2", "/layers/0",
+    {"3x8x8", "conv2d filters=4 kernel_size=3 groups=2", "/layers/0/groups",
      "has 2 groups, which must divide both its 4 filters and the 3 channels of"},
-    {"8x4", "conv1d filters=3 kernel_size=3 groups=2", "/layers/0", "which must divide both its 3 filters and the 4 features of \"input\""},
-    {"3x8x8", "conv2d filters=4 kernel_size=3 padding=8 padding_mode=reflect", "/layers/0", "by at most 7 in mode reflect, not by 8"},
+    {"8x4", "conv1d filters=3 kernel_size=3 groups=2", "/layers/0/groups",
+     "which must divide both its 3 filters and the 4 features of \"input\""},
+    {"3x8x8", "conv2d filters=4 kernel_size=3 padding=8 padding_mode=reflect", "/layers/0/padding",
+     "by at most 7 in mode reflect, not by 8"},
     {"3x8x8", "conv2d filters=1048576 kernel_size=65536 padding=65536", "/layers/0", "too large"},
-    {"3x8x8", "max_pool2d pool_size=9", "/layers/0", "window of 9 values on the axis of height"},
-    {"8x4", "avg_pool1d pool_size=3 padding=1 stride=2; avg_pool1d pool_size=7", "/layers/1", "window of 7 values on the axis of time"},
+    {"3x8x8", "max_pool2d pool_size=9", "/layers/0/pool_size", "window of 9 values on the axis of height"},
+    {"8x4", "avg_pool1d pool_size=3 padding=1 stride=2; avg_pool1d pool_size=7", "/layers/1/pool_size",
+     "window of 7 values on the axis of time"},
     {"8", "global_avg_pool", "/layers/0", "needs an image [channels, height, width] or a sequence [time, features], \"input\" gives [8]"},
     {"4", "dense units=3 name=input", "/layers/0/name", "can't be \"input\", which is the network's input"},
     {"4", "dense units=3 name=a/b", "/layers/0/name", "may have letters, digits, _ - and . only"},
@@ -120,6 +123,43 @@ static struct network *create(struct network_spec *spec, const char *input, cons
   ck_assert_msg(network_create(spec, &network, &error) == ERROR_NONE, "%s: %s", layers, error.detail);
   return network;
 }
+
+/* Each of ten windows sees all nine values of an axis, and 65527 that padding makes up. */
+START_TEST(flops_of_pooling_count_the_values_that_are_there) {
+  static const char *const kinds[] = {"max_pool2d", "avg_pool2d"};
+  for (size_t i = 0; i < 2; i++) {
+    struct network_spec spec;
+    char layers[80];
+    (void)snprintf(layers, sizeof layers, "%s pool_size=65536 padding=32768 stride=1", kinds[i]);
+    struct network *network = create(&spec, "2x9x9", layers);
+    ck_assert(network_flops_per_sample(network) == 2.0 * 90 * 90);
+    network_destroy(network);
+    network_spec_deinit(&spec);
+  }
+}
+END_TEST
+
+/* What flatten and reshape give is where it was; an array of their own takes no memory. */
+START_TEST(layers_that_keep_values_share_an_array) {
+  struct network_spec spec;
+  struct network *network = create(&spec, "1x8x8",
+                                   "max_pool2d pool_size=2 name=a; flatten name=b; dense units=3 activation=tanh name=c; "
+                                   "reshape shape=3x1 name=d; reshape shape=1x3 name=e activation=relu; flatten name=f");
+  struct workspace *workspace;
+  struct error error = {0};
+  ck_assert_int_eq(workspace_create(network, 2, true, &workspace, &error), ERROR_NONE);
+  ck_assert_ptr_eq(workspace_get_z(workspace, 1), workspace_get_a(workspace, 0));
+  ck_assert_ptr_eq(workspace_get_delta(workspace, 1), workspace_get_delta(workspace, 0));
+  ck_assert_ptr_eq(workspace_get_z(workspace, 3), workspace_get_a(workspace, 2));
+  ck_assert_ptr_ne(workspace_get_delta(workspace, 3), workspace_get_delta(workspace, 2)); /* tanh makes another δ of it */
+  ck_assert_ptr_eq(workspace_get_z(workspace, 4), workspace_get_a(workspace, 3));
+  ck_assert_ptr_ne(workspace_get_a(workspace, 4), workspace_get_z(workspace, 4));
+  ck_assert_ptr_eq(workspace_get_z(workspace, 5), workspace_get_a(workspace, 4));
+  workspace_destroy(workspace);
+  network_destroy(network);
+  network_spec_deinit(&spec);
+}
+END_TEST
 
 START_TEST(layers_are_put_in_an_order_of_computation) {
   struct network_spec spec;
@@ -646,6 +686,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, all_wrong_names_and_inputs_are_reported_at_once);
   tcase_add_test(test_case, a_network_without_layers_or_with_too_many_is_refused);
   tcase_add_test(test_case, layers_are_put_in_an_order_of_computation);
+  tcase_add_test(test_case, flops_of_pooling_count_the_values_that_are_there);
+  tcase_add_test(test_case, layers_that_keep_values_share_an_array);
   tcase_add_test(test_case, layers_without_a_name_get_type_and_position);
   tcase_add_loop_test(test_case, auto_follows_from_the_target, 0, TARGETS);
   tcase_add_test(test_case, auto_units_follow_from_target_and_activation);
