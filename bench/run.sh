@@ -9,3 +9,8 @@ echo
 BACKPROPD="$build/backpropd" "$build/bench/serve"
 echo
 BACKPROPD="$build/backpropd" "$build/bench/import"
+echo
+# The peers' Python: that which make bench-peers has made, or another's by BENCH_PYTHON.
+[ -n "${BENCH_PYTHON:-}" ] || [ ! -x "$build/peers/venv/bin/python" ] || BENCH_PYTHON=$build/peers/venv/bin/python
+[ -z "${BENCH_PYTHON:-}" ] || export BENCH_PYTHON
+OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 BACKPROPD="$build/backpropd" "$build/bench/fashion"
