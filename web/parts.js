@@ -103,7 +103,17 @@ export function isMeasured(metrics) {
 }
 
 export function testResults(metrics) {
-  return [metricTiles(metrics), h("div", { class: "side-by-side" }, confusionMatrix(metrics), perClassTable(metrics))];
+  return [metricTiles(metrics), baselineTable(metrics), h("div", { class: "side-by-side" }, confusionMatrix(metrics), perClassTable(metrics))];
+}
+
+// What a forecast must be better than.
+const baselineWords = { naive: "all stays as in the last row", seasonal_naive: "the window comes again" };
+function baselineTable({ mae, rmse, baselines }) {
+  if (!baselines) return null;
+  const row = (name, values) => h("tr", null, h("th", { scope: "row" }, name), h("td", { class: "number" }, formatNumber(values.mae)), h("td", { class: "number" }, formatNumber(values.rmse)));
+  return h("table", { class: "table" }, h("caption", null, "Beside forecasts without learning"),
+    h("thead", null, h("tr", null, h("td", null), ["MAE", "RMSE"].map((name) => h("th", { scope: "col", class: "number" }, name)))),
+    h("tbody", null, row("This model", { mae, rmse }), Object.entries(baselines).map(([name, values]) => row(baselineWords[name] ?? name, values))));
 }
 
 export function downloadLink(path, fileName, label, errorSlot) {

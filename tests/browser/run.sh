@@ -15,7 +15,7 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-{ BACKPROPD="$build/backpropd" node --test --test-reporter=spec --test-concurrency=1 main_job.test.mjs see.test.mjs explore.test.mjs images.test.mjs 2>&1 || echo "exit status $?"; } | tee "$log" | grep -v '^exit status '
+{ BACKPROPD="$build/backpropd" node --test --test-reporter=spec --test-concurrency=1 main_job.test.mjs see.test.mjs explore.test.mjs images.test.mjs series.test.mjs 2>&1 || echo "exit status $?"; } | tee "$log" | grep -v '^exit status '
 count() { sed -n "s/^[^a-z]*$1 \([0-9]*\)\$/\1/p" "$log" | tail -n 1; }
 passed=$(count pass)
 failed=$(count fail)

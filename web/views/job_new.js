@@ -66,6 +66,7 @@ export async function newJobView({ root, query, signal, setTitle, navigate }) {
     "/target": (param, context) => targetField(param, context, columns),
     "/features": (param, context) => featuresField(param, context, columns),
     "/split/column": (param, context) => columnField(param, context, columns),
+    "/window/time": (param, context) => columnField(param, context, columns),
   };
   const renderForm = () => replace(formNode,
     parameterForm(schema.job.parameters, { schema, value: spec, pointer: "", onChange: changed, first: firstFields, custom }));

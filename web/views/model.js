@@ -6,6 +6,7 @@ import { showErrors } from "../form.js";
 import { formatInteger, formatNumber, formatPercent, formatTime } from "../format.js";
 import { attempt, copyBlock, downloadLink, isMeasured, testResults } from "../parts.js";
 import { layerTable } from "../layers.js";
+import { forecaster } from "../forecast.js";
 import { getRowImage, imagePredictor, isImage } from "../image.js";
 import { getRows } from "../rows.js";
 
@@ -30,7 +31,7 @@ export async function modelView({ root, id, signal, setTitle, navigate }) {
   replace(root,
     h("p", { class: "crumbs" }, h("a", { href: "#/models" }, "Models")),
     h("div", { class: "page-head" }, h("h1", null, model.name), h("div", { class: "actions" },
-      h("a", { class: "button", href: `#/models/${encodeURIComponent(model.id)}/see` }, "See it learn"),
+      model.preprocessing?.window ? null : h("a", { class: "button", href: `#/models/${encodeURIComponent(model.id)}/see` }, "See it learn"),
       exports.map(([format, extension]) => downloadLink(`${path}/export?format=${format}`, `${model.name}.${extension}`, `Export ${format}`, errorSlot)), deleter)),
     errorSlot,
     await predictor(model, path, signal),
@@ -75,6 +76,7 @@ async function pictured(model, path, signal) {
 async function predictor(model, path, signal) {
   const features = model.inputs;
   if (features.length === 1 && isImage(features[0])) return pictured(model, path, signal);
+  if (model.preprocessing?.window) return forecaster({ model, path, signal, describe: (prediction) => describePrediction(prediction, null) });
   const values = new Map();
   const columns = countImageColumns(features);
   const inputs = features.map((feature) => featureField(feature, values, columns > 0));
