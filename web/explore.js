@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { append, h, replace, scrollRegion } from "./dom.js";
 import { formatInteger, formatNumber, formatPercent, plural } from "./format.js";
 import { attempt } from "./parts.js";
+import { guessTarget } from "./rows.js";
 
 const barsShown = 30;
 const measureNames = { pearson: "r", correlation_ratio: "η", cramers_v: "V" };
@@ -25,7 +26,8 @@ export function exploreSection(dataset, path, signal) {
     }
   });
   if (targets.length === 0) return null;
-  target.value = targets.some(({ name }) => name === dataset.columns.at(-1).name) ? dataset.columns.at(-1).name : targets[0].name;
+  const likely = guessTarget(dataset);
+  target.value = targets.some(({ name }) => name === likely) ? likely : targets[0].name;
   return h("section", { class: "block", id: "explore" },
     h("div", { class: "block-head" }, h("h2", null, "Before you train"),
       h("div", { class: "actions" }, h("label", { for: "explore-target" }, "to predict"), target, h("button", { class: "button small", type: "button", onclick: look }, "Look"))),

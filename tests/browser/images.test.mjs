@@ -68,6 +68,10 @@ test("a dataset shows its images with their labels", async () => {
   await page.waitForFunction((size) => document.querySelectorAll(`tbody canvas[width="${size}"]`).length === 20, side);
 });
 
+test("what is likely to be predicted is the label", async () => {
+  assert.equal(await page.getByLabel("to predict").inputValue(), "label");
+});
+
 test("a model is tried with an image of a row, of a file, and a drawn one", async () => {
   await page.goto(`${server.url}/#/models/eye`);
   const answer = page.locator(".prediction-head strong");

@@ -7,6 +7,7 @@ import { field, jsonEditor, parameterForm, showErrors } from "../form.js";
 import { formatBytes, formatInteger, formatName, plural } from "../format.js";
 import { layerStack } from "../layers.js";
 import { copyBlock, emptyState, pageHead } from "../parts.js";
+import { guessTarget } from "../rows.js";
 
 const firstFields = ["dataset", "target", "network", "epochs", "batch_size", "loss", "optimizer"];
 
@@ -49,15 +50,18 @@ export async function newJobView({ root, query, signal, setTitle, navigate }) {
     trial.schedule();
     replace(curl, copyBlock("The same from a terminal", curlLine(spec)));
   };
+  let likelyTarget;
   const loadColumns = async () => {
     const dataset = datasets.find(({ id, name }) => id === spec.dataset || name === spec.dataset);
-    columns = dataset ? (await get(`/v1/datasets/${encodeURIComponent(dataset.id)}`, signal)).columns : [];
+    const whole = dataset ? await get(`/v1/datasets/${encodeURIComponent(dataset.id)}`, signal) : { columns: [] };
+    columns = whole.columns;
+    likelyTarget = guessTarget(whole);
   };
   const custom = {
     "/dataset": (param, context) => resourceField(param, context, datasets, (dataset) => plural(dataset.rows, "row"), async () => {
       await loadColumns();
       delete spec.features;
-      spec.target = columns.at(-1)?.name;
+      spec.target = likelyTarget;
       renderForm();
       changed();
     }),
@@ -80,7 +84,7 @@ export async function newJobView({ root, query, signal, setTitle, navigate }) {
 
   await loadColumns();
   const wanted = query.get("target");
-  spec.target = columns.some(({ name }) => name === wanted) ? wanted : columns.at(-1)?.name;
+  spec.target = columns.some(({ name }) => name === wanted) ? wanted : likelyTarget;
   const form = h("form", {
     novalidate: true,
     onsubmit: async (event) => {
