@@ -112,11 +112,39 @@ static void read_image(struct row_cells *cells, size_t index, const json_t *valu
     cells->cells[index] = (struct cell){.kind = CELL_PIXELS, .pixels = (const uint8_t *)cells->lists[index]};
 }
 
+/* [steps][features] of numbers, for a feature whose steps have their own scales. */
+static void read_steps(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
+  const size_t steps = json_array_size(value), features = cells->features[index].list.features;
+  char at[ERROR_POINTER_BYTES], given[JSON_QUOTE_BYTES];
+  free(cells->lists[index]);
+  float *values = malloc((steps * features + 1) * sizeof *values);
+  cells->lists[index] = (char *)values;
+  if (values == NULL) error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  for (size_t i = 0; values != NULL && i < steps; i++) {
+    const json_t *step = json_array_get(value, i);
+    bool is_good = json_array_size(step) == features;
+    for (size_t k = 0; k < features && is_good; k++) {
+      const json_t *number = json_array_get(step, k);
+      values[i * features + k] = (float)json_number_value(number);
+      is_good = json_is_number(number) && isfinite(values[i * features + k]);
+    }
+    if (is_good) continue;
+    error_pointer(at, pointer, "%zu", i);
+    error_add(error, at, "must be an array of %zu numbers, a step, not %s", features, json_quote(step, given));
+    return;
+  }
+  if (values != NULL) cells->cells[index] = (struct cell){.kind = CELL_STEPS, .values = values, .steps = steps};
+}
+
 /* An array of numbers, where a sequence is wanted, as text. */
 static void read_list(struct row_cells *cells, size_t index, const json_t *value, const char *pointer, struct error *error) {
   char given[JSON_QUOTE_BYTES];
   if (cells->features != NULL && cells->features[index].kind == COLUMN_IMAGE && json_is_array(value)) {
     read_image(cells, index, value, pointer, error);
+    return;
+  }
+  if (cells->features != NULL && cells->features[index].list.centers != NULL && json_is_array(value)) {
+    read_steps(cells, index, value, pointer, error);
     return;
   }
   const bool takes_list = cells->features != NULL && cells->features[index].kind == COLUMN_SEQUENCE;

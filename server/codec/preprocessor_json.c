@@ -45,9 +45,19 @@ static json_t *dates_to_json(const struct datetime_encoding *encoding) {
                    "parts", parts);
 }
 
+static json_t *numbers_to_json(const double *numbers, size_t count) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < count; i++) json_append(&array, json_number(numbers[i]));
+  return array;
+}
+
 static json_t *list_to_json(const struct sequence_encoding *list) {
-  return json_pack("{s:I, s:I, s:o}", "length", (json_int_t)list->length, "features", (json_int_t)list->features, "mask_value",
-                   list->is_masked ? json_number((double)list->padding) : json_null());
+  json_t *json = json_pack("{s:I, s:I, s:o}", "length", (json_int_t)list->length, "features", (json_int_t)list->features, "mask_value",
+                           list->is_masked ? json_number((double)list->padding) : json_null());
+  if (list->centers == NULL) return json;
+  json_put(&json, "centers", numbers_to_json(list->centers, list->features));
+  json_put(&json, "scales", numbers_to_json(list->scales, list->features));
+  return json;
 }
 
 static json_t *image_to_json(const struct image_encoding *image) {
@@ -217,12 +227,24 @@ static void read_dates(struct reader *reader, const json_t *json, struct datetim
   }
 }
 
+/* [count] numbers, or NULL. */
+static double *read_numbers(struct reader *reader, const json_t *array, size_t count) {
+  double *numbers = calloc(count + 1, sizeof *numbers);
+  if (numbers == NULL || json_array_size(array) != count) reader->is_bad = true;
+  for (size_t i = 0; !reader->is_bad && i < count; i++) numbers[i] = json_number_value(json_array_get(array, i));
+  return numbers;
+}
+
 static void read_list(struct reader *reader, const json_t *json, struct sequence_encoding *list) {
   const json_t *mask = json_object_get(json, "mask_value");
   list->length = read_size(reader, json, "length");
   list->features = read_size(reader, json, "features");
   list->is_masked = json_is_number(mask);
   list->padding = (float)json_number_value(mask);
+  if (json_object_get(json, "centers") == NULL || reader->is_bad) return;
+  list->centers = read_numbers(reader, json_object_get(json, "centers"), list->features);
+  list->scales = read_numbers(reader, json_object_get(json, "scales"), list->features);
+  for (size_t i = 0; !reader->is_bad && i < list->features; i++) reader->is_bad = !(list->scales[i] > 0);
 }
 
 static void read_image(struct reader *reader, const json_t *json, struct image_encoding *image) {

@@ -36,6 +36,20 @@ static enum error_code place(const struct dataset_row *dataset, const char *name
                    column_describe_words(column, "holds words", words));
 }
 
+/* Arrays of steps are read from the file of tensors, lists from cells. */
+static enum error_code check_steps(const struct feature *feature, const struct dataset_row *dataset, size_t index, const char *pointer,
+                                   struct error *error) {
+  const struct dataset_column *column = &dataset->columns[index];
+  if (feature->kind != COLUMN_SEQUENCE) return ERROR_NONE;
+  const bool fits = feature->list.centers == NULL
+                        ? column->rank == 0
+                        : column->rank == 2 && column->element == ELEMENT_FLOAT32 && column->sizes[1] == feature->list.features;
+  return fits ? ERROR_NONE
+              : error_add(error, pointer, "column \"%.60s\" of dataset \"%s\" has no %s of %zu number%s a step, which the model takes",
+                          feature->name, dataset->name, feature->list.centers == NULL ? "lists" : "arrays", feature->list.features,
+                          feature->list.features == 1 ? "" : "s");
+}
+
 size_t encoder_measure(const struct preprocessor *preprocessor) {
   size_t bytes = (preprocessor->feature_count + preprocessor->target_count + 2) * (sizeof(size_t) + sizeof(struct lookup));
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
@@ -66,6 +80,7 @@ enum error_code encoder_init(struct encoder *encoder, const struct preprocessor 
         !image_encoding_fits(&feature->image, &dataset->columns[encoder->feature_columns[i]]))
       code = error_add(error, pointer, "column \"%.60s\" of dataset \"%s\" has no images of %zu × %zu × %zu, which the model takes",
                        feature->name, dataset->name, feature->image.channels, feature->image.height, feature->image.width);
+    if (code == ERROR_NONE) code = check_steps(feature, dataset, encoder->feature_columns[i], pointer, error);
     if (code == ERROR_NONE && feature->kind == COLUMN_CATEGORICAL)
       code = lookup_init(&encoder->features[i], feature->categories, feature->category_count, error);
   }
@@ -98,6 +113,10 @@ const uint8_t *encoder_get_pixels(const struct encoder *encoder, size_t index, u
   return tensor_file_get(encoder->tensors, tensor_file_get_offset(encoder->dataset, encoder->feature_columns[index]), row);
 }
 
+const float *encoder_get_steps(const struct encoder *encoder, size_t index, uint64_t row) {
+  return tensor_file_get(encoder->tensors, tensor_file_get_offset(encoder->dataset, encoder->feature_columns[index]), row);
+}
+
 enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row, float *x, struct error *error) {
   const struct preprocessor *preprocessor = encoder->preprocessor;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
@@ -107,6 +126,9 @@ enum error_code encoder_encode(const struct encoder *encoder, const char *const 
     struct datetime datetime;
     if (feature->kind == COLUMN_IMAGE) {
       image_encoding_encode(&feature->image, encoder_get_pixels(encoder, i, row), x + feature->offset);
+    } else if (feature->kind == COLUMN_SEQUENCE && feature->list.centers != NULL) {
+      const size_t steps = encoder->dataset->columns[encoder->feature_columns[i]].sizes[0];
+      sequence_encode_steps(&feature->list, encoder_get_steps(encoder, i, row), steps, 0, 1, x + feature->offset);
     } else if (csv_is_missing(text) && feature->token_count > 0 && feature->fill < 0) {
       return error_set(error, ERROR_INVALID,
                        "row %" PRIu64

@@ -38,6 +38,8 @@ size_t encoder_measure(const struct preprocessor *preprocessor);
 
 /* The pixels of a row in the column of feature `index`, an image. */
 const uint8_t *encoder_get_pixels(const struct encoder *encoder, size_t index, uint64_t row);
+/* … the steps of a sequence, as many as its column's sizes say. */
+const float *encoder_get_steps(const struct encoder *encoder, size_t index, uint64_t row);
 /* x[row width] of a row of the dataset's cells. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode(const struct encoder *encoder, const char *const *cells, uint64_t row,
                                                                    float *x, struct error *error);

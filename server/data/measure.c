@@ -36,6 +36,7 @@ static void add_columns(struct sum *sum, const struct preprocessor *layout) {
   add(sum, layout->target_count + 1, sizeof(struct target));
   for (size_t i = 0; i < layout->feature_count; i++) {
     add_texts(sum, &layout->features[i].name, 1);
+    if (layout->features[i].list.centers != NULL) add(sum, layout->features[i].list.features + ALLOCATION_BYTES, 2 * sizeof(double));
     add_texts(sum, layout->features[i].categories, layout->features[i].category_count);
     add(sum, layout->features[i].category_count + ALLOCATION_BYTES, sizeof(bool));
   }
@@ -51,6 +52,7 @@ static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
       sizeof(struct moments) + sizeof(struct text_fit) + sizeof(struct datetime_fit));
   add(sum, 1, encoder_measure(layout));
   for (size_t i = 0; i < layout->feature_count; i++) {
+    if (layout->features[i].list.centers != NULL) add(sum, layout->features[i].list.features + 1, sizeof(struct moments));
     if (layout->features[i].kind == COLUMN_TEXT) add(sum, 1, text_fit_measure(&layout->features[i].text));
   }
 }

@@ -272,6 +272,13 @@ static bool add_feature(struct preprocessor *layout, const struct data_settings 
     const size_t length_max = (size_t)settings->sequence.max_length;
     feature->list.length = column->list_longest < length_max ? column->list_longest : length_max;
     feature->list.features = 1;
+    if (column->rank > 0) {
+      feature->list.length = column->sizes[0] < length_max ? column->sizes[0] : length_max;
+      feature->list.features = column->sizes[1];
+      feature->list.centers = calloc(column->sizes[1], sizeof *feature->list.centers);
+      feature->list.scales = calloc(column->sizes[1], sizeof *feature->list.scales);
+      if (feature->list.centers == NULL || feature->list.scales == NULL) return false;
+    }
     feature->has_indicator = feature->has_indicator && settings->sequence.form != SEQUENCE_STEPS;
     values = sequence_get_width(&feature->list);
   }
@@ -335,7 +342,7 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
 static void note_padding(struct planner *planner) {
   const struct feature *first = &planner->plan->layout.features[0];
   const struct dataset_column *column = &planner->dataset->columns[first->column];
-  planner->plan->has_padding = column->list_shortest < first->list.length || column->missing > 0;
+  planner->plan->has_padding = (column->rank == 0 && column->list_shortest < first->list.length) || column->missing > 0;
 }
 
 /* ---- parts ---- */
@@ -459,7 +466,15 @@ static void check_test_dates(const struct planner *planner, const struct dataset
                   column->name, planner->test_dataset->name);
 }
 
-static void check_test_lists(const struct planner *planner, const struct dataset_column *column, struct error *error) {
+static void check_test_lists(const struct planner *planner, const struct feature *feature, const struct dataset_column *column,
+                             struct error *error) {
+  if (feature->list.centers != NULL || column->rank > 0) {
+    if (column->rank == 2 && feature->list.centers != NULL && column->sizes[1] == feature->list.features) return;
+    (void)error_add(error, "/test_dataset",
+                    "column \"%.80s\" of dataset \"%s\" has no arrays with %zu numbers a step, as the training dataset", column->name,
+                    planner->test_dataset->name, feature->list.features);
+    return;
+  }
   if (column->list_longest > 0 || column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
   (void)error_add(error, "/test_dataset",
                   "column \"%.80s\" of dataset \"%s\" holds words; it must be lists of numbers, as in the training dataset", column->name,
@@ -490,7 +505,7 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
     if (column != NULL && layout->features[i].kind == COLUMN_NUMERIC) check_test_numbers(planner, column, error);
     if (column != NULL && layout->features[i].kind == COLUMN_IMAGE) check_test_images(planner, &layout->features[i], column, error);
     if (column != NULL && layout->features[i].kind == COLUMN_DATETIME) check_test_dates(planner, column, error);
-    if (column != NULL && layout->features[i].kind == COLUMN_SEQUENCE) check_test_lists(planner, column, error);
+    if (column != NULL && layout->features[i].kind == COLUMN_SEQUENCE) check_test_lists(planner, &layout->features[i], column, error);
   }
   const bool has_steps = plan_has_steps(planner);
   uint64_t missing = has_steps ? planner->test_dataset->rows : 0;

@@ -33,7 +33,7 @@ static const char *find_obstacle(const struct planner *planner, size_t index, ch
   if (index == planner->split_column) return "is the split column; a feature must be another column";
   if (column->missing >= planner->dataset->rows) return "is missing in every row";
   if (planner->settings->window.is_enabled && column->kind == COLUMN_IMAGE) return "is an image; windows are of rows of a table";
-  if (column->rank > 0 && column->kind != COLUMN_IMAGE) return "is of arrays, which can't be a feature yet; leave it out";
+  if (planner->settings->window.is_enabled && column->rank > 0) return "is of arrays; windows are of rows of a table";
   if (column->kind == COLUMN_CATEGORICAL && !column->has_categories) return "has too many different values to be categorical; leave it out";
   if (column->kind == COLUMN_SEQUENCE && fmax(fabs(column->min), fabs(column->max)) > FLT_MAX) {
     return "has numbers beyond ±3.4e38, the range of float32; leave it out";
@@ -91,7 +91,7 @@ bool data_plan_has_sequence(const struct dataset_row *dataset, const struct data
     bool is_named = settings->features.count == 0, is_target = false;
     for (size_t k = 0; k < settings->features.count; k++) is_named |= strcmp(settings->features.items[k], dataset->columns[i].name) == 0;
     for (size_t k = 0; k < settings->target.count; k++) is_target |= strcmp(settings->target.items[k], dataset->columns[i].name) == 0;
-    if (dataset->columns[i].kind == COLUMN_SEQUENCE && dataset->columns[i].rank == 0 && is_named && !is_target) return true;
+    if (dataset->columns[i].kind == COLUMN_SEQUENCE && is_named && !is_target) return true;
   }
   return false;
 }

@@ -149,6 +149,16 @@ static void fit_list(const struct builder *builder, size_t index, const char *te
   if (!sequence_walk(text, add_listed, &builder->features[index])) builder->features[index] = before;
 }
 
+/* Each number of a step by itself, over all steps that are taken. */
+static void fit_steps(struct builder *builder, size_t index, uint64_t row) {
+  const struct sequence_encoding *list = &builder->preprocessor.features[index].list;
+  const float *values = encoder_get_steps(&builder->encoder, index, row);
+  for (size_t i = 0; i < sequence_get_width(list); i++) {
+    struct reciprocal reciprocal = {0};
+    moments_add(&builder->steps[index][i % list->features], &reciprocal, (double)values[i]);
+  }
+}
+
 static enum error_code fit_features(struct builder *builder, uint64_t row, const char *const *cells, struct reciprocal *reciprocal,
                                     struct error *error) {
   for (size_t i = 0; i < builder->preprocessor.feature_count; i++) {
@@ -156,6 +166,10 @@ static enum error_code fit_features(struct builder *builder, uint64_t row, const
     const char *text = cells[builder->encoder.feature_columns[i]];
     if (feature->kind == COLUMN_IMAGE) {
       image_fit_add(&builder->image, &feature->image, encoder_get_pixels(&builder->encoder, i, row));
+      continue;
+    }
+    if (feature->kind == COLUMN_SEQUENCE && feature->list.centers != NULL) {
+      fit_steps(builder, i, row);
       continue;
     }
     if (csv_is_missing(text)) continue;
@@ -225,6 +239,9 @@ static int get_scaling(const struct builder *builder, const struct feature *feat
 }
 
 static void drop_texts(struct builder *builder) {
+  for (size_t i = 0; builder->steps != NULL && i < builder->preprocessor.feature_count; i++) free(builder->steps[i]);
+  free(builder->steps);
+  builder->steps = NULL;
   for (size_t i = 0; builder->texts != NULL && i < builder->preprocessor.feature_count; i++) text_fit_deinit(&builder->texts[i]);
   free(builder->texts);
   free(builder->dates);
@@ -238,7 +255,8 @@ static enum error_code fit(struct builder *builder, struct error *error) {
   builder->targets = calloc(preprocessor->target_count + 1, sizeof *builder->targets);
   builder->texts = calloc(preprocessor->feature_count + 1, sizeof *builder->texts);
   builder->dates = calloc(preprocessor->feature_count + 1, sizeof *builder->dates);
-  if (builder->features == NULL || builder->targets == NULL || builder->texts == NULL || builder->dates == NULL) {
+  builder->steps = calloc(preprocessor->feature_count + 1, sizeof *builder->steps);
+  if (builder->steps == NULL || builder->features == NULL || builder->targets == NULL || builder->texts == NULL || builder->dates == NULL) {
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
   }
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
@@ -247,12 +265,18 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     memset(feature->dates.is_used, false, sizeof feature->dates.is_used);
     enum error_code code = feature->kind == COLUMN_TEXT ? text_fit_init(&builder->texts[i], &feature->text, error) : ERROR_NONE;
     if (code != ERROR_NONE) return code;
+    if (feature->list.centers == NULL) continue;
+    builder->steps[i] = calloc(feature->list.features, sizeof **builder->steps);
+    if (builder->steps[i] == NULL)
+      return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
   }
   builder->usable = 0;
   enum error_code code = row_cache_read(&builder->rows, fit_row, builder, error);
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
+    for (size_t k = 0; feature->list.centers != NULL && k < feature->list.features; k++)
+      fit_numbers(&builder->steps[i][k], builder->plan->settings.scaling, &feature->list.centers[k], &feature->list.scales[k]);
     if (feature->kind == COLUMN_IMAGE) image_fit_finish(&builder->image, builder->plan->settings.scaling, &feature->image);
     if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
     if (code != ERROR_NONE) return code;

@@ -24,6 +24,7 @@ struct builder {
   uint8_t *parts;  /* [plan->rows] of each usable row */
   struct moments *features, *targets;
   struct text_fit *texts;     /* of text features */
+  struct moments **steps;     /* of features that are arrays of steps, [features] each */
   struct image_fit image;     /* of the image, which is the only feature then */
   struct datetime_fit *dates; /* of datetime features */
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];

@@ -22,6 +22,8 @@ void preprocessor_deinit(struct preprocessor *preprocessor) {
     free(feature->name);
     free_texts(feature->categories, feature->category_count);
     free(feature->is_seen);
+    free(feature->list.centers);
+    free(feature->list.scales);
     text_encoding_deinit(&feature->text);
   }
   for (size_t i = 0; preprocessor->targets != NULL && i < preprocessor->target_count; i++) {
@@ -47,6 +49,13 @@ static char **copy_texts(char *const *texts, size_t count) {
   return copies;
 }
 
+/* NULL stays so. False: no memory. */
+static bool copy_numbers(double **out_copy, const double *numbers, size_t count) {
+  *out_copy = numbers == NULL ? NULL : malloc(count * sizeof *numbers);
+  if (*out_copy != NULL) memcpy(*out_copy, numbers, count * sizeof *numbers);
+  return numbers == NULL || *out_copy != NULL;
+}
+
 static bool copy_feature(struct feature *copy, const struct feature *feature) {
   *copy = *feature;
   copy->name = strdup(feature->name);
@@ -54,6 +63,9 @@ static bool copy_feature(struct feature *copy, const struct feature *feature) {
   copy->is_seen = calloc(feature->category_count + 1, sizeof *copy->is_seen);
   if (copy->is_seen != NULL && feature->category_count > 0)
     memcpy(copy->is_seen, feature->is_seen, feature->category_count * sizeof *copy->is_seen);
+  if (!copy_numbers(&copy->list.centers, feature->list.centers, feature->list.features) |
+      !copy_numbers(&copy->list.scales, feature->list.scales, feature->list.features))
+    return false;
   struct error error = {0};
   const bool has_text = feature->kind != COLUMN_TEXT || text_encoding_copy(&copy->text, &feature->text, &error) == ERROR_NONE;
   return copy->name != NULL && copy->categories != NULL && copy->is_seen != NULL && has_text;
@@ -238,6 +250,14 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
       encode_text(feature, cells[i].text, x);
     } else if (feature->kind == COLUMN_CATEGORICAL) {
       encode_category(feature, find_value(feature->categories, feature->category_count, &cells[i]), x);
+    } else if (feature->kind == COLUMN_SEQUENCE && feature->list.centers != NULL) {
+      if (cells[i].kind == CELL_STEPS) {
+        sequence_encode_steps(&feature->list, cells[i].values, cells[i].steps, 0, 1, x + feature->offset);
+        continue;
+      }
+      (void)add_field_error(error, pointer, feature->name, "is no array of steps; \"%.100s\" takes [steps][%zu] numbers", feature->name,
+                            feature->list.features);
+      is_good = false;
     } else if (feature->kind == COLUMN_SEQUENCE) {
       if (cells[i].kind == CELL_TEXT && encode_list(feature, cells[i].text, x)) continue;
       (void)add_field_error(

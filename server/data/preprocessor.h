@@ -101,10 +101,12 @@ bool feature_takes_number(const struct feature *feature, double number);
 
 /* One raw cell. */
 struct cell {
-  enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT, CELL_PIXELS } kind;
+  enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT, CELL_PIXELS, CELL_STEPS } kind;
   double number;
   const uint8_t *pixels; /* CELL_PIXELS: as many as the image has, [channels, height, width] */
-  const char *text;      /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
+  const float *values;   /* CELL_STEPS: [steps, features] */
+  size_t steps;
+  const char *text; /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
 };
 
 /* x[row width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and

@@ -104,7 +104,12 @@ bool sequence_encode_text(const struct sequence_encoding *encoding, const char *
 void sequence_encode_steps(const struct sequence_encoding *encoding, const float *values, size_t steps, double center, double scale,
                            float *x) {
   const size_t count = (steps < encoding->length ? steps : encoding->length) * encoding->features;
-  for (size_t i = 0; i < count; i++) x[i] = scale_number(encoding, (double)values[i], center, scale);
+  for (size_t i = 0; i < count; i++) {
+    const size_t feature = i % encoding->features;
+    const bool has_own = encoding->centers != NULL;
+    x[i] = scale_number(encoding, (double)values[i], has_own ? encoding->centers[feature] : center,
+                        has_own ? encoding->scales[feature] : scale);
+  }
   pad(encoding, count, x);
 }
 

@@ -27,12 +27,14 @@ struct sequence_encoding {
   size_t length, features; /* steps, and numbers of each */
   bool is_masked;
   float padding;
+  /* [features] of each number of a step; owned by whoever owns the encoding. NULL: one center and scale, which the functions are given. */
+  double *centers, *scales;
 };
 static inline size_t sequence_get_width(const struct sequence_encoding *encoding) { return encoding->length * encoding->features; }
 
 /* x[length, features] of a list in text (features 1); false if it is none. */
 bool sequence_encode_text(const struct sequence_encoding *encoding, const char *text, double center, double scale, float *x);
-/* … of `steps` steps of numbers. */
+/* … of `steps` steps of numbers, [steps, features]. center and scale don't count where each number of a step has its own. */
 void sequence_encode_steps(const struct sequence_encoding *encoding, const float *values, size_t steps, double center, double scale,
                            float *x);
 /* … of nothing: all padding. */

@@ -280,6 +280,71 @@ START_TEST(what_does_not_go_with_images_is_refused) {
 }
 END_TEST
 
+/* ---- learning from arrays of steps ---- */
+
+enum { SERIES = 240, STEPS = 8 };
+
+/* [SERIES, STEPS, 2]: the second number of each step is large and its sign tells the class; the first is noise. */
+static struct bytes make_series(void) {
+  float *values = calloc(SERIES * STEPS * 2, sizeof *values);
+  for (size_t i = 0; i < SERIES * STEPS; i++) {
+    values[2 * i] = (float)(i * 37 % 11) / 1000;
+    values[2 * i + 1] = (i / STEPS % 2 == 0 ? 1.0F : -1.0F) * (float)(500 + i * 53 % 100) + 10000;
+  }
+  struct bytes file =
+      npy_make(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (240, 8, 2), }\n", values, SERIES * STEPS * 2 * sizeof *values);
+  free(values);
+  return file;
+}
+
+static const char *const step_networks[] = {
+    "[{\"type\": \"lstm\", \"units\": 8}, " OUTPUT "]",
+    "[{\"type\": \"dense\", \"units\": 8, \"activation\": \"relu\"}, " OUTPUT "]",
+};
+
+START_TEST(networks_learn_from_arrays_of_steps) {
+  struct bytes x = make_series(), y = {0}, body = {0};
+  unsigned char labels[SERIES];
+  for (size_t i = 0; i < SERIES; i++) labels[i] = (unsigned char)(i % 2);
+  y = npy_make(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (240,), }\n", labels, SERIES);
+  body_add_file(&body, "x", x.at, x.count);
+  body_add_file(&body, "y", y.at, y.count);
+  body_end(&body);
+  json_t *dataset = post("/v1/datasets?name=pictures", BODY_TYPE, &body, 201);
+  ck_assert_str_eq(json_text_at(dataset, "/columns/0/kind"), "sequence");
+  ck_assert_str_eq(json_text_at(dataset, "/columns/0/element"), "float32");
+  json_t *job = train("net", step_networks[_i], ", \"target\": \"y\", \"optimizer\": {\"type\": \"adam\", \"learning_rate\": 0.02}", 202);
+  ck_assert_msg(strcmp(json_text_at(job, "/state"), "succeeded") == 0, "%s", json_text_at(job, "/error/detail"));
+  ck_assert_double_ge(json_number_at(job, "/metrics/test/accuracy"), 0.95);
+  ck_assert_double_eq(json_number_at(job, "/network_spec/input/shape/0"), _i == 0 ? STEPS : 2 * STEPS);
+  json_t *model = client_get_json(&server, "/v1/models/net", 200);
+  ck_assert_double_eq_tol(json_number_at(model, "/preprocessing/features/0/sequence/centers/1"), 10000, 100);
+  ck_assert_double_lt(json_number_at(model, "/preprocessing/features/0/sequence/scales/0"), 0.01);
+  json_t *rows = client_get_json(&server, "/v1/datasets/pictures/rows?limit=2", 200);
+  json_t *request = json_pack("{s:[{s:O},{s:O}]}", "rows", "sequence", json_at(rows, "/rows/0/0"), "sequence", json_at(rows, "/rows/1/0"));
+  char *text = json_dumps(request, 0);
+  json_t *answer = client_expect_json(&server, &(struct client_request){.path = "/v1/models/net/predict", .body = text}, 200);
+  ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), "0");
+  ck_assert_str_eq(json_text_at(answer, "/predictions/1/class"), "1");
+  check_prediction("{\"rows\": [{\"sequence\": [[1, 2], [3]]}]}", 422, "/rows/0/sequence/1", "an array of 2 numbers");
+  check_prediction("{\"rows\": [{\"sequence\": \"1 2 3\"}]}", 422, "/rows/0/sequence", "[steps][2] numbers");
+  json_t *metrics =
+      client_expect_json(&server, &(struct client_request){.path = "/v1/models/net/evaluate", .body = "{\"dataset\": \"pictures\"}"}, 200);
+  ck_assert_double_ge(json_number_at(metrics, "/metrics/accuracy"), 0.95);
+  json_decref(metrics);
+  json_decref(answer);
+  json_decref(request);
+  json_decref(rows);
+  json_decref(model);
+  json_decref(job);
+  json_decref(dataset);
+  free(text);
+  bytes_free(&x);
+  bytes_free(&y);
+  bytes_free(&body);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *uploads = suite_add_case(suite, "uploads");
   tcase_add_checked_fixture(uploads, start, stop);
@@ -291,6 +356,7 @@ static void add_cases(Suite *suite) {
   TCase *learning = suite_add_case(suite, "learning");
   tcase_add_checked_fixture(learning, start, stop);
   tcase_add_loop_test(learning, networks_learn_from_images_where_they_lie, 0, sizeof networks / sizeof networks[0]);
+  tcase_add_loop_test(learning, networks_learn_from_arrays_of_steps, 0, sizeof step_networks / sizeof step_networks[0]);
   tcase_add_test(learning, an_image_is_predicted_as_nested_or_flat_pixels);
   tcase_add_test(learning, what_does_not_go_with_images_is_refused);
 }
