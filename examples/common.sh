@@ -57,7 +57,7 @@ finish() {
     call "$url/v1/jobs/$1" >"$dir/$1"
     case $(jq -r .state "$dir/$1") in succeeded | failed | cancelled) break ;; esac
     tries=$((tries + 1))
-    [ $tries -lt 6000 ] || fail "job $1 did not end within ten minutes"
+    [ $tries -lt 36000 ] || fail "job $1 did not end within an hour"
     sleep 0.1
   done
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Clothes on pictures of 28×28 pixels, from IDX files as they are: a network of dense layers, and a convolutional one of fewer than 100,000
-# parameters on pictures that are flipped, shifted and partly erased as it learns.
+# parameters on pictures that are flipped and shifted as it learns.
 # Fashion-MNIST is Debian's package dataset-fashion-mnist. SMALL=1: handwritten digits, written as IDX files here, and few epochs, as CI runs it.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 folder=${FASHION:-/usr/share/datasets/fashion-mnist}
 dense_epochs=12
-epochs=18
+epochs=30
 warmup=500
 # Rows FIRST to LAST of digits.csv as IDX: $1-images, $1-labels. Every field of a header has four bytes, the largest first.
 write_idx() {
@@ -46,16 +46,13 @@ reaches "accuracy of 256-128-100" "$mean" '>=' 0.885
 
 three_seeds convolutional accuracy <<JSON
 {"network": {"layers": [
-   {"type": "conv2d", "filters": 16, "kernel_size": 3, "padding": "same"}, {"type": "batch_norm"}, {"type": "activation", "function": "relu"},
-   {"type": "max_pool2d", "pool_size": 2},
-   {"type": "conv2d", "filters": 32, "kernel_size": 3, "padding": "same"}, {"type": "batch_norm"}, {"type": "activation", "function": "relu"},
-   {"type": "conv2d", "filters": 48, "kernel_size": 3, "padding": "same"}, {"type": "batch_norm"}, {"type": "activation", "function": "relu"},
-   {"type": "max_pool2d", "pool_size": 2},
-   {"type": "conv2d", "filters": 64, "kernel_size": 3, "padding": "same"}, {"type": "batch_norm"}, {"type": "activation", "function": "relu"},
-   {"type": "global_avg_pool"}, {"type": "dropout", "rate": 0.2},
-   {"type": "dense", "units": 64, "activation": "relu"}, {"type": "dropout", "rate": 0.2}, {"type": "dense", "units": "auto", "activation": "auto"}]},
+   {"type": "conv2d", "filters": 24, "kernel_size": 3, "padding": "same", "activation": "relu"}, {"type": "max_pool2d", "pool_size": 2},
+   {"type": "conv2d", "filters": 48, "kernel_size": 3, "padding": "same", "activation": "relu"}, {"type": "max_pool2d", "pool_size": 2},
+   {"type": "conv2d", "filters": 64, "kernel_size": 3, "padding": "same", "activation": "relu"}, {"type": "max_pool2d", "pool_size": 2},
+   {"type": "flatten"}, {"type": "dropout", "rate": 0.25},
+   {"type": "dense", "units": 64, "activation": "relu"}, {"type": "dropout", "rate": 0.25}, {"type": "dense", "units": "auto", "activation": "auto"}]},
  "dataset": "fashion", "target": "label", "split": {"validation": 0, "column": "part"},
- "augmentation": {"horizontal_flip": true, "shift": 2, "erasing": 0.3},
+ "augmentation": {"horizontal_flip": true, "shift": 1},
  "epochs": $epochs, "batch_size": 128, "optimizer": {"type": "adamw", "learning_rate": 0.003, "weight_decay": 0.05},
  "schedule": {"type": "cosine", "warmup_steps": $warmup}}
 JSON
