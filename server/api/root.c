@@ -11,7 +11,10 @@
 #include "server/assets.h"
 #include "server/codec/settings_json.h"
 #include "server/data/csv.h"
+#include "server/data/image_decode.h"
 #include "server/data/import.h"
+#include "server/data/multipart.h"
+#include "server/data/zip_reader.h"
 #include "server/jobs/job_spec.h"
 
 static const struct {
@@ -94,6 +97,11 @@ static json_t *limits_to_json(const struct api *api) {
       {"categories_of_a_column", IMPORT_CATEGORIES},
       {"category_bytes", IMPORT_CATEGORY_BYTES},
       {"bad_rows_reported", IMPORT_BAD_ROWS_KEPT},
+      {"archive_entries", ZIP_ENTRIES_MAX},
+      {"form_files", MULTIPART_PARTS_MAX},
+      {"image_file_bytes", IMAGE_FILE_BYTES_MAX},
+      {"image_pixels", IMAGE_PIXELS_MAX},
+      {"image_side", IMAGE_SIDE_MAX},
       {"layers", LIMIT_LAYERS},
       {"layer_inputs", LIMIT_LAYER_INPUTS},
       {"rank", LIMIT_RANK},
