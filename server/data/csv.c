@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/byte_mask.h"
+
 enum { PIECE_BYTES = 1 << 16, TEXT_SLACK = 8, FIRST_CELLS = 64 };
 
 enum state { AT_START, ROW_START, CELL_START, PLAIN, QUOTED, QUOTE_SEEN, SKIP_LINE };
@@ -26,7 +28,8 @@ struct csv_parser {
   csv_row_handler *handler;
   void *context;
   char delimiter;
-  bool is_plain[256]; /* bytes that need no thought outside quotes */
+  bool is_plain[256];       /* bytes that need no thought outside quotes */
+  struct byte_set specials; /* the others */
   enum state state;
   bool after_cr;         /* ROW_START: a line feed now belongs to the line break before */
   size_t mark_bytes;     /* AT_START: bytes of the byte order mark seen */
@@ -65,6 +68,7 @@ enum error_code csv_parser_create(char delimiter, csv_row_handler *handler, void
   memset(parser->is_plain, true, sizeof parser->is_plain);
   parser->is_plain[(unsigned char)delimiter] = false;
   parser->is_plain['\n'] = parser->is_plain['\r'] = parser->is_plain['\0'] = false;
+  parser->specials = byte_set_make((unsigned char)delimiter, '\n', '\r', '\0');
   parser->line = 1;
   *out_parser = parser;
   return ERROR_NONE;
@@ -351,37 +355,69 @@ static enum error_code read_cell_end(struct csv_parser *parser, struct piece *pi
   return end_row(parser, error);
 }
 
+/* Cells that read_usual_cells has come to. A delimiter's place is its cell's NUL's, so that text is copied by the block. */
+struct usual_cells {
+  const unsigned char *cell; /* where the one under way begins … */
+  char *text;                /* … and its text */
+  uint64_t high;             /* a byte above 127 makes one of its top bits */
+  bool has_row_ended;
+};
+
+/* Ends the cell under way at `p`, whose place in the text is `out`. False, and nothing was done, if that is not usual. */
+static inline bool end_usual_cell(struct csv_parser *parser, struct usual_cells *cells, const unsigned char *p, char *out) {
+  const size_t bytes = (size_t)(out - cells->text);
+  if ((*p != (unsigned char)parser->delimiter && *p != '\n') || *cells->cell == '"' || bytes > CSV_CELL_BYTES_MAX ||
+      out > parser->text + CSV_ROW_BYTES_MAX || parser->cell_count == parser->cell_capacity)
+    return false;
+  parser->cells[parser->cell_count++] = (struct csv_cell){.bytes = bytes};
+  *out = '\0';
+  cells->text = out + 1;
+  cells->cell = p + 1;
+  cells->has_row_ended = *p == '\n';
+  return true;
+}
+
+/* Block by block; false if something unusual was met, or the row has ended. */
+static bool read_usual_block(struct csv_parser *parser, struct usual_cells *cells, const unsigned char *p, char *out) {
+  memcpy(out, p, BYTE_MASK_BYTES);
+  cells->high |= byte_mask_join(p);
+  for (uint64_t specials = byte_mask_find(p, &parser->specials); specials != 0; specials &= specials - 1) {
+    const size_t i = (size_t)__builtin_ctzll(specials);
+    if (!end_usual_cell(parser, cells, p + i, out + i) || cells->has_row_ended) return false;
+  }
+  return true;
+}
+
 /* The usual case without going through the states: cells without quotes in a row without defects, whole within the piece, up to and with
  * the line's end if that is a line feed. Leaves everything else as it stands. *out_row_ended: the row is ready to be handed out. */
 static void read_usual_cells(struct csv_parser *parser, struct piece *piece, bool *out_row_ended) {
-  const unsigned char delimiter = (unsigned char)parser->delimiter;
-  const uint64_t delimiters = UINT64_C(0x0101010101010101) * delimiter;
-  const unsigned char *cell = piece->at, *p = cell, *const end = piece->end;
-  char *text = parser->text + parser->text_bytes, *out = text;
-  char *const text_end = parser->text + CSV_ROW_BYTES_MAX;
-  uint64_t high = 0, word;
-  *out_row_ended = false;
-  while (!*out_row_ended && parser->cell_count < parser->cell_capacity && (size_t)(end - p) >= sizeof word) {
+  const uint64_t delimiters = UINT64_C(0x0101010101010101) * (unsigned char)parser->delimiter;
+  const unsigned char *p = piece->at, *const end = piece->end;
+  char *out = parser->text + parser->text_bytes;
+  struct usual_cells cells = {.cell = p, .text = out};
+  bool is_usual = true;
+  while (is_usual && end - p >= BYTE_MASK_BYTES) {
+    is_usual = read_usual_block(parser, &cells, p, out);
+    p += BYTE_MASK_BYTES;
+    out += BYTE_MASK_BYTES;
+  }
+  while (is_usual && !cells.has_row_ended && end - p >= (ptrdiff_t)sizeof(uint64_t)) {
+    uint64_t word;
     memcpy(&word, p, sizeof word);
     memcpy(out, &word, sizeof word);
     word = le64toh(word);
-    high |= word;
-    uint64_t special = find_special(word, delimiters);
-    size_t count = special == 0 ? sizeof word : (size_t)__builtin_ctzll(special) / 8;
+    cells.high |= word;
+    const uint64_t special = find_special(word, delimiters);
+    const size_t count = special == 0 ? sizeof word : (size_t)__builtin_ctzll(special) / 8;
     p += count;
     out += count;
     if (special == 0) continue;
-    size_t bytes = (size_t)(out - text);
-    if ((*p != delimiter && *p != '\n') || *cell == '"' || bytes > CSV_CELL_BYTES_MAX || out > text_end) break;
-    parser->cells[parser->cell_count++] = (struct csv_cell){.bytes = bytes};
-    *out++ = '\0';
-    text = out;
-    *out_row_ended = *p == '\n';
-    cell = ++p;
+    is_usual = end_usual_cell(parser, &cells, p++, out++);
   }
-  parser->has_high_bytes |= (high & UINT64_C(0x8080808080808080)) != 0;
-  parser->text_bytes = (size_t)(text - parser->text);
-  piece->at = cell;
+  *out_row_ended = cells.has_row_ended;
+  parser->has_high_bytes |= (cells.high & UINT64_C(0x8080808080808080)) != 0;
+  parser->text_bytes = (size_t)(cells.text - parser->text);
+  piece->at = cells.cell;
 }
 
 static enum error_code read_cell_start(struct csv_parser *parser, struct piece *piece, struct error *error) {
