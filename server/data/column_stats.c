@@ -155,7 +155,7 @@ enum error_code column_stats_see(struct column_stats *stats, struct reciprocal *
       distinct_find(&stats->distinct, budget, value, bytes, bytes <= DISTINCT_SHORT_BYTES ? short_bytes_load(value, bytes) : 0);
   enum error_code code = ERROR_NONE;
   if (place != NULL)
-    place->count++;
+    place->state++;
   else if (!stats->distinct.is_dropped)
     code = add_value(stats, budget, value, bytes, error);
   if (stats->distinct.is_dropped) {

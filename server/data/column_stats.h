@@ -101,7 +101,7 @@ column_stats_add(struct column_stats *stats, struct reciprocal *reciprocal, stru
   if (stats->reading == READING_VALUES) {
     struct distinct_place *place = distinct_find(&stats->distinct, budget, value, bytes, word);
     if (place == NULL) return column_stats_see(stats, reciprocal, budget, cell, line, error);
-    place->count++;
+    place->state++;
     return ERROR_NONE;
   }
   double number;

@@ -46,14 +46,15 @@ void distinct_drop(struct distinct *distinct, struct distinct_budget *budget) {
 void distinct_get_counts(const struct distinct *distinct, uint64_t *out_counts) {
   const size_t place_count = distinct->places == NULL ? 0 : (size_t)1 << distinct->place_bits;
   for (size_t i = 0; i < place_count; i++) {
-    if (distinct->places[i].value != 0) out_counts[distinct->places[i].value - 1] = distinct->places[i].count;
+    const struct distinct_place *place = &distinct->places[i];
+    if (place->state != 0) out_counts[distinct_place_get_value(place)] = distinct_place_get_count(place);
   }
 }
 
 static void put_place(struct distinct *distinct, const struct distinct_budget *budget, struct distinct_place place) {
   const size_t mask = ((size_t)1 << distinct->place_bits) - 1;
   size_t at = (size_t)(place.key * budget->seed >> (64 - distinct->place_bits));
-  while (distinct->places[at].value != 0) at = (at + 1) & mask;
+  while (distinct->places[at].state != 0) at = (at + 1) & mask;
   distinct->places[at] = place;
 }
 
@@ -73,7 +74,7 @@ static enum distinct_outcome grow_table(struct distinct *distinct, struct distin
   distinct->capacity = capacity;
   budget->bytes_left -= more_bytes;
   for (size_t i = 0; i < old_count; i++) {
-    if (old[i].value != 0) put_place(distinct, budget, old[i]);
+    if (old[i].state != 0) put_place(distinct, budget, old[i]);
   }
   free(old);
   return DISTINCT_KEPT;
@@ -100,7 +101,8 @@ enum distinct_outcome distinct_append(struct distinct *distinct, struct distinct
   const bool is_long = bytes > DISTINCT_SHORT_BYTES;
   const uint64_t key = !is_long ? short_bytes_load(value, bytes) : distinct_hash_long(budget, value, bytes);
   distinct->values[distinct->count++] = (struct distinct_value){.text = (uint32_t)distinct->text_bytes & 0xFFFFF, .bytes = bytes & 0xFFF};
-  put_place(distinct, budget, (struct distinct_place){.key = key, .count = 1, .is_long = is_long, .value = distinct->count & 0xFFFF});
+  const uint64_t state = (uint64_t)distinct->count << DISTINCT_VALUE_BIT | (uint64_t)is_long << DISTINCT_LONG_BIT | 1;
+  put_place(distinct, budget, (struct distinct_place){.key = key, .state = state});
   memcpy(distinct->texts + distinct->text_bytes, value, bytes);
   distinct->texts[text_bytes - 1] = '\0';
   distinct->text_bytes = text_bytes;

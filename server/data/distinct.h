@@ -20,10 +20,16 @@ struct distinct_budget {
 
 struct distinct_place {
   uint64_t key;
-  uint64_t count : 47; /* of cells */
-  uint64_t is_long : 1;
-  uint64_t value : 16; /* 0: free, or 1 + index of the value */
+  uint64_t state; /* from the lowest bit: 47 of the count of cells, so that counting is adding 1; whether the key is a hash; 16 of 1 + the
+                     value's index. 0: free */
 };
+enum { DISTINCT_LONG_BIT = 47, DISTINCT_VALUE_BIT = 48 };
+static inline uint64_t distinct_place_get_count(const struct distinct_place *place) {
+  return place->state & ((UINT64_C(1) << DISTINCT_LONG_BIT) - 1);
+}
+static inline size_t distinct_place_get_value(const struct distinct_place *place) {
+  return (size_t)(place->state >> DISTINCT_VALUE_BIT) - 1;
+}
 
 struct distinct_value {
   uint32_t text : 20;  /* offset of the value, NUL-terminated, in `texts`: at most IMPORT_CATEGORIES · (IMPORT_CATEGORY_BYTES + 1) */
@@ -55,10 +61,10 @@ static inline struct distinct_place *distinct_find(const struct distinct *distin
   const size_t mask = ((size_t)1 << distinct->place_bits) - 1;
   for (size_t at = (size_t)(key * budget->seed >> (64 - distinct->place_bits));; at = (at + 1) & mask) {
     struct distinct_place *place = &distinct->places[at];
-    if (place->value == 0) return NULL;
-    if (place->key != key || place->is_long == is_short) continue;
+    if (place->state == 0) return NULL;
+    if (place->key != key || (place->state >> DISTINCT_LONG_BIT & 1) == is_short) continue;
     if (is_short) return place;
-    const struct distinct_value *kept = &distinct->values[place->value - 1];
+    const struct distinct_value *kept = &distinct->values[distinct_place_get_value(place)];
     if (kept->bytes == bytes && memcmp(distinct->texts + kept->text, value, bytes) == 0) return place;
   }
 }
