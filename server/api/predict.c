@@ -328,6 +328,8 @@ const struct predict_type predict_types[] = {
     {"application/json", "rows, as objects or arrays of values; an image is an array of pixels, or a PNG or JPEG file in base64",
      predict_json},
     {"text/csv", "rows under a line of names; the answer is CSV", predict_csv},
+    {"application/x-ndjson", "rows, an object a line; the answer is NDJSON, a prediction a line", predict_ndjson},
+    {"application/jsonl", "likewise", predict_ndjson},
     {"text/plain", "one text, for a model whose only input is a text", predict_text},
     {"image/png", "one image, for a model whose only input is an image; it is brought to the model's size and channels", predict_image},
     {"image/jpeg", "likewise", predict_image},

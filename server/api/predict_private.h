@@ -7,6 +7,8 @@
 
 /* predict.c */
 route_handler predict_json, predict_csv;
+/* predict_ndjson.c */
+route_handler predict_ndjson;
 /* predict_raw.c: one sentence; one image */
 route_handler predict_text, predict_image;
 /* predict_images.c: many images, as an archive or a form; CSV, a line for each */
