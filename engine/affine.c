@@ -91,11 +91,10 @@ static void move(const struct affine *map, const struct planes *planes, const fl
   for (size_t channel = 0; channel < planes->channels; channel++) {
     for (ptrdiff_t y = 0; y < height; y++, x += width) {
       const ptrdiff_t from = (map->yy > 0 ? y : height - 1 - y) + dy;
-      const float *line = planes->first + channel * planes->plane + from * (ptrdiff_t)planes->line;
       if (from < 0 || from >= height)
         fill(x, (size_t)width, background[channel]);
       else
-        copy_line(line, width, dx, map->xx < 0, background[channel], x);
+        copy_line(planes->first + channel * planes->plane + (size_t)from * planes->line, width, dx, map->xx < 0, background[channel], x);
     }
   }
 }
