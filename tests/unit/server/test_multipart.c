@@ -133,7 +133,8 @@ START_TEST(too_many_headers_and_parts_are_refused) {
   bytes_append_text(&body, "--b--");
   ck_assert_int_eq(parse("b", body.at, body.count, 77, &log, &error), ERROR_TOO_LARGE);
   bytes_free(&body);
-  bytes_append(&body, "--b\r\nContent-Disposition: form-data; \0name=a\r\n\r\n1\r\n--b--", 58);
+  static const char with_nul[] = "--b\r\nContent-Disposition: form-data; \0name=a\r\n\r\n1\r\n--b--";
+  bytes_append(&body, with_nul, sizeof with_nul - 1);
   ck_assert_int_eq(parse("b", body.at, body.count, 77, &log, &error), ERROR_MALFORMED);
   bytes_free(&body);
   bytes_free(&log.text);
