@@ -1,6 +1,7 @@
 /* Before the first step: from a job's row to a trainer that stands where its last checkpoint left it. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,25 @@ static void log_cut_sequences(struct run *run) {
   }
 }
 
+/* Layers whose products are computed in float32 although bfloat16 was asked for: kinds that have none in it. */
+static void log_float_layers(struct run *run) {
+  char names[400] = "";
+  const size_t room = sizeof names - sizeof ", …";
+  size_t used = 0;
+  for (size_t i = 0; i < network_layer_count(run->network); i++) {
+    const struct layer *layer = network_get_layer(run->network, i);
+    const bool has_products = layer->tensor_count > 0 && layer->tensors[0].shape.rank >= 2 && layer->flops_per_sample > 0;
+    if (!has_products || layer->half_per_sample > 0 || layer->half_fixed > 0) continue;
+    const char *comma = used == 0 ? "" : ", ";
+    if (used + strlen(comma) + strlen(layer->name) + 2 > room) {
+      (void)snprintf(names + used, sizeof names - used, ", …");
+      break;
+    }
+    used += (size_t)snprintf(names + used, sizeof names - used, "%s\"%s\"", comma, layer->name);
+  }
+  if (used > 0) run_log(run, "bfloat16: float32 is used all the same in %s, where it would gain nothing or is not there", names);
+}
+
 static void log_start(struct run *run) {
   const struct prepared *prepared = &run->prepared;
   run_log(run, "started on kernel %s with %zu thread%s", kernels_name(), run->thread_max, run->thread_max == 1 ? "" : "s");
@@ -193,6 +213,8 @@ static void log_start(struct run *run) {
   log_cut_sequences(run);
   if (run->spec.train.precision == 1 && strcmp(train_get_precision(&run->spec.train), "bfloat16") != 0) {
     run_log(run, "bfloat16 is not supported by this processor or build: float32 is used");
+  } else if (run->spec.train.precision == 1) {
+    log_float_layers(run);
   }
 }
 

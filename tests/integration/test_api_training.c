@@ -99,6 +99,23 @@ START_TEST(every_optimizer_of_the_schema_learns) {
 }
 END_TEST
 
+/* Of two numbers, an image of a row. */
+START_TEST(bfloat16_tells_which_layers_have_none) {
+  json_t *job =
+      run(JOB("{\"type\":\"reshape\",\"shape\":[1,1,2]},{\"type\":\"conv2d\",\"name\":\"eye\",\"filters\":4,\"kernel_size\":[1,2]},"
+              "{\"type\":\"flatten\"}," HIDDEN "," OUTPUT,
+              ",\"precision\":\"bfloat16\",\"epochs\":1"));
+  ck_assert_str_eq(json_text_at(job, "/state"), "succeeded");
+  char *log = get_log(job);
+  if (strcmp(json_text_at(job, "/precision"), "bfloat16") == 0)
+    ck_assert_msg(strstr(log, "bfloat16: float32 is used all the same in \"eye\",") != NULL, "%s", log);
+  else
+    ck_assert_msg(strstr(log, "bfloat16 is not supported by this processor or build: float32 is used") != NULL, "%s", log);
+  free(log);
+  json_decref(job);
+}
+END_TEST
+
 START_TEST(a_range_test_answers_with_a_rate) {
   json_t *job =
       run(JOB(HIDDEN "," OUTPUT, ",\"algorithm\":\"learning_rate_range_test\",\"batch_size\":4,\"epochs\":60,\"optimizer\":\"sgd\""));
@@ -310,6 +327,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(kinds, start, stop);
   tcase_add_test(kinds, every_algorithm_of_the_schema_runs_within_one_budget);
   tcase_add_test(kinds, every_optimizer_of_the_schema_learns);
+  tcase_add_test(kinds, bfloat16_tells_which_layers_have_none);
   tcase_add_test(kinds, a_range_test_answers_with_a_rate);
   tcase_add_loop_test(kinds, what_is_wrong_is_told_at_its_field, 0, sizeof wrong / sizeof wrong[0]);
   tcase_add_test(kinds, training_rows_are_varied);
