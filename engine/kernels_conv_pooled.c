@@ -53,7 +53,7 @@ struct pooled_plan pooled_make_plan(const struct kernel_conv *conv, struct work_
   plan.has_winograd = pooled_can_winograd(conv);
   plan.transformed =
       plan.has_winograd ? work_multiply(is_overflow, work_multiply(is_overflow, plan.windows, POOLED_POINTS), plan.channels) : 0;
-  const size_t by_channels = plan.turned + plan.transformed + (plan.has_winograd ? plan.pool : 0);
+  const size_t by_channels = plan.turned + plan.transformed + plan.pool;
   plan.slot = plan.image + plan.pool + plan.partial;
   if (plan.slot < by_channels) plan.slot = by_channels;
   plan.slot_count = SLOT_FLOATS / plan.slot + 1;

@@ -77,14 +77,45 @@ static void turn_back(const struct pooled_plan *plan, const float *turned, float
   }
 }
 
+/* δ of one sample to [windows, lanes]. */
+static void turn_deltas(const struct pooled_plan *plan, const float *delta, float *turned) {
+  for (size_t f = 0; f < plan->conv->filters; f += VECTOR_FLOATS)
+    for (size_t window = 0; window < plan->windows; window += VECTOR_FLOATS)
+      vector_turn(delta + f * plan->windows + window, plan->windows, work_smaller(VECTOR_FLOATS, plan->conv->filters - f),
+                  work_smaller(VECTOR_FLOATS, plan->windows - window), turned + window * plan->lanes + f, plan->lanes);
+}
+
 /* Input gradient */
 
 /* The δ of one window by their winners. */
 struct winner_lists {
   size_t counts[POOLED_PLACES + 1];
-  uint32_t filters[POOLED_PLACES + 1][LIST_MAX];
-  float deltas[POOLED_PLACES + 1][LIST_MAX];
+  uint32_t filters[POOLED_PLACES + 1][LIST_MAX + VECTOR_FLOATS]; /* whole vectors may be stored */
+  float deltas[POOLED_PLACES + 1][LIST_MAX + VECTOR_FLOATS];
 };
+
+/* Lists `count` filters from `first` on, at most a vector of them. */
+static inline void list_filters(struct winner_lists *lists, size_t first, size_t count, const uint8_t *winners, const float *deltas) {
+#if defined(__AVX512F__)
+  const __mmask16 all = (__mmask16)((1u << count) - 1);
+  const __m512i numbers = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i filters = _mm512_add_epi32(_mm512_set1_epi32((int)first), numbers), winner = (__m512i)vector_load_bytes(winners);
+  const __m512 delta = _mm512_loadu_ps(deltas);
+  for (int place = 0; place < POOLED_PLACES; place++) {
+    const __mmask16 mask = _mm512_mask_cmpeq_epi32_mask(all, winner, _mm512_set1_epi32(place));
+    const size_t at = lists->counts[place];
+    _mm512_storeu_si512(lists->filters[place] + at, _mm512_maskz_compress_epi32(mask, filters));
+    _mm512_storeu_ps(lists->deltas[place] + at, _mm512_maskz_compress_ps(mask, delta));
+    lists->counts[place] = at + (size_t)__builtin_popcount(mask);
+  }
+#else
+  for (size_t i = 0; i < count; i++) {
+    const size_t winner = winners[i], at = lists->counts[winner]++;
+    lists->filters[winner][at] = (uint32_t)(first + i);
+    lists->deltas[winner][at] = deltas[i];
+  }
+#endif
+}
 
 /* to[tap i] += Σ over the list of δ(f) · weights[f, i], both of one vector of channels. */
 static inline __attribute__((always_inline)) void add_weights(size_t count, const struct winner_lists *lists, size_t place,
@@ -125,20 +156,18 @@ static void input_gradient_piece(void *argument, size_t piece) {
   const struct pooled_plan *plan = job->plan;
   const struct kernel_conv *conv = plan->conv;
   const struct pooled_samples samples = pooled_samples_of(job, piece);
-  float *turned = pooled_slot(plan, piece);
+  float *turned = pooled_slot(plan, piece), *deltas = turned + plan->turned;
   for (size_t n = samples.first; n < samples.end; n++) {
-    const float *delta = job->delta + n * conv->filters * plan->windows;
     const uint8_t *winners = job->known_winners + n * plan->windows * plan->lanes;
+    turn_deltas(plan, job->delta + n * conv->filters * plan->windows, deltas);
     memset(turned, 0, plan->turned * sizeof *turned);
     for (size_t window = 0; window < plan->windows; window++, winners += plan->lanes) {
       for (size_t first = 0; first < conv->filters; first += LIST_MAX) {
         struct winner_lists lists;
         memset(lists.counts, 0, sizeof lists.counts);
-        for (size_t f = first; f < work_smaller(first + LIST_MAX, conv->filters); f++) {
-          const size_t winner = winners[f], at = lists.counts[winner]++;
-          lists.filters[winner][at] = (uint32_t)f;
-          lists.deltas[winner][at] = delta[f * plan->windows + window];
-        }
+        const size_t end = work_smaller(first + LIST_MAX, conv->filters);
+        for (size_t f = first; f < end; f += VECTOR_FLOATS)
+          list_filters(&lists, f, work_smaller(VECTOR_FLOATS, end - f), winners + f, deltas + window * plan->lanes + f);
         add_window(plan, &lists, window, turned);
       }
     }
@@ -254,14 +283,6 @@ static void sum_by_channel(const struct parallel *parallel, struct pooled_job *j
 }
 
 /* Weight gradient, filters side by side */
-
-/* δ of one sample to [windows, lanes]. */
-static void turn_deltas(const struct pooled_plan *plan, const float *delta, float *turned) {
-  for (size_t f = 0; f < plan->conv->filters; f += VECTOR_FLOATS)
-    for (size_t window = 0; window < plan->windows; window += VECTOR_FLOATS)
-      vector_turn(delta + f * plan->windows + window, plan->windows, work_smaller(VECTOR_FLOATS, plan->conv->filters - f),
-                  work_smaller(VECTOR_FLOATS, plan->windows - window), turned + window * plan->lanes + f, plan->lanes);
-}
 
 /* Adds a sample to sums[i] of one vector of filters: Σ over windows, places of δ with zeros · from[place + term i]. */
 static inline __attribute__((always_inline)) void add_terms(size_t count, const struct pooled_plan *plan, const float *delta,
