@@ -15,7 +15,7 @@ enum {
   LIMIT_BATCH_SIZE = 1 << 20,
   LIMIT_ACCUMULATE_STEPS = 1 << 16, /* batches of one step */
   LIMIT_EPOCHS = 1000000,
-  LIMIT_OPTIMIZER_SLOTS = 204, /* floats of optimizer state per parameter */
+  LIMIT_OPTIMIZER_SLOTS = 402, /* floats of optimizer state per parameter */
   LIMIT_REPORT_VALUES = 8192   /* named values in one training report */
 };
 

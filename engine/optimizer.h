@@ -9,7 +9,7 @@
 #include "engine/parallel.h"
 #include "engine/param.h"
 
-enum { OPTIMIZER_SCALARS = 4, OPTIMIZER_SCRATCH = 3 };
+enum { OPTIMIZER_SCALARS = 4, OPTIMIZER_SCRATCH = 7 };
 
 /* What an optimizer remembers. Persisted with every checkpoint. */
 struct optimizer_state {

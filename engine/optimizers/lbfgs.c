@@ -1,6 +1,6 @@
 /* lbfgs: Newton's direction from the last steps and what they did to the gradient (Liu, Nocedal, "On the limited memory BFGS method for large
- * scale optimization", Mathematical Programming 45, 1989), PyTorch's LBFGS with max_iter 1: one step is one iteration. For the cost of all
- * training rows: a gradient of other rows would be taken for curvature.
+ * scale optimization", Mathematical Programming 45, 1989), PyTorch's LBFGS: a step is up to max_iter iterations, one unless it is asked for
+ * more. For the cost of all training rows: a gradient of other rows would be taken for curvature.
  *
  *   s = tₖ₋₁ dₖ₋₁, y = gₖ − gₖ₋₁, remembered if s·y > 1e-10, the last history_size of them
  *   d = −H g by two loops over them, from H₀ = (s·y / y·y) I;  d = −g at first
@@ -11,18 +11,23 @@
  * algorithms 3.5 and 3.6), until C falls enough, C(w + td) ≤ C + 1e-4 t g·d, and the slope as well, |g(w + td)·d| ≤ 0.9 |g·d|. Each point looked
  * at is an evaluation more.
  *
- * The pairs (s, y) stand in a ring of history_size + 1 places. The one beyond those that count is free, so that a search that is abandoned
- * has written to nothing that the next one reads.
+ * A step of several iterations ends before max_iter where the gradient, the iteration's step or the change of the cost has become too small,
+ * and with the iteration in which max_eval evaluations are reached.
+ *
+ * The pairs (s, y) stand in a ring of history_size + max_iter places. Those beyond the ones that count are free, so that a step that is
+ * abandoned has written to nothing that the next one reads. All else that a step of several iterations changes it keeps in scratch until it
+ * is complete.
  */
 #include <string.h>
 
 #include "engine/optimizers/optimizers.h"
 #include "engine/reduce.h"
 
-enum { HISTORY_MAX = (LIMIT_OPTIMIZER_SLOTS - 4) / 2, SEARCH_POINTS_MAX = 25 };
+enum { RING = 2, ITERATIONS_MAX = 100, HISTORY_MAX = (LIMIT_OPTIMIZER_SLOTS - RING) / 2 - ITERATIONS_MAX, SEARCH_POINTS_MAX = 25 };
 enum { T, H0, OLDEST, PAIRS };      /* among the state's scalars: t, H₀, place of the oldest pair, how many there are */
-enum { DIRECTION, GRADIENT, RING }; /* among the slots: d and g of the last step, then the ring's s and y */
-enum { NEW_DIRECTION, POINT, POINT_GRADIENT, SCRATCH }; /* of a search */
+enum { DIRECTION, GRADIENT };       /* among the slots: d and g of the last step, then the ring's s and y */
+enum { NEW_DIRECTION, POINT, POINT_GRADIENT, SEARCH_SCRATCH }; /* of a search */
+enum { LAST_DIRECTION = SEARCH_SCRATCH, LAST_GRADIENT, NOW, NOW_GRADIENT, ITERATIONS_SCRATCH }; /* and of several iterations */
 enum line_search { LINE_SEARCH_NONE, LINE_SEARCH_STRONG_WOLFE };
 static const char *const line_searches[] = {"none", "strong_wolfe", NULL};
 static const double DECREASE = 1e-4, CURVATURE = 0.9, LEAST_CURVATURE = 1e-10;
@@ -30,6 +35,7 @@ static const double DECREASE = 1e-4, CURVATURE = 0.9, LEAST_CURVATURE = 1e-10;
 struct lbfgs {
   struct optimizer_common common;
   int64_t history_size;
+  int64_t max_iter, max_eval;
   double tolerance_grad, tolerance_change;
   int line_search;
 };
@@ -37,10 +43,21 @@ struct lbfgs {
 static const struct param params[] = {
     OPTIMIZER_LEARNING_RATE_ROW(struct lbfgs, 1),
     PARAM_INTEGER_ROW(struct lbfgs, history_size, 1, HISTORY_MAX, 100, "steps that are remembered; each takes the memory of two gradients"),
+    PARAM_INTEGER_ROW(struct lbfgs, max_iter, 1, ITERATIONS_MAX, 1,
+                      "iterations of a step; each but the first evaluates the cost of all rows again"),
+    PARAM_INTEGER_ROW(struct lbfgs, max_eval, 1, 1000000, 0,
+                      "no further iteration of a step begins after so many evaluations; null: 5/4 of max_iter", .flags = PARAM_OPTIONAL),
     PARAM_NUMBER_ROW(struct lbfgs, tolerance_grad, 0, INFINITY, 1e-7, "no step is taken where no gradient value is larger"),
-    PARAM_NUMBER_ROW(struct lbfgs, tolerance_change, 0, INFINITY, 1e-9, "no step is taken where the slope along it is less"),
+    PARAM_NUMBER_ROW(struct lbfgs, tolerance_change, 0, INFINITY, 1e-9, "no step is taken where the slope along it is less; of several iterations the last is the one that "
+                     "changes no weight, or the cost, by more"),
     PARAM_CHOICE_ROW(struct lbfgs, line_search, line_searches, LINE_SEARCH_NONE,
                      "how long a step is: learning_rate, or by the strong Wolfe conditions, with several evaluations a step"),
+};
+
+/* Looks at the cost. */
+struct looks {
+  int count;
+  double last_t; /* of the point in scratch */
 };
 
 /* One step. Arrays are of `count` values. */
@@ -54,6 +71,7 @@ struct iteration {
   size_t oldest, pairs;
   double h0;
   double slope; /* g·d */
+  struct looks *looks;
 };
 
 /* ---- the direction ---- */
@@ -66,17 +84,19 @@ static void add_scaled(size_t count, double a, const float *restrict x, float *r
   for (size_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
+static size_t count_places(const struct lbfgs *settings) { return (size_t)settings->history_size + (size_t)settings->max_iter; }
+
 /* s and y of pair `index`, the oldest first. */
 static float *get_s(const struct iteration *it, size_t index) {
-  const size_t places = (size_t)it->settings->history_size + 1;
+  const size_t places = count_places(it->settings);
   return it->state->slots[RING + (it->oldest + index) % places];
 }
 static float *get_y(const struct iteration *it, size_t index) {
-  const size_t places = (size_t)it->settings->history_size + 1;
+  const size_t places = count_places(it->settings);
   return it->state->slots[RING + places + (it->oldest + index) % places];
 }
 
-/* The pair that the last step makes, into the free place; it counts if the curvature along it is positive. */
+/* The pair that the last step makes, into the next free place; it counts if the curvature along it is positive. */
 static void remember_pair(struct iteration *it) {
   const float *last_d = it->state->slots[DIRECTION], *last_g = it->state->slots[GRADIENT];
   const float t = (float)it->state->scalars[T];
@@ -91,7 +111,7 @@ static void remember_pair(struct iteration *it) {
   if (it->pairs < (size_t)it->settings->history_size)
     it->pairs++;
   else
-    it->oldest = (it->oldest + 1) % ((size_t)it->settings->history_size + 1);
+    it->oldest = (it->oldest + 1) % count_places(it->settings);
 }
 
 /* d = −H g: the two loops. */
@@ -174,6 +194,8 @@ static bool look_at(const struct iteration *it, double t, struct point *out_poin
   memcpy(at, it->w, it->count * sizeof(float));
   add_scaled(it->count, t, it->d, at);
   *out_point = (struct point){.t = t};
+  it->looks->count++;
+  it->looks->last_t = t;
   if (!it->cost->evaluate(it->cost->context, at, &out_point->cost, g)) return false;
   out_point->slope = dot(it->count, g, it->d);
   if (!isfinite(out_point->cost)) out_point->cost = INFINITY;
@@ -267,29 +289,116 @@ static bool zoom(const struct iteration *it, const struct point *start, struct b
   return true;
 }
 
+/* How far to go along d from a point of that cost, and the cost there (NAN without a search). False: abandoned. */
+static bool find_length(const struct iteration *it, double learning_rate, double cost, double *out_t, double *out_cost) {
+  *out_t = first_length(it, learning_rate);
+  *out_cost = (double)NAN;
+  if (it->settings->line_search != LINE_SEARCH_STRONG_WOLFE) return true;
+  const struct point start = {.t = 0, .cost = cost, .slope = it->slope};
+  struct bracket bracket;
+  struct point found;
+  if (!bracket_minimum(it, &start, *out_t, &bracket) || !zoom(it, &start, &bracket, &found)) return false;
+  *out_t = found.t;
+  *out_cost = found.cost;
+  return true;
+}
+
 static bool search(const void *settings, double learning_rate, const struct cost_function *cost, size_t count, float *weights,
                    const float *gradients, struct optimizer_state *state) {
-  const struct lbfgs *lbfgs = settings;
-  struct iteration it = {.settings = settings, .state = state, .cost = cost, .count = count, .w = weights, .g = gradients};
+  struct looks looks = {0};
+  struct iteration it = {
+      .settings = settings, .state = state, .cost = cost, .count = count, .w = weights, .g = gradients, .looks = &looks};
   it.d = state->scratch[NEW_DIRECTION];
   if (!begin(&it)) return true;
-  double t = first_length(&it, learning_rate);
-  if (lbfgs->line_search == LINE_SEARCH_STRONG_WOLFE) {
-    const struct point start = {.t = 0, .cost = cost->start, .slope = it.slope};
-    struct bracket bracket;
-    struct point found;
-    if (!bracket_minimum(&it, &start, t, &bracket) || !zoom(&it, &start, &bracket, &found)) return false;
-    t = found.t;
-  }
+  double t, reached;
+  if (!find_length(&it, learning_rate, cost->start, &t, &reached)) return false;
   add_scaled(count, t, it.d, weights);
   commit(&it, t);
   return true;
 }
 
-static size_t slot_count(const void *settings) { return 2 * ((size_t)((const struct lbfgs *)settings)->history_size + 1) + RING; }
+/* ---- several iterations ---- */
+
+/* Cost and gradient where an iteration has come to. The search may have looked there last. False: abandoned. */
+static bool arrive(const struct iteration *it, double t, double reached, double *out_cost) {
+  float *const *scratch = it->state->scratch;
+  const bool is_known = it->looks->count > 0 && it->looks->last_t == t;
+  *out_cost = reached;
+  if (is_known)
+    memcpy(scratch[NOW_GRADIENT], scratch[POINT_GRADIENT], it->count * sizeof(float));
+  else if (!it->cost->evaluate(it->cost->context, scratch[NOW], out_cost, scratch[NOW_GRADIENT]))
+    return false;
+  return true;
+}
+
+/* Whether to go on from a cost to another, as PyTorch decides; a gradient that is too small `begin` finds. */
+static bool goes_on(const struct iteration *it, double t, double before, double now, int64_t evaluations) {
+  const struct lbfgs *settings = it->settings;
+  const int64_t most = settings->max_eval == PARAM_INTEGER_NONE ? settings->max_iter * 5 / 4 : settings->max_eval;
+  return isfinite(now) && evaluations < most && fabs(t) * greatest(it->count, it->d) > settings->tolerance_change &&
+         fabs(now - before) >= settings->tolerance_change;
+}
+
+/* Iterates on copies in scratch: `work` is the state with its last direction and gradient there. False: abandoned. */
+static bool iterate(struct iteration *it, double learning_rate) {
+  struct optimizer_state *work = it->state;
+  float *now = work->scratch[NOW];
+  double cost = it->cost->start, reached, t;
+  int64_t evaluations = 1;
+  for (int64_t i = 0; i < it->settings->max_iter; i++) {
+    *it->looks = (struct looks){0};
+    if (!begin(it)) return true;
+    const double before = cost;
+    if (!find_length(it, learning_rate, cost, &t, &reached)) return false;
+    add_scaled(it->count, t, it->d, now);
+    commit(it, t);
+    if (i + 1 == it->settings->max_iter) return true;
+    evaluations += it->looks->count > 0 ? it->looks->count : 1;
+    if (!arrive(it, t, reached, &cost)) return false;
+    if (!goes_on(it, t, before, cost, evaluations)) return true;
+  }
+  return true;
+}
+
+static bool search_several(const void *settings, double learning_rate, const struct cost_function *cost, size_t count, float *weights,
+                           const float *gradients, struct optimizer_state *state) {
+  const size_t bytes = count * sizeof(float);
+  struct looks looks;
+  struct optimizer_state work = *state;
+  work.slots[DIRECTION] = state->scratch[LAST_DIRECTION];
+  work.slots[GRADIENT] = state->scratch[LAST_GRADIENT];
+  memcpy(work.slots[DIRECTION], state->slots[DIRECTION], bytes);
+  memcpy(work.slots[GRADIENT], state->slots[GRADIENT], bytes);
+  memcpy(state->scratch[NOW], weights, bytes);
+  memcpy(state->scratch[NOW_GRADIENT], gradients, bytes);
+  struct iteration it = {.settings = settings,
+                         .state = &work,
+                         .cost = cost,
+                         .count = count,
+                         .w = state->scratch[NOW],
+                         .g = state->scratch[NOW_GRADIENT],
+                         .d = state->scratch[NEW_DIRECTION],
+                         .looks = &looks};
+  if (!iterate(&it, learning_rate)) return false;
+  memcpy(weights, state->scratch[NOW], bytes);
+  memcpy(state->slots[DIRECTION], work.slots[DIRECTION], bytes);
+  memcpy(state->slots[GRADIENT], work.slots[GRADIENT], bytes);
+  memcpy(state->scalars, work.scalars, sizeof work.scalars);
+  state->step = work.step;
+  return true;
+}
+
+static bool search_any(const void *settings, double learning_rate, const struct cost_function *cost, size_t count, float *weights,
+                       const float *gradients, struct optimizer_state *state) {
+  const bool has_several = ((const struct lbfgs *)settings)->max_iter > 1;
+  return (has_several ? search_several : search)(settings, learning_rate, cost, count, weights, gradients, state);
+}
+
+static size_t slot_count(const void *settings) { return 2 * count_places(settings) + RING; }
 
 static size_t scratch_count(const void *settings) {
-  return ((const struct lbfgs *)settings)->line_search == LINE_SEARCH_STRONG_WOLFE ? SCRATCH : 0;
+  const struct lbfgs *lbfgs = settings;
+  return lbfgs->max_iter > 1 ? ITERATIONS_SCRATCH : lbfgs->line_search == LINE_SEARCH_STRONG_WOLFE ? SEARCH_SCRATCH : 0;
 }
 
 const struct optimizer_kind optimizer_lbfgs = {
@@ -303,5 +412,5 @@ const struct optimizer_kind optimizer_lbfgs = {
     .scratch_count = scratch_count,
     .is_full_batch = true,
     .step = step,
-    .search = search,
+    .search = search_any,
 };

@@ -1,6 +1,9 @@
 """Writes golden files of random networks: what PyTorch computes for them in float64. README.md says what stands in a file.
 
     generate.py FOLDER [--count N] [--seed S] [--only FAMILY,…]
+    generate.py FOLDER --again FILE --name NAME --optimizer JSON [--steps N]
+
+The second form takes network, rows and start values from a file that is there, and trains with another optimizer.
 
 Run by hand, with any Python that has PyTorch 2 (`make bench-peers` installs one below build/). File number i of a family is a function of
 the seed, i and PyTorch's version. A network whose numbers float32 can't hold to the tolerances, because PyTorch itself in float32 is off by
@@ -598,9 +601,39 @@ def write_case(folder, family, number_, seed):
             break
     else:
         raise SystemExit(f"{name}: no network of {TRIES} can be told from its rounding")
+    write_file(folder, name, case, double)
+
+
+def write_file(folder, name, case, double):
     with open(os.path.join(folder, name + ".json"), "w", encoding="utf-8") as file:
         json.dump(case_json(name, case, double), file, separators=(",", ":"))
         file.write("\n")
+
+
+# ---- a case that is there, trained otherwise ----
+
+
+def read_tensor(json_, is_index=False):
+    return torch.tensor(json_["data"], dtype=torch.int64 if is_index else torch.float64).reshape(json_["shape"])
+
+
+def write_again(folder, path, name, optimizer, steps):
+    with open(path, encoding="utf-8") as file:
+        json_ = json.load(file)
+    is_token = json_["network"]["layers"][0]["type"] == "embedding"
+    case = {
+        "network": json_["network"],
+        "loss": json_["loss"],
+        "x": read_tensor(json_["input"], is_token),
+        "target": read_tensor(json_["target"], json_["loss"]["type"] == "cross_entropy"),
+        "start": {key: read_tensor(value) for key, value in {**json_["parameters"], **json_["buffers"]}.items()},
+        "train": {"optimizer": optimizer, "steps": steps},
+        "lengths": None,
+    }
+    double = measure(case, torch.float64)
+    if not is_well_conditioned(case, double):
+        raise SystemExit(f"{name}: PyTorch itself is off in float32")
+    write_file(folder, name, case, double)
 
 
 def main():
@@ -609,9 +642,16 @@ def main():
     parser.add_argument("--count", type=int, default=20, help="files of each family")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default=",".join(FAMILIES), help="families, by default all")
+    parser.add_argument("--again", metavar="FILE", help="train this file's network with another optimizer")
+    parser.add_argument("--name", help="of the file to write")
+    parser.add_argument("--optimizer", type=json.loads, help="its spec")
+    parser.add_argument("--steps", type=int, default=4)
     options = parser.parse_args()
     torch.set_num_threads(1)
     os.makedirs(options.folder, exist_ok=True)
+    if options.again:
+        write_again(options.folder, options.again, options.name, options.optimizer, options.steps)
+        return
     for family in options.only.split(","):
         for number_ in range(options.count):
             write_case(options.folder, family, number_, options.seed)

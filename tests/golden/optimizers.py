@@ -96,7 +96,7 @@ def create(spec, tensors):
     kind = spec["type"]
     settings = rename(spec, decay="alpha") if kind == "rmsprop" else rename(spec, line_search="line_search_fn")
     if kind == "lbfgs":
-        settings.update(max_iter=1, max_eval=26)  # a search may look at 25 points beside the start
+        settings.setdefault("max_iter", 1)  # ours; PyTorch's is 20
     elif kind == "lion" and "betas" in settings:
         settings["betas"] = spec.get("beta1", 0.9), spec.get("beta2", 0.99)
     return OPTIMIZERS[kind](tensors, **settings)

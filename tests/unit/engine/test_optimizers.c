@@ -442,11 +442,15 @@ START_TEST(a_strong_wolfe_search_takes_good_steps_only_and_finds_the_minimum) {
 END_TEST
 
 /* Whichever evaluation it is abandoned at, also with a ring that is full. */
+static const char *const searches[] = {"lbfgs line_search=strong_wolfe history_size=2 learning_rate=0.02",
+                                       "lbfgs max_iter=4 history_size=2 learning_rate=0.3 tolerance_grad=0",
+                                       "lbfgs max_iter=3 max_eval=20 line_search=strong_wolfe history_size=2 learning_rate=0.02"};
+
 START_TEST(an_abandoned_search_can_be_done_again) {
   for (size_t at = 1; at < 3; at++) {
     struct minimization whole, pieces;
-    minimization_init(&whole, "lbfgs line_search=strong_wolfe history_size=2 learning_rate=0.02");
-    minimization_init(&pieces, "lbfgs line_search=strong_wolfe history_size=2 learning_rate=0.02");
+    minimization_init(&whole, searches[_i]);
+    minimization_init(&pieces, searches[_i]);
     size_t abandoned = 0;
     for (size_t i = 0; i < 8; i++) {
       ck_assert(minimization_step(&whole));
@@ -465,6 +469,21 @@ START_TEST(an_abandoned_search_can_be_done_again) {
     spec_deinit(&whole.spec);
     spec_deinit(&pieces.spec);
   }
+}
+END_TEST
+
+START_TEST(a_step_of_several_iterations_is_as_many_steps) {
+  struct minimization single, several;
+  minimization_init(&single, "lbfgs learning_rate=0.6 history_size=4 tolerance_grad=0 tolerance_change=0");
+  minimization_init(&several, "lbfgs learning_rate=0.6 history_size=4 max_iter=5 max_eval=100 tolerance_grad=0 tolerance_change=0");
+  for (int i = 0; i < 3; i++) {
+    for (int k = 0; k < 5; k++) ck_assert(minimization_step(&single));
+    ck_assert(minimization_step(&several));
+    ck_assert_mem_eq(single.weights, several.weights, sizeof single.weights);
+  }
+  ck_assert_uint_eq(several.state.step, 15);
+  spec_deinit(&single.spec);
+  spec_deinit(&several.spec);
 }
 END_TEST
 
@@ -511,7 +530,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, rprops_least_step_can_not_be_above_the_greatest);
   tcase_add_test(tcase, lbfgs_steps_as_the_whole_matrix_would);
   tcase_add_test(tcase, a_strong_wolfe_search_takes_good_steps_only_and_finds_the_minimum);
-  tcase_add_test(tcase, an_abandoned_search_can_be_done_again);
+  tcase_add_loop_test(tcase, an_abandoned_search_can_be_done_again, 0, sizeof searches / sizeof searches[0]);
+  tcase_add_test(tcase, a_step_of_several_iterations_is_as_many_steps);
   tcase_add_test(tcase, at_the_minimum_lbfgs_stays);
 }
 

@@ -217,7 +217,8 @@ static const char *const optimizers[] = {"sgd learning_rate=0.05 momentum=0.9",
                                          "lion",
                                          "rprop",
                                          "lbfgs history_size=3",
-                                         "lbfgs history_size=3 line_search=strong_wolfe"};
+                                         "lbfgs history_size=3 line_search=strong_wolfe",
+                                         "lbfgs history_size=2 max_iter=3"};
 static const char *const schedules[] = {
     "constant", "step", "exponential", "cosine warmup_steps=7", "one_cycle", "reduce_on_plateau patience=1"};
 
