@@ -24,9 +24,9 @@
 #include "engine/reduce.h"
 
 enum { RING = 2, ITERATIONS_MAX = 100, HISTORY_MAX = (LIMIT_OPTIMIZER_SLOTS - RING) / 2 - ITERATIONS_MAX, SEARCH_POINTS_MAX = 25 };
-enum { T, H0, OLDEST, PAIRS };      /* among the state's scalars: t, H₀, place of the oldest pair, how many there are */
-enum { DIRECTION, GRADIENT };       /* among the slots: d and g of the last step, then the ring's s and y */
-enum { NEW_DIRECTION, POINT, POINT_GRADIENT, SEARCH_SCRATCH }; /* of a search */
+enum { T, H0, OLDEST, PAIRS }; /* among the state's scalars: t, H₀, place of the oldest pair, how many there are */
+enum { DIRECTION, GRADIENT };  /* among the slots: d and g of the last step, then the ring's s and y */
+enum { NEW_DIRECTION, POINT, POINT_GRADIENT, SEARCH_SCRATCH };                                  /* of a search */
 enum { LAST_DIRECTION = SEARCH_SCRATCH, LAST_GRADIENT, NOW, NOW_GRADIENT, ITERATIONS_SCRATCH }; /* and of several iterations */
 enum line_search { LINE_SEARCH_NONE, LINE_SEARCH_STRONG_WOLFE };
 static const char *const line_searches[] = {"none", "strong_wolfe", NULL};
@@ -48,7 +48,8 @@ static const struct param params[] = {
     PARAM_INTEGER_ROW(struct lbfgs, max_eval, 1, 1000000, 0,
                       "no further iteration of a step begins after so many evaluations; null: 5/4 of max_iter", .flags = PARAM_OPTIONAL),
     PARAM_NUMBER_ROW(struct lbfgs, tolerance_grad, 0, INFINITY, 1e-7, "no step is taken where no gradient value is larger"),
-    PARAM_NUMBER_ROW(struct lbfgs, tolerance_change, 0, INFINITY, 1e-9, "no step is taken where the slope along it is less; of several iterations the last is the one that "
+    PARAM_NUMBER_ROW(struct lbfgs, tolerance_change, 0, INFINITY, 1e-9,
+                     "no step is taken where the slope along it is less; of several iterations the last is the one that "
                      "changes no weight, or the cost, by more"),
     PARAM_CHOICE_ROW(struct lbfgs, line_search, line_searches, LINE_SEARCH_NONE,
                      "how long a step is: learning_rate, or by the strong Wolfe conditions, with several evaluations a step"),
@@ -306,8 +307,7 @@ static bool find_length(const struct iteration *it, double learning_rate, double
 static bool search(const void *settings, double learning_rate, const struct cost_function *cost, size_t count, float *weights,
                    const float *gradients, struct optimizer_state *state) {
   struct looks looks = {0};
-  struct iteration it = {
-      .settings = settings, .state = state, .cost = cost, .count = count, .w = weights, .g = gradients, .looks = &looks};
+  struct iteration it = {.settings = settings, .state = state, .cost = cost, .count = count, .w = weights, .g = gradients, .looks = &looks};
   it.d = state->scratch[NEW_DIRECTION];
   if (!begin(&it)) return true;
   double t, reached;
