@@ -367,6 +367,7 @@ static void join_nodes(const struct builder *builder) {
   for (size_t i = 0; i < builder->compiled_count; i++) {
     struct node *node = &network->nodes[i];
     node->joined_with = NO_NODE;
+    node->delta_at = i;
     /* The output's z is the loss's. */
     node->keeps_slope =
         i + 1 < builder->compiled_count && node->activation != NULL && activation_of(node->activation)->forward_with_slope != NULL;
@@ -434,7 +435,9 @@ static enum error_code build(const struct builder *builder) {
   if (code == ERROR_NONE) share_values(builder);
   if (code == ERROR_NONE) mark_needs(builder);
   if (code == ERROR_NONE) mark_lost_shifts(builder);
-  return code == ERROR_NONE ? mark_edges(builder) : code;
+  if (code == ERROR_NONE) code = mark_edges(builder);
+  if (code == ERROR_NONE && builder->compiled_count == network->node_count) network_place_deltas(network);
+  return code;
 }
 
 static enum error_code check_input(const struct shape *input, struct error *error) {
@@ -519,7 +522,7 @@ size_t network_half_count(const struct network *network, size_t batch) {
 }
 bool network_hides_values(const struct network *network) {
   for (size_t i = 0; i < network->node_count; i++)
-    if (network->nodes[i].is_joined || network->nodes[i].keeps_slope) return true;
+    if (network->nodes[i].is_joined || network->nodes[i].keeps_slope || network->nodes[i].delta_at != i) return true;
   return false;
 }
 double network_flops_per_sample(const struct network *network) { return network->flops_per_sample; }

@@ -26,6 +26,8 @@ struct node {
   bool loses_shifts;                  /* in training, what is added to all values of a channel of its output changes nothing */
   size_t joined_with;                 /* the node after it that can be computed with it in one go, or NO_NODE */
   bool is_joined;                     /* there is a node before it whose joined_with it is */
+  size_t delta_at;                    /* node whose `delta` holds this one's too, where nobody looks at δ: mostly itself */
+  bool is_delta_read_later;           /* that array, by others */
   bool keeps_slope;                   /* its activation can leave ∂a/∂z in place of z, which nobody but backward looks at */
   bool shares_values;                 /* its z is its source's a, in one array … */
   bool shares_delta;                  /* … and its δ its source's */
@@ -46,6 +48,9 @@ struct network {
 static inline size_t source_size(const struct network *network, size_t source) {
   return source == SOURCE_INPUT ? network->input_size : network->nodes[source].out_size;
 }
+
+/* Sets delta_at and is_delta_read_later, which say that each node has an array of its own, of a whole network. */
+void network_place_deltas(struct network *network);
 
 /* The layer that needs most room for its work in a batch: work_per_sample · batch + work_fixed. */
 const struct layer *network_find_largest_work(const struct network *network, size_t batch);

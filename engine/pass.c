@@ -7,7 +7,7 @@
  *   3. the kind writes ∂C/∂w to the gradients and ∂C/∂x to its sources' `delta`, or to scratch memory if another layer did already;
  *      scratch is then added
  *
- * With pass_options.joins an activation that can leaves ∂a/∂z in place of z, so that step 2 is a product; and two layers that can be are
+ * With pass_options.joins gradients that a layer hands on as they are stay where they are (node.delta_at); an activation that can leaves ∂a/∂z in place of z, so that step 2 is a product; and two layers that can be are
  * computed at the first one's turn, forward and backward: the second one's turn is its activation's alone.
  */
 #include <assert.h>
@@ -61,6 +61,11 @@ static const uint32_t *get_lengths(const struct workspace *workspace, size_t at)
   return at == NO_LENGTHS ? NULL : workspace->nodes[at].lengths;
 }
 
+/* ∂C/∂a, then δ, of a node. */
+static float *get_delta(const struct workspace *workspace, const struct pass_options *options, size_t index) {
+  return workspace->nodes[options->joins ? workspace->network->nodes[index].delta_at : index].delta;
+}
+
 /* What a kind sees of inputs that a layer doesn't have is left as it is: clearing it would take longer than a small layer. */
 static void prepare_pass(const struct workspace *workspace, const struct pass_options *options, const float *x, size_t index,
                          struct pass *out_pass) {
@@ -75,7 +80,7 @@ static void prepare_pass(const struct workspace *workspace, const struct pass_op
   out_pass->z = memory->z;
   out_pass->saved = memory->saved;
   out_pass->work = workspace->work;
-  out_pass->delta = memory->delta;
+  out_pass->delta = get_delta(workspace, options, index);
   out_pass->skips_gradients = options->skips_frozen && node->layer.is_frozen;
   out_pass->parallel = options->parallel;
   out_pass->half = options->half;
@@ -140,7 +145,7 @@ static void add_values(size_t count, const float *restrict from, float *restrict
 static float *find_target(const struct workspace *workspace, const struct pass_options *options, size_t source, float *input_gradient) {
   if (source == SOURCE_INPUT) return input_gradient;
   const bool is_needed = !options->skips_frozen || workspace->network->nodes[source].needs_gradient;
-  return is_needed || input_gradient != NULL ? workspace->nodes[source].delta : NULL;
+  return is_needed || input_gradient != NULL ? get_delta(workspace, options, source) : NULL;
 }
 
 /* Step 3 for one layer. */
@@ -202,13 +207,14 @@ void network_backward(const struct network *network, struct workspace *workspace
     if (options->skips_frozen && !node->needs_gradient && input_gradient == NULL) continue;
     if (options->joins && node->joined_with != NO_NODE) {
       prepare_pass(workspace, options, x, i, &pass);
-      pass.delta = workspace->nodes[node->joined_with].delta;
+      pass.delta = get_delta(workspace, options, node->joined_with);
       backward_layer(workspace, options, &pass, i, input_gradient);
       continue;
     }
-    clear_padding(workspace, i, options->batch, workspace->nodes[i].delta);
-    if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, workspace->nodes[i].delta);
-    if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, workspace->nodes[i].delta);
+    float *delta = get_delta(workspace, options, i);
+    clear_padding(workspace, i, options->batch, delta);
+    if (options->observer != NULL && !is_delta) options->observer->see_a_gradient(options->observer->context, i, delta);
+    if (node->activation != NULL && !is_delta) run_activation(node, &workspace->nodes[i], options, delta);
     if (options->joins && node->is_joined) continue;
     prepare_pass(workspace, options, x, i, &pass);
     backward_layer(workspace, options, &pass, i, input_gradient);

@@ -1,4 +1,5 @@
-/* Add: the sum of layers of one shape, as residual connections want it. Each input's gradient is δ itself. */
+/* Add: the sum of layers of one shape, as residual connections want it. Each input's gradient is δ itself: also in
+ * place, where the network has both in one array. */
 #include <string.h>
 
 #include "engine/layers/kinds.h"
@@ -41,7 +42,7 @@ static void forward(const struct layer *layer, const struct pass *pass) {
 static void backward(const struct layer *layer, const struct pass *pass) {
   size_t count = pass->batch * shape_size(&layer->out);
   for (size_t input = 0; input < layer->input_count; input++)
-    if (pass->dx[input] != NULL) memcpy(pass->dx[input], pass->delta, count * sizeof *pass->delta);
+    if (pass->dx[input] != NULL && pass->dx[input] != pass->delta) memcpy(pass->dx[input], pass->delta, count * sizeof *pass->delta);
 }
 
 static void forward64(const struct layer *layer, const struct pass64 *pass) {
@@ -62,6 +63,7 @@ const struct layer_kind layer_add = {
     .gradient_formula = "∂C/∂x_i = δ",
     .input_min = 2,
     .input_max = LIMIT_LAYER_INPUTS,
+    .hands_delta_on = true,
     .compile = compile,
     .forward = forward,
     .backward = backward,

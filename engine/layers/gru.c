@@ -65,12 +65,10 @@ static void backward_cell(const struct recurrent_step *step) {
   }
 }
 
-static double sigmoid64(double x) { return 1 / (1 + exp(-x)); }
-
 static void forward64_cell(const void *settings, size_t n, const double *g, const double *u, double *h, double *c) {
   (void)settings, (void)c;
   for (size_t j = 0; j < n; j++) {
-    const double r = sigmoid64(g[j] + u[j]), z = sigmoid64(g[n + j] + u[n + j]);
+    const double r = recurrent_sigmoid64(g[j] + u[j]), z = recurrent_sigmoid64(g[n + j] + u[n + j]);
     const double candidate = tanh(g[2 * n + j] + r * u[2 * n + j]);
     h[j] = (1 - z) * candidate + z * h[j];
   }
@@ -79,10 +77,7 @@ static void forward64_cell(const void *settings, size_t n, const double *g, cons
 static const struct recurrent_cell cell = {
     .gate_count = GATES, .has_c = false, .keeps_u = true, .forward = forward_cell, .backward = backward_cell, .forward64 = forward64_cell};
 
-static enum error_code compile(struct layer *layer, struct error *error) { return recurrent_compile(&cell, layer, error); }
-static void forward(const struct layer *layer, const struct pass *pass) { recurrent_forward(&cell, layer, pass); }
-static void backward(const struct layer *layer, const struct pass *pass) { recurrent_backward(&cell, layer, pass); }
-static void forward64(const struct layer *layer, const struct pass64 *pass) { recurrent_forward64(&cell, layer, pass); }
+RECURRENT_FUNCTIONS(cell)
 
 const struct layer_kind layer_gru = {
     .kind = {.name = "gru",

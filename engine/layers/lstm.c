@@ -63,13 +63,11 @@ static void backward_cell(const struct recurrent_step *step) {
   }
 }
 
-static double sigmoid64(double x) { return 1 / (1 + exp(-x)); }
-
 static void forward64_cell(const void *settings, size_t n, const double *g, const double *u, double *h, double *c) {
   (void)settings;
   for (size_t j = 0; j < n; j++) {
-    const double i = sigmoid64(g[j] + u[j]), f = sigmoid64(g[n + j] + u[n + j]);
-    const double q = tanh(g[2 * n + j] + u[2 * n + j]), o = sigmoid64(g[3 * n + j] + u[3 * n + j]);
+    const double i = recurrent_sigmoid64(g[j] + u[j]), f = recurrent_sigmoid64(g[n + j] + u[n + j]);
+    const double q = tanh(g[2 * n + j] + u[2 * n + j]), o = recurrent_sigmoid64(g[3 * n + j] + u[3 * n + j]);
     c[j] = f * c[j] + i * q;
     h[j] = o * tanh(c[j]);
   }
@@ -78,10 +76,7 @@ static void forward64_cell(const void *settings, size_t n, const double *g, cons
 static const struct recurrent_cell cell = {
     .gate_count = GATES, .has_c = true, .keeps_u = false, .forward = forward_cell, .backward = backward_cell, .forward64 = forward64_cell};
 
-static enum error_code compile(struct layer *layer, struct error *error) { return recurrent_compile(&cell, layer, error); }
-static void forward(const struct layer *layer, const struct pass *pass) { recurrent_forward(&cell, layer, pass); }
-static void backward(const struct layer *layer, const struct pass *pass) { recurrent_backward(&cell, layer, pass); }
-static void forward64(const struct layer *layer, const struct pass64 *pass) { recurrent_forward64(&cell, layer, pass); }
+RECURRENT_FUNCTIONS(cell)
 
 const struct layer_kind layer_lstm = {
     .kind = {.name = "lstm",

@@ -76,6 +76,7 @@ const struct layer_kind layer_positional_embedding = {
     .formula = "z_t = x_t + P_t",
     .gradient_formula = "∂C/∂P_t = sum of δ_t over the samples, ∂C/∂x = δ",
     .takes_steps = true,
+    .hands_delta_on = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

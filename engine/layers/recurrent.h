@@ -9,6 +9,8 @@
 #ifndef ENGINE_LAYERS_RECURRENT_H
 #define ENGINE_LAYERS_RECURRENT_H
 
+#include <math.h>
+
 #include "engine/layer.h"
 
 /* The first member of the kinds' settings; recurrent_params describes it, at offset 0. */
@@ -49,5 +51,14 @@ enum error_code recurrent_compile(const struct recurrent_cell *cell, struct laye
 void recurrent_forward(const struct recurrent_cell *cell, const struct layer *layer, const struct pass *pass);
 void recurrent_backward(const struct recurrent_cell *cell, const struct layer *layer, const struct pass *pass);
 void recurrent_forward64(const struct recurrent_cell *cell, const struct layer *layer, const struct pass64 *pass);
+
+/* The functions of a kind's record, those above with its cell. */
+#define RECURRENT_FUNCTIONS(cell_)                                                                                                         \
+  static enum error_code compile(struct layer *layer, struct error *error) { return recurrent_compile(&(cell_), layer, error); }           \
+  static void forward(const struct layer *layer, const struct pass *pass) { recurrent_forward(&(cell_), layer, pass); }                    \
+  static void backward(const struct layer *layer, const struct pass *pass) { recurrent_backward(&(cell_), layer, pass); }                  \
+  static void forward64(const struct layer *layer, const struct pass64 *pass) { recurrent_forward64(&(cell_), layer, pass); }
+
+static inline double recurrent_sigmoid64(double x) { return 1 / (1 + exp(-x)); }
 
 #endif

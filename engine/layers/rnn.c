@@ -53,10 +53,7 @@ static void forward64_cell(const void *settings, size_t n, const double *g, cons
 static const struct recurrent_cell cell = {
     .gate_count = 1, .has_c = false, .keeps_u = false, .forward = forward_cell, .backward = backward_cell, .forward64 = forward64_cell};
 
-static enum error_code compile(struct layer *layer, struct error *error) { return recurrent_compile(&cell, layer, error); }
-static void forward(const struct layer *layer, const struct pass *pass) { recurrent_forward(&cell, layer, pass); }
-static void backward(const struct layer *layer, const struct pass *pass) { recurrent_backward(&cell, layer, pass); }
-static void forward64(const struct layer *layer, const struct pass64 *pass) { recurrent_forward64(&cell, layer, pass); }
+RECURRENT_FUNCTIONS(cell)
 
 const struct layer_kind layer_rnn = {
     .kind = {.name = "rnn",

@@ -53,12 +53,7 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .keep = (float)adadelta->rho,
                                       .fresh = (float)(1 - adadelta->rho),
                                       .epsilon = (float)adadelta->epsilon};
-  struct optimizer_work work = {.coefficients = &coefficients,
-                                .count = count,
-                                .weights = weights,
-                                .gradients = gradients,
-                                .slots = {state->slots[0], state->slots[1]},
-                                .loop = loop};
+  struct optimizer_work work = optimizer_make_work(&coefficients, count, weights, gradients, state, loop);
   optimizer_run(parallel, &work);
   state->step++;
 }

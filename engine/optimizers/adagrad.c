@@ -50,8 +50,7 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .decay = (float)adagrad->weight_decay,
                                       .start = state->step == 0 ? (float)adagrad->initial_accumulator_value : 0,
                                       .epsilon = (float)adagrad->epsilon};
-  struct optimizer_work work = {
-      .coefficients = &coefficients, .count = count, .weights = weights, .gradients = gradients, .slots = {state->slots[0]}, .loop = loop};
+  struct optimizer_work work = optimizer_make_work(&coefficients, count, weights, gradients, state, loop);
   optimizer_run(parallel, &work);
   state->step++;
 }

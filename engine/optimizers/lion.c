@@ -53,8 +53,7 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .fresh1 = (float)(1 - beta1),
                                       .beta2 = (float)lion->beta2,
                                       .fresh2 = (float)(1 - lion->beta2)};
-  struct optimizer_work work = {
-      .coefficients = &coefficients, .count = count, .weights = weights, .gradients = gradients, .slots = {state->slots[0]}, .loop = loop};
+  struct optimizer_work work = optimizer_make_work(&coefficients, count, weights, gradients, state, loop);
   optimizer_run(parallel, &work);
   state->step++;
 }

@@ -75,12 +75,7 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .fresh2 = (float)(1 - nadam->beta2),
                                       .root = (float)(1 / sqrt(1 - pow(nadam->beta2, t))),
                                       .epsilon = (float)nadam->epsilon};
-  struct optimizer_work work = {.coefficients = &coefficients,
-                                .count = count,
-                                .weights = weights,
-                                .gradients = gradients,
-                                .slots = {state->slots[0], state->slots[1]},
-                                .loop = loop};
+  struct optimizer_work work = optimizer_make_work(&coefficients, count, weights, gradients, state, loop);
   optimizer_run(parallel, &work);
 }
 

@@ -59,6 +59,15 @@ static inline double optimizer_momentum(const struct optimizer_state *state, dou
   return state->has_momentum && own != 0 ? state->momentum : own;
 }
 
+/* A step of `loop` on the state's slots. */
+static inline struct optimizer_work optimizer_make_work(const void *coefficients, size_t count, float *weights, const float *gradients,
+                                                        const struct optimizer_state *state,
+                                                        void (*loop)(const struct optimizer_work *work, size_t begin, size_t end)) {
+  struct optimizer_work work = {.coefficients = coefficients, .count = count, .weights = weights, .gradients = gradients, .loop = loop};
+  for (size_t slot = 0; slot < OPTIMIZER_WORK_SLOTS; slot++) work.slots[slot] = state->slots[slot];
+  return work;
+}
+
 /* Runs work->loop over all pieces. */
 void optimizer_run(const struct parallel *parallel, struct optimizer_work *work);
 

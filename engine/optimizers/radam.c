@@ -83,12 +83,8 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .beta2 = (float)radam->beta2,
                                       .fresh2 = (float)(1 - radam->beta2),
                                       .epsilon = (float)radam->epsilon};
-  struct optimizer_work work = {.coefficients = &coefficients,
-                                .count = count,
-                                .weights = weights,
-                                .gradients = gradients,
-                                .slots = {state->slots[0], state->slots[1]},
-                                .loop = factor > 0 ? adaptive_loop : plain_loop};
+  struct optimizer_work work =
+      optimizer_make_work(&coefficients, count, weights, gradients, state, factor > 0 ? adaptive_loop : plain_loop);
   optimizer_run(parallel, &work);
 }
 

@@ -61,12 +61,7 @@ static void step(const void *settings, double learning_rate, const struct parall
                                       .least = (float)rprop->step_size_min,
                                       .greatest = (float)rprop->step_size_max,
                                       .is_first = state->step == 0};
-  struct optimizer_work work = {.coefficients = &coefficients,
-                                .count = count,
-                                .weights = weights,
-                                .gradients = gradients,
-                                .slots = {state->slots[PREVIOUS], state->slots[SIZE]},
-                                .loop = loop};
+  struct optimizer_work work = optimizer_make_work(&coefficients, count, weights, gradients, state, loop);
   optimizer_run(parallel, &work);
   state->step++;
 }
