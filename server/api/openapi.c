@@ -88,7 +88,8 @@ static const struct {
      "\"properties\":{\"line\":{\"type\":\"integer\"},\"value\":{\"type\":\"string\"}}},"
      "\"shape\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"description\":\"of a column of arrays; an image is [channels, "
      "height, width]\"},\"element\":{\"enum\":[\"uint8\",\"float32\"]}}}},"
-     "\"part_column\":{\"type\":[\"string\",\"null\"],\"description\":\"made at upload of several parts: train or test for each row\"},"
+     "\"part_column\":{\"type\":[\"string\",\"null\"],\"description\":\"made at upload of several parts: train, validation or test for "
+     "each row\"},"
      "\"bad_row_count\":{\"type\":\"integer\",\"description\":\"in lists, in place of bad_rows\"},"
      "\"bad_rows\":{\"type\":\"object\",\"properties\":{\"count\":{\"type\":\"integer\"},\"first\":{\"type\":\"array\",\"items\":{"
      "\"type\":\"object\",\"properties\":{\"line\":{\"type\":\"integer\"},\"reason\":{\"type\":\"string\"}}}}}},"
@@ -384,7 +385,9 @@ static json_t *make_request_body(const struct route *route) {
       json_put(&types, type, json_pack("{s:o}", "schema", upload_schema(formats[i])));
     }
     json_put(&types, "multipart/form-data",
-             json_pack("{s:{s:s, s:s}}", "schema", "type", "object", "description", "several files that are one dataset"));
+             json_pack("{s:{s:s, s:s}}", "schema", "type", "object", "description",
+                       "several files that are one dataset: tables as train, test and validation, or arrays as images, labels, "
+                       "test_images, …"));
   }
   return json_pack("{s:b, s:o}", "required", 1, "content", types);
 }

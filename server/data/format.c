@@ -9,17 +9,24 @@
 #include "server/data/idx.h"
 #include "server/data/ndjson.h"
 #include "server/data/npy.h"
+#include "server/data/table_parts.h"
 #include "server/data/zip_reader.h"
 
 static const struct format csv = {.name = "csv",
                                   .summary = "table: a row a line, commas, semicolons, tabs or bars between cells",
                                   .media_types = "text/csv",
-                                  .suffixes = ".csv .txt"};
+                                  .suffixes = ".csv .txt",
+                                  .read_parts = table_parts_read_csv,
+                                  .knows_part = table_parts_knows_name,
+                                  .parts = "train, validation, test"};
 static const struct format tsv = {.name = "tsv",
                                   .summary = "table with tabs between cells",
                                   .media_types = "text/tab-separated-values",
                                   .suffixes = ".tsv .tab",
-                                  .delimiter = '\t'};
+                                  .delimiter = '\t',
+                                  .read_parts = table_parts_read_csv,
+                                  .knows_part = table_parts_knows_name,
+                                  .parts = "train, validation, test"};
 static const struct format ndjson = {.name = "ndjson",
                                      .summary = "a JSON object a line (JSON Lines)",
                                      .media_types = "application/x-ndjson application/ndjson application/jsonl application/x-jsonlines",
@@ -28,7 +35,10 @@ static const struct format ndjson = {.name = "ndjson",
                                      .open = ndjson_open,
                                      .write = ndjson_write,
                                      .finish = ndjson_finish,
-                                     .close = ndjson_close};
+                                     .close = ndjson_close,
+                                     .read_parts = table_parts_read_ndjson,
+                                     .knows_part = table_parts_knows_name,
+                                     .parts = "train, validation, test"};
 static const struct format idx = {.name = "idx",
                                   .summary = "arrays as the MNIST files hold them",
                                   .media_types = "application/x-idx",

@@ -1,6 +1,6 @@
 /* The formats of uploads: one record each, from which come what Content-Types and values of ?format= are taken, how a file without either is
  * recognized, and who reads it. A format whose files are tables as they come streams them; any other gets its files whole, mapped, and
- * makes a table of them (import.h).
+ * makes a table of them (import.h). Tables that come as several parts are made one, too.
  *
  * Adding a format is a record and its reader, and a row in format.c.
  */
@@ -26,6 +26,8 @@ struct format_file {
 /* What a request says of how to read an upload. Each format looks at its own. */
 struct format_options {
   const char *data_dir;
+  char delimiter; /* of tables; as import_options */
+  int header;
   uint64_t bytes_max;          /* of plain bytes, for what is unpacked further */
   struct image_options images; /* the one size and channel count of a folder of images */
 };
@@ -45,6 +47,9 @@ struct format {
   /* Or whole: all files at once. NULL: it is streamed. */
   enum error_code (*read)(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
                           struct error *error);
+  /* Of a streamed one, several files, each one of its parts: then they are read whole. NULL: one file only. */
+  enum error_code (*read_parts)(const struct format_file *files, size_t count, const struct format_options *options, struct import *import,
+                                struct error *error);
   bool (*knows_part)(const char *part); /* of several files: whether it has a meaning; NULL: one file only */
   const char *parts;                    /* tells which have */
 };

@@ -21,7 +21,7 @@ struct place {
 };
 
 struct ndjson {
-  struct import *import;
+  struct row_sink sink;
   bool has_columns;
   bool is_skipping; /* the rest of a line that is too long */
   uint64_t line;    /* lines done */
@@ -49,13 +49,25 @@ bool ndjson_is_magic(const char *bytes, size_t byte_count) {
   return at == byte_count || bytes[at] == '"' || bytes[at] == '}';
 }
 
-enum error_code ndjson_open(struct import *import, const struct format_options *options, void **out_reader, struct error *error) {
-  (void)options;
+static enum error_code add_row(void *context, const char *const *cells, size_t count, struct error *error) {
+  return import_add_row(context, cells, count, error);
+}
+
+static enum error_code add_bad_row(void *context, uint64_t line, const char *reason, struct error *error) {
+  return import_add_bad_row(context, line, reason, error);
+}
+
+enum error_code ndjson_open_into(const struct row_sink *sink, void **out_reader, struct error *error) {
   struct ndjson *ndjson = calloc(1, sizeof *ndjson);
   if (ndjson == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to read NDJSON");
-  ndjson->import = import;
+  ndjson->sink = *sink;
   *out_reader = ndjson;
   return ERROR_NONE;
+}
+
+enum error_code ndjson_open(struct import *import, const struct format_options *options, void **out_reader, struct error *error) {
+  (void)options;
+  return ndjson_open_into(&(struct row_sink){.context = import, .add_row = add_row, .add_bad_row = add_bad_row}, out_reader, error);
 }
 
 void ndjson_close(void *reader) {
@@ -181,10 +193,10 @@ static enum error_code take_line(struct ndjson *ndjson, const char *bytes, size_
   if (code == ERROR_NONE && ndjson->lacks_memory) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a row");
   if (code != ERROR_NONE) return code;
   if (reason == NULL && ndjson->row_bytes + ndjson->column_count > CSV_ROW_BYTES_MAX) reason = "is longer than 8 MiB";
-  if (reason != NULL) return import_add_bad_row(ndjson->import, ndjson->line, reason, error);
+  if (reason != NULL) return ndjson->sink.add_bad_row(ndjson->sink.context, ndjson->line, reason, error);
   for (size_t i = 0; i < ndjson->column_count; i++)
     ndjson->cells[i] = ndjson->places[i].is_given ? ndjson->row_text + ndjson->places[i].offset : "";
-  return import_add_row(ndjson->import, ndjson->cells, ndjson->column_count, error);
+  return ndjson->sink.add_row(ndjson->sink.context, ndjson->cells, ndjson->column_count, error);
 }
 
 /* ---- lines ---- */
@@ -236,7 +248,8 @@ static enum error_code start_rows(struct ndjson *ndjson, bool is_all, struct err
   if (ndjson->places == NULL || ndjson->cells == NULL)
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu columns", ndjson->column_count);
   code = lookup_init(&ndjson->lookup, ndjson->names, ndjson->column_count, error);
-  if (code == ERROR_NONE) code = import_add_row(ndjson->import, (const char *const *)ndjson->names, ndjson->column_count, error);
+  if (code == ERROR_NONE)
+    code = ndjson->sink.add_row(ndjson->sink.context, (const char *const *)ndjson->names, ndjson->column_count, error);
   if (code == ERROR_NONE) code = walk_lines(ndjson, ndjson->held, ndjson->held_bytes, take_line, &used, error);
   if (code == ERROR_NONE) drop_held(ndjson, used);
   return code;
@@ -247,7 +260,7 @@ static enum error_code hold(struct ndjson *ndjson, const char *bytes, size_t cou
   if (ndjson->has_columns && ndjson->held_bytes + count > NDJSON_LINE_BYTES_MAX) {
     ndjson->is_skipping = true;
     ndjson->held_bytes = 0;
-    return import_add_bad_row(ndjson->import, ndjson->line + 1, "is longer than 8 MiB", error);
+    return ndjson->sink.add_bad_row(ndjson->sink.context, ndjson->line + 1, "is longer than 8 MiB", error);
   }
   if (!reserve(&ndjson->held, &ndjson->held_capacity, ndjson->held_bytes + count + 1))
     return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a line of %zu bytes", ndjson->held_bytes + count);

@@ -8,6 +8,7 @@
 #define SERVER_DATA_NDJSON_H
 
 #include "server/data/format.h"
+#include "server/data/row_sink.h"
 
 enum { NDJSON_SNIFF_BYTES = 1 << 16, NDJSON_LINE_BYTES_MAX = 8 << 20 };
 
@@ -15,6 +16,8 @@ enum { NDJSON_SNIFF_BYTES = 1 << 16, NDJSON_LINE_BYTES_MAX = 8 << 20 };
 bool ndjson_is_magic(const char *bytes, size_t byte_count);
 __attribute__((warn_unused_result)) enum error_code ndjson_open(struct import *import, const struct format_options *options,
                                                                 void **out_reader, struct error *error);
+/* The same, of rows that go elsewhere; what `sink` holds is copied. */
+__attribute__((warn_unused_result)) enum error_code ndjson_open_into(const struct row_sink *sink, void **out_reader, struct error *error);
 __attribute__((warn_unused_result)) enum error_code ndjson_write(void *reader, const char *bytes, size_t byte_count, struct error *error);
 __attribute__((warn_unused_result)) enum error_code ndjson_finish(void *reader, struct error *error);
 void ndjson_close(void *reader);

@@ -3,6 +3,9 @@
  *   packed     bytes as sent; the first tell whether they are gzip
  *   head       the first plain bytes are held back, up to FORMAT_MAGIC_BYTES; they tell the format (start_file)
  *   plain      every byte goes to the SHA-256 and to the format's reader, the import, or the file's spool
+ *
+ * A table in a part that is called train, validation or test is spooled, as others may follow; if none does, it is read as it would have been
+ * without its name.
  */
 #include "server/data/upload.h"
 
@@ -27,6 +30,8 @@ struct upload {
   struct upload_options options;
   uint64_t body_bytes, plain_bytes;
   const struct format *format; /* of all files; NULL: not known yet */
+  bool has_parts;              /* the files are tables that become one; so they are spooled although their format is streamed */
+  bool is_made;                /* the import's table is */
   struct multipart *multipart; /* NULL: the body is the file */
   struct import *import;
   void *reader; /* of a format that streams */
@@ -47,9 +52,16 @@ struct upload {
 };
 
 static struct format_options get_format_options(const struct upload *upload) {
-  return (struct format_options){
-      .data_dir = upload->options.data_dir, .bytes_max = upload->options.bytes_max, .images = upload->options.images};
+  const char delimiter = upload->format != NULL ? upload->format->delimiter : '\0';
+  return (struct format_options){.data_dir = upload->options.data_dir,
+                                 .delimiter = delimiter != '\0' ? delimiter : upload->options.delimiter,
+                                 .header = upload->options.header,
+                                 .bytes_max = upload->options.bytes_max,
+                                 .images = upload->options.images};
 }
+
+/* Files are kept until all are there. */
+static bool is_spooled(const struct upload *upload) { return upload->has_parts || !format_is_streamed(upload->format); }
 
 /* ---- one file ---- */
 
@@ -68,14 +80,16 @@ static enum error_code check_format(const struct upload *upload, const struct fo
     return error_set(error, ERROR_INVALID, "the upload has parts \"%.60s\" (%s) and \"%.60s\" (%s); %s", upload->files[0].part,
                      upload->format->name, file->part, format->name,
                      upload->format == format ? "send one file of it at a time" : "all must be of one format");
-  if (upload->multipart == NULL || format->knows_part == NULL || format->knows_part(file->part)) return ERROR_NONE;
-  if (upload->file_count == 1 && strcmp(file->part, "file") == 0) return ERROR_NONE;
-  return error_set(error, ERROR_INVALID, "no part is called \"%.60s\"; of format %s there are %s", file->part, format->name, format->parts);
+  if (upload->multipart == NULL || format->knows_part == NULL) return ERROR_NONE;
+  if (upload->file_count == 1 && (strcmp(file->part, "file") == 0 || format_is_streamed(format))) return ERROR_NONE;
+  const char *stranger = !format->knows_part(upload->files[0].part) ? upload->files[0].part : file->part;
+  if (format->knows_part(stranger)) return ERROR_NONE;
+  return error_set(error, ERROR_INVALID, "no part is called \"%.60s\"; of format %s there are %s", stranger, format->name, format->parts);
 }
 
-static enum error_code begin_import(struct upload *upload, struct error *error) {
+static enum error_code begin_import(struct upload *upload, bool is_made, struct error *error) {
   const struct format *format = upload->format;
-  const bool is_made = !format_is_table(format);
+  upload->is_made = is_made;
   const struct import_options options = {.delimiter = is_made                     ? ','
                                                       : format->delimiter != '\0' ? format->delimiter
                                                                                   : upload->options.delimiter,
@@ -85,15 +99,24 @@ static enum error_code begin_import(struct upload *upload, struct error *error) 
 }
 
 static enum error_code put_plain(struct upload *upload, const char *bytes, size_t byte_count, struct error *error) {
-  if (format_is_table(upload->format)) return import_write(upload->import, bytes, byte_count, error);
+  if (format_is_table(upload->format) && !upload->has_parts) return import_write(upload->import, bytes, byte_count, error);
   sha256_update(&upload->sha256, byte_count, (const uint8_t *)bytes);
-  if (format_is_streamed(upload->format)) return upload->format->write(upload->reader, bytes, byte_count, error);
-  return spool_write(&upload->files[upload->file_count - 1].spool, bytes, byte_count, error);
+  if (is_spooled(upload)) return spool_write(&upload->files[upload->file_count - 1].spool, bytes, byte_count, error);
+  return upload->format->write(upload->reader, bytes, byte_count, error);
+}
+
+/* Of formats that stream: where their bytes go. */
+static enum error_code open_stream(struct upload *upload, struct error *error) {
+  const struct format_options options = get_format_options(upload);
+  enum error_code code = begin_import(upload, !format_is_table(upload->format), error);
+  if (code != ERROR_NONE || upload->format->open == NULL) return code;
+  code = upload->format->open(upload->import, &options, &upload->reader, error);
+  upload->has_reader = code == ERROR_NONE;
+  return code;
 }
 
 /* The format is decided by what is asked for, what is said of the file, what it begins with, and what it is called. */
 static enum error_code start_file(struct upload *upload, struct error *error) {
-  const struct format_options options = get_format_options(upload);
   const struct format *format = upload->options.format;
   struct file *file = &upload->files[upload->file_count - 1];
   if (format == NULL) format = upload->named_format;
@@ -104,13 +127,9 @@ static enum error_code start_file(struct upload *upload, struct error *error) {
   if (code != ERROR_NONE) return code;
   upload->format = format;
   upload->is_started = true;
+  upload->has_parts = upload->multipart != NULL && format->read_parts != NULL && format->knows_part(file->part);
   sha256_init(&upload->sha256);
-  if (upload->import == NULL) code = begin_import(upload, error);
-  if (code == ERROR_NONE && format->open != NULL) {
-    code = format->open(upload->import, &options, &upload->reader, error);
-    upload->has_reader = code == ERROR_NONE;
-  }
-  if (code == ERROR_NONE && !format_is_streamed(format)) code = spool_open(options.data_dir, &file->spool, error);
+  code = is_spooled(upload) ? spool_open(upload->options.data_dir, &file->spool, error) : open_stream(upload, error);
   return code == ERROR_NONE ? put_plain(upload, upload->head, upload->head_bytes, error) : code;
 }
 
@@ -266,11 +285,27 @@ static void describe_source(const struct upload *upload) {
   import_set_source(upload->import, &source);
 }
 
+/* The only part of a table. */
+static enum error_code read_lone(struct upload *upload, struct error *error) {
+  enum { PORTION_BYTES = 1 << 16 };
+  struct spool *spool = &upload->files[0].spool;
+  enum error_code code = spool_map(spool, error);
+  if (code == ERROR_NONE) code = open_stream(upload, error);
+  for (uint64_t at = 0; at < spool->byte_count && code == ERROR_NONE; at += PORTION_BYTES) {
+    const char *bytes = (const char *)spool->bytes + at;
+    const size_t byte_count = spool->byte_count - at < PORTION_BYTES ? (size_t)(spool->byte_count - at) : PORTION_BYTES;
+    code = upload->has_reader ? upload->format->write(upload->reader, bytes, byte_count, error)
+                              : import_write(upload->import, bytes, byte_count, error);
+  }
+  return code;
+}
+
 static enum error_code read_files(struct upload *upload, struct error *error) {
+  if (upload->has_parts && upload->file_count == 1) return read_lone(upload, error);
   struct format_file files[MULTIPART_PARTS_MAX];
   const struct format_options options = get_format_options(upload);
   const bool is_lone = upload->file_count == 1 && strcmp(upload->files[0].part, "file") == 0;
-  enum error_code code = ERROR_NONE;
+  enum error_code code = begin_import(upload, true, error);
   for (size_t i = 0; i < upload->file_count && code == ERROR_NONE; i++) {
     struct file *file = &upload->files[i];
     code = spool_map(&file->spool, error);
@@ -280,19 +315,21 @@ static enum error_code read_files(struct upload *upload, struct error *error) {
                                     .bytes = file->spool.bytes,
                                     .byte_count = file->spool.byte_count};
   }
-  return code == ERROR_NONE ? upload->format->read(files, upload->file_count, &options, upload->import, error) : code;
+  if (code != ERROR_NONE) return code;
+  return (upload->has_parts ? upload->format->read_parts : upload->format->read)(files, upload->file_count, &options, upload->import,
+                                                                                 error);
 }
 
 enum error_code upload_finish(struct upload *upload, struct dataset_row *out_row, struct error *error) {
   enum error_code code = upload->multipart != NULL ? multipart_finish(upload->multipart, error) : end_file(upload, error);
   if (code == ERROR_NONE && upload->file_count == 0) code = error_set(error, ERROR_INVALID, "the form has no file");
-  if (code == ERROR_NONE && !format_is_streamed(upload->format)) code = read_files(upload, error);
-  if (code == ERROR_NONE && upload->format->finish != NULL) code = upload->format->finish(upload->reader, error);
+  if (code == ERROR_NONE && is_spooled(upload)) code = read_files(upload, error);
+  if (code == ERROR_NONE && upload->has_reader) code = upload->format->finish(upload->reader, error);
   if (code != ERROR_NONE) {
     upload_abort(upload);
     return code;
   }
-  if (!format_is_table(upload->format)) describe_source(upload);
+  if (upload->is_made) describe_source(upload);
   code = import_finish(upload->import, out_row, error);
   upload_destroy(upload);
   return code;

@@ -58,10 +58,16 @@ function typeOf(file) {
   return /(\.(idx|npy|npz|zip)|-ubyte)$/.test(name) ? "application/octet-stream" : "text/csv";
 }
 
-// Each file is the part that its name says: train-images-idx3-ubyte.gz, x_test.npy.
+// Each file is the part that its name says: train-images-idx3-ubyte.gz, x_test.npy; of a table, the word alone: penguins_test.csv.
+function partOf(file) {
+  const name = file.name.toLowerCase();
+  const word = /\.(csv|txt|tsv|tab|ndjson|jsonl)(\.gz)?$/.test(name) && name.match(/(?<![a-z])(train|training|val|valid|validation|test|testing)(?![a-z])/);
+  return word ? word[1] : file.name;
+}
+
 function formOf(files) {
   const form = new FormData();
-  for (const file of files) form.append(file.name, file);
+  for (const file of files) form.append(partOf(file), file);
   return form;
 }
 
@@ -70,7 +76,7 @@ function createUploader({ signal, onDone }) {
   const zone = h("div", { class: "drop" },
     h("p", { class: "drop-title" }, "Drop a file here"),
     h("p", null, "or ", chooser, h("label", { for: "file", class: "button" }, "choose a file")),
-    h("p", { class: "quiet" }, "A table (CSV), images (ZIP, IDX) or arrays (NPY, NPZ); files that belong together, images and labels, training and test, at once."));
+    h("p", { class: "quiet" }, "A table (CSV; or train.csv and test.csv), images (ZIP, IDX) or arrays (NPY, NPZ); files that belong together, images and labels, training and test, at once."));
   const delimiter = h("select", { id: "delimiter" }, h("option", { value: "" }, "found by itself"), h("option", { value: "," }, "comma"),
     h("option", { value: ";" }, "semicolon"), h("option", { value: "\t" }, "tab"), h("option", { value: "|" }, "bar |"));
   const header = h("select", { id: "header" }, h("option", { value: "" }, "found by itself"), h("option", { value: "true" }, "first row is a header"),
