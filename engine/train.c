@@ -31,6 +31,8 @@ enum {
   REPORTS_PER_RUN = 1000,
   SAMPLE_ROWS = 128,       /* at which the units of the layers are looked at in each epoch … */
   SAMPLE_STEPS_SHARE = 16, /* … but in no more than such a share of its steps */
+  LOOK_STEPS = 128,        /* that lie between two looks at the layers, as far as … */
+  LOOKS_PER_RUN = 100,     /* … a run comes to so many looks at least */
   FLOATS_PER_LINE = 16,
   ARRAYS_MAX = 9 /* that allocate makes of floats */
 };
@@ -77,6 +79,15 @@ static uint64_t count_steps(const struct trainer *trainer) {
   return granted < steps ? granted : steps;
 }
 
+/* A look costs as much as a step at most, so that epochs of few steps can't all be looked at. Where a step's search takes as many evaluations
+ * as it likes of those that are granted, any epoch may be the last. */
+static void choose_looks(struct trainer *trainer) {
+  const bool ends_unforeseen = trainer->settings->max_evaluations != PARAM_INTEGER_NONE && count_optimizer_scratch(trainer) > 0;
+  const uint64_t wanted = (LOOK_STEPS - 1) / trainer->steps_per_epoch + 1;
+  const uint64_t most = ((trainer->total_steps - 1) / trainer->steps_per_epoch + 1) / LOOKS_PER_RUN;
+  trainer->look_every = most == 0 || ends_unforeseen ? 1 : wanted < most ? wanted : most;
+}
+
 /* Sizes of everything, from network, settings and data. */
 static void measure(struct trainer *trainer) {
   const struct network *network = trainer->network;
@@ -104,6 +115,7 @@ static void measure(struct trainer *trainer) {
   trainer->total_steps = count_steps(trainer);
   trainer->report_every = (trainer->total_steps - 1) / REPORTS_PER_RUN + 1;
   choose_sample(trainer);
+  choose_looks(trainer);
   trainer->value_max = report_value_count(trainer);
 }
 

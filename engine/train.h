@@ -86,7 +86,8 @@ struct train_report {
   const struct train_value *values; /* step: batch_loss, evaluations (of the cost, so far), learning_rate, gradient_norm (of this step,
                                           before clipping; both only where the algorithm has a gradient), what the algorithm tells
                                           besides; epoch: also loss, accuracy or mae, validation_loss, validation_accuracy or
-                                          validation_mae, layers.<name>.….
+                                          validation_mae, layers.<name>.… (where epochs are many and of few steps, not every one: as many
+                                          as settings and data say, the first and the last among them).
                                           Losses are without the l1, l2 penalties, so that training, validation and test compare. */
   uint32_t diagnosis_news; /* a bit for each of diagnosis_rules whose finding is new, past, or of another severity: trainer_list_findings */
 };

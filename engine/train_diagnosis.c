@@ -189,6 +189,19 @@ void trainer_gather_facts(struct trainer *trainer) {
 
 /* ---- while it runs ---- */
 
+/* Of an algorithm that ends when it likes, any epoch may be the last; with early stopping, one without whose gain patience is at an end. */
+static bool may_be_last(const struct trainer *trainer) {
+  const struct early_stopping *stopping = &trainer->settings->early_stopping;
+  const struct train_position *position = &trainer->position;
+  return trainer_get_algorithm(trainer)->has_ended != NULL || position->epoch == (trainer->total_steps - 1) / trainer->steps_per_epoch ||
+         (stopping->is_enabled && position->epochs_without_improvement + 1 >= (uint64_t)stopping->patience);
+}
+
+bool trainer_looks_at_epoch(const struct trainer *trainer) {
+  const uint64_t epoch = trainer->position.epoch;
+  return trainer->look_every == 1 || epoch == 0 || (epoch + 1) % trainer->look_every == 0 || may_be_last(trainer);
+}
+
 void trainer_diagnose_step(struct trainer *trainer) {
   diagnosis_see_step(&trainer->position.diagnosis, trainer->position.step, trainer->position.gradient_norm);
 }
@@ -214,7 +227,9 @@ uint32_t trainer_diagnose_epoch(struct trainer *trainer, uint64_t step, const st
                                         .is_diverged = diverged_layer != NULL,
                                         .diverged_layer =
                                             diverged_layer != NULL ? find_layer(trainer, diverged_layer) : DIAGNOSIS_NO_LAYER};
-  return diagnosis_update(&trainer->position.diagnosis, &trainer->facts, &epoch);
+  if (values->is_looked_at || diverged_layer != NULL) return diagnosis_update(&trainer->position.diagnosis, &trainer->facts, &epoch);
+  diagnosis_pass(&trainer->position.diagnosis, &epoch);
+  return 0;
 }
 
 size_t trainer_list_findings(const struct trainer *trainer, uint32_t rules, struct diagnosis_finding out_findings[DIAGNOSIS_RULES_MAX]) {

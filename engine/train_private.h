@@ -30,6 +30,7 @@ struct trainer {
   size_t state_count, scratch_count; /* arrays of that size for the algorithm; of the latter, the last ones are the optimizer's */
   uint64_t epochs, steps_per_epoch, total_steps;
   uint64_t report_every; /* steps */
+  uint64_t look_every;   /* epochs: the layers are looked at, and the doctor comes (trainer_looks_at_epoch) */
 
   /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, the average, then best parameters
    * and buffers if restore_best. Owned. */
@@ -64,6 +65,7 @@ struct trainer {
   double learning_rate;        /* of the step under way or just taken */
 
   const struct train_sink *sink; /* while trainer_run runs */
+  bool looks_at_epoch;           /* likewise: trainer_looks_at_epoch of the epoch under way */
   bool is_unsettled;             /* a checkpoint may still be read from the block */
 
   /* Diagnosis. Owned. */
@@ -118,6 +120,8 @@ void trainer_evaluate_loss(const struct trainer *trainer, const struct workspace
 /* train_diagnosis.c */
 /* Facts of the run, once data, weights' layout and loss are known; batch_x and batch_y are written to. */
 void trainer_gather_facts(struct trainer *trainer);
+/* The epoch under way is one of those whose layers are looked at: a function of settings, data and position. */
+bool trainer_looks_at_epoch(const struct trainer *trainer);
 /* A step has been taken. */
 void trainer_diagnose_step(struct trainer *trainer);
 struct epoch_values;
@@ -131,6 +135,7 @@ static inline const struct spec *activation_of_layer(const struct layer *layer) 
   return &((const struct layer_common *)layer->settings)->activation;
 }
 struct epoch_values {
+  bool is_looked_at;                       /* its layers were */
   double loss, hits;                       /* hits: accuracy or, for regression, mae */
   double validation_loss, validation_hits; /* NAN: no validation part */
 };
@@ -143,8 +148,11 @@ size_t report_fill_step(struct trainer *trainer); /* from index 0; returns how m
 size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epoch_values *epoch);
 /* Layer by layer into layer_values: norms of the gradient (before clipping); then, after the step, of the weights and the step's share of
  * them, where `before` holds the weights before the step. */
+bool report_measures_layers(const struct trainer *trainer); /* the step under way is the one for that */
 void report_measure_gradients(struct trainer *trainer);
 void report_measure_weights(struct trainer *trainer);
+/* Looks at the weights alone, of an epoch that is not looked at: where any is not finite, so are the norms. */
+void report_check_weights(struct trainer *trainer);
 /* Whether the step under way belongs to the epoch's sample: then what each layer does is looked at. */
 bool report_looks_at_layers(const struct trainer *trainer);
 /* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */

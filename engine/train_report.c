@@ -85,7 +85,7 @@ size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epo
     values[count++] = (struct train_value){is_regression ? "validation_mae" : "validation_accuracy", epoch->validation_hits};
   }
   const char *name = trainer->names;
-  for (size_t i = 0; i < trainer->layer_count; i++) {
+  for (size_t i = 0; epoch->is_looked_at && i < trainer->layer_count; i++) {
     for (size_t value = 0; value < LAYER_VALUES; value++) {
       if (!has_value(trainer, i, (enum layer_value)value)) continue;
       values[count++] = (struct train_value){name, (double)trainer->layer_values[i * LAYER_VALUES + value]};
@@ -104,6 +104,8 @@ static bool find_part(const struct trainer *trainer, size_t index, size_t *out_f
   *out_count = last->offset + shape_size(&last->shape) - *out_first;
   return true;
 }
+
+bool report_measures_layers(const struct trainer *trainer) { return trainer->looks_at_epoch && trainer_is_at_last_batch(trainer); }
 
 void report_measure_gradients(struct trainer *trainer) {
   size_t first, count;
@@ -125,6 +127,15 @@ void report_measure_weights(struct trainer *trainer) {
     values[LAYER_WEIGHT_NORM] = (float)sqrt(kernel_sum_squares(trainer->parallel, count, after));
     values[LAYER_UPDATE_RATIO] = norm > 0 ? (float)(sqrt(change) / norm) : 0;
   }
+}
+
+void report_check_weights(struct trainer *trainer) {
+  size_t first, count;
+  if (isfinite(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->parameters))) return;
+  for (size_t i = 0; i < trainer->layer_count; i++)
+    if (find_part(trainer, i, &first, &count))
+      trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM] =
+          (float)sqrt(kernel_sum_squares(trainer->parallel, count, trainer->parameters + first));
 }
 
 static void finish_activity(struct trainer *trainer, size_t index, const float *peaks) {
@@ -155,14 +166,16 @@ static struct sample find_sample(const struct trainer *trainer) {
 }
 
 bool report_looks_at_layers(const struct trainer *trainer) {
+  if (!trainer->looks_at_epoch) return false;
   const struct sample sample = find_sample(trainer);
   return trainer->position.batch_in_epoch >= sample.begin && trainer->position.batch_in_epoch < sample.end;
 }
 
 void report_measure_activity(struct trainer *trainer, size_t rows) {
-  const uint64_t batch = trainer->position.batch_in_epoch, begin = find_sample(trainer).begin, end = find_sample(trainer).end;
   if (!report_looks_at_layers(trainer)) return;
-  if (batch == begin) {
+  const struct sample sample = find_sample(trainer);
+  const uint64_t batch = trainer->position.batch_in_epoch;
+  if (batch == sample.begin) {
     memset(trainer->activities, 0, trainer->layer_count * sizeof *trainer->activities);
     memset(trainer->peaks, 0, trainer->peak_count * sizeof *trainer->peaks);
   }
@@ -176,7 +189,7 @@ void report_measure_activity(struct trainer *trainer, size_t rows) {
                                           .z = workspace_get_z(trainer->workspace, i),
                                           .a = workspace_get_a(trainer->workspace, i)};
     activity_add(&trainer->activities[i], peaks, &values);
-    if (batch + 1 == end) finish_activity(trainer, i, peaks);
+    if (batch + 1 == sample.end) finish_activity(trainer, i, peaks);
     peaks += trainer_unit_count(trainer, i);
   }
 }

@@ -222,12 +222,12 @@ static void average_weights(struct trainer *trainer) {
 static bool take_step(struct run *run) {
   struct trainer *trainer = run->trainer;
   struct train_position *position = &trainer->position;
-  const bool is_last = trainer_is_at_last_batch(trainer);
+  const bool is_measured = report_measures_layers(trainer);
   trainer->gathered = SIZE_MAX;
   trainer->learning_rate = trainer_get_learning_rate(trainer, position->step);
   set_momentum(trainer);
   position->gradient_norm = NAN;
-  if (is_last) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
+  if (is_measured) memcpy(trainer->before, trainer->parameters, trainer->parameter_count * sizeof(float));
   struct step_cost cost = {0};
   const struct algorithm_kind *algorithm = trainer_get_algorithm(trainer);
   if (!algorithm->settles) trainer_settle(trainer);
@@ -240,13 +240,13 @@ static bool take_step(struct run *run) {
   position->batch_loss = algorithm_mean(&cost);
   if (outcome == STEP_DIVERGED) {
     describe_divergence(run, trainer->gathered_rows, isfinite(cost.loss_sum));
-    const struct epoch_values none = {NAN, NAN, NAN, NAN};
+    const struct epoch_values none = {.loss = NAN, .hits = NAN, .validation_loss = NAN, .validation_hits = NAN};
     const uint32_t findings = trainer_diagnose_epoch(trainer, position->step + 1, &none, run->result->diverged_layer);
     report(run, position->step + 1, false, report_fill_step(trainer), findings);
     return false;
   }
   report_measure_activity(trainer, trainer->gathered_rows);
-  if (is_last) report_measure_weights(trainer);
+  if (is_measured) report_measure_weights(trainer);
   average_weights(trainer);
   if (outcome != STEP_ENDED) {
     position->loss_sum += cost.loss_sum;
@@ -332,9 +332,10 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
 
 /* The last step of an epoch may have spoilt what no later batch would show: weights, or what they do to the validation part. */
 static void check_epoch(struct run *run, const struct epoch_values *values) {
-  const struct trainer *trainer = run->trainer;
+  struct trainer *trainer = run->trainer;
   struct train_result *result = run->result;
   if (trainer_get_algorithm(trainer)->has_ended != NULL) return; /* it looks for that itself */
+  if (!values->is_looked_at) report_check_weights(trainer);
   const unsigned long long step = (unsigned long long)trainer->position.step;
   for (size_t i = 0; i < trainer->layer_count; i++) {
     if (isfinite(trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM])) continue;
@@ -355,7 +356,8 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
   struct epoch_values values = {.loss = position->loss_weight > 0 ? position->loss_sum / position->loss_weight : position->batch_loss,
                                 .hits = position->correct_count > 0 ? position->correct_sum / position->correct_count : 0,
                                 .validation_loss = NAN,
-                                .validation_hits = NAN};
+                                .validation_hits = NAN,
+                                .is_looked_at = trainer->looks_at_epoch};
   enum error_code code = validate(run, &values, out_stop);
   if (code != ERROR_NONE || *out_stop) return code;
   const double monitored[MONITOR_COUNT] = {values.validation_loss, values.validation_hits, values.loss, values.hits};
@@ -364,6 +366,7 @@ static enum error_code end_epoch(struct run *run, bool *out_stop) {
   position->batch_in_epoch = 0;
   position->loss_sum = position->loss_weight = position->correct_sum = position->correct_count = 0;
   keep_if_best(trainer, monitored[trainer_get_monitor(trainer)]);
+  trainer->looks_at_epoch = trainer_looks_at_epoch(trainer);
   const double base = ((const struct optimizer_common *)trainer->settings->optimizer.settings)->learning_rate;
   schedule_end_epoch(&trainer->settings->schedule, base, monitored, &position->schedule);
   check_epoch(run, &values);
@@ -432,6 +435,7 @@ enum error_code trainer_run(struct trainer *trainer, const struct train_sink *si
   *out_result = (struct train_result){0};
   struct run run = {.trainer = trainer, .sink = sink, .result = out_result, .error = error};
   trainer->sink = sink;
+  trainer->looks_at_epoch = trainer_looks_at_epoch(trainer);
   trainer->is_unsettled = false;
   enum error_code code = ERROR_NONE;
   bool is_stopped = false;

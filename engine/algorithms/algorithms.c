@@ -140,7 +140,7 @@ enum step_outcome algorithm_descend(struct trainer *trainer, struct step_cost *o
   if (outcome != STEP_TAKEN) return outcome;
   if (!measure_gradient(trainer)) return STEP_DIVERGED;
   trainer_settle(trainer);
-  if (trainer_is_at_last_batch(trainer)) report_measure_gradients(trainer);
+  if (report_measures_layers(trainer)) report_measure_gradients(trainer);
   gradient_clip(settings->clip_norm, settings->clip_value, trainer->position.gradient_norm, trainer->trained_count, trainer->gradients);
   if (!optimize(trainer, out_cost)) return STEP_ABANDONED;
   algorithm_keep_buffers(trainer);

@@ -112,21 +112,24 @@ static struct diagnosis_gradients compare_gradients(const struct diagnosis_view 
 
 static uint32_t least_of(uint64_t a, uint64_t b) { return (uint32_t)(a < b ? a : b); }
 
-/* Takes over what a rule said. True if there is news. */
+/* So many epochs in a row, if it was so at the look before; if not, this one alone. */
+static uint32_t lengthen(uint32_t streak, uint32_t epochs_since) { return streak > 0 ? streak + epochs_since : 1; }
+
+/* Takes over what a rule said, so many epochs after it was last asked. True if there is news. */
 static bool update_mark(struct diagnosis_mark *mark, const struct diagnosis_rule *rule, const struct diagnosis_facts *facts,
-                        const struct diagnosis_epoch *epoch, const struct diagnosis_verdict *verdict) {
+                        const struct diagnosis_epoch *epoch, uint32_t epochs_since, const struct diagnosis_verdict *verdict) {
   const bool holds = verdict->severity != DIAGNOSIS_NONE, was_active = mark->is_active != 0;
   const uint64_t current = epoch->epoch + (epoch->is_diverged ? 1 : 0); /* an epoch that can't be finished counts as under way */
   const uint32_t needed = epoch->is_diverged ? 1 : least_of(rule->epochs_needed, facts->epochs);
   const int32_t severity_before = mark->severity;
-  mark->streak = holds == was_active ? 0 : mark->streak + 1;
+  mark->streak = holds == was_active ? 0 : lengthen(mark->streak, epochs_since);
   if (mark->streak >= needed) {
     mark->is_active = holds;
     if (holds && mark->first_epoch == 0) mark->first_epoch = current - (mark->streak - 1);
     mark->streak = 0;
   }
   const bool is_milder = holds && was_active && (int32_t)verdict->severity < mark->severity;
-  mark->milder = is_milder ? mark->milder + 1 : 0;
+  mark->milder = is_milder ? lengthen(mark->milder, epochs_since) : 0;
   if (holds && mark->is_active) {
     if (!is_milder || mark->milder >= needed) mark->severity = (int32_t)verdict->severity;
     mark->layer = verdict->layer;
@@ -137,8 +140,14 @@ static bool update_mark(struct diagnosis_mark *mark, const struct diagnosis_rule
   return (mark->is_active != 0) != was_active || mark->severity != severity_before;
 }
 
+void diagnosis_pass(struct diagnosis_state *state, const struct diagnosis_epoch *epoch) {
+  add_epoch(&state->history, epoch);
+  state->history.epochs_passed++;
+}
+
 uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_facts *facts, const struct diagnosis_epoch *epoch) {
   struct diagnosis_view view = {.facts = facts, .epoch = epoch, .history = &state->history};
+  const uint32_t epochs_since = state->history.epochs_passed + 1;
   uint32_t news = 0;
   if (!epoch->is_diverged) add_epoch(&state->history, epoch);
   view.update_ratio = measure_update_ratio(&view);
@@ -150,9 +159,10 @@ uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_
     struct diagnosis_verdict verdict = {.layer = DIAGNOSIS_NO_LAYER};
     if (epoch->is_diverged && !rule->sees_divergence) continue;
     rule->check(&view, &verdict);
-    if (update_mark(&state->marks[i], rule, facts, epoch, &verdict)) news |= 1u << i;
+    if (update_mark(&state->marks[i], rule, facts, epoch, epochs_since, &verdict)) news |= 1u << i;
   }
   state->history.largest_gradient_norm = 0;
+  state->history.epochs_passed = 0;
   return news;
 }
 

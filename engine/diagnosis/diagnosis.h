@@ -4,6 +4,10 @@
  *   state (the run so far)  ─┼─▶ diagnosis_update ─▶ rules ─▶ findings: what was seen, why it matters, what to try
  *   epoch (its values)      ─┘
  *
+ * Of a run of many short epochs not every one is looked at (the caller chooses which): the others add to the history alone. What a rule said
+ * at a look then holds for the epochs since the look before, so that a number of epochs means the same however far looks are apart; no rule
+ * that needs more than one epoch makes a finding of a single look.
+ *
  * Plain data in, plain data out: nothing here knows of trainers. Each rule is one file and one row in rules.h. A rule says of one epoch
  * whether it holds; it becomes a finding after it has held for rule->epochs_needed epochs in a row, and is past (is_active false) after it has
  * not held for as many; likewise it becomes less grave only after as many, but graver at once. A finding keeps its first epoch; one that comes again is the same finding. One rule makes at most one finding, which
@@ -38,7 +42,7 @@ enum diagnosis_severity {
 };
 extern const char *const diagnosis_severity_names[4];
 
-/* Values of each layer at an epoch's end. Norms and ratio are of the epoch's last step, the others of its sample (activity.h). */
+/* Values of each layer at the end of an epoch that is looked at. Norms and ratio are of the epoch's last step, the others of its sample (activity.h). */
 enum layer_value {
   LAYER_GRADIENT_NORM,
   LAYER_WEIGHT_NORM,
@@ -101,10 +105,11 @@ struct diagnosis_history {
   uint32_t open_epochs; /* of the part under way */
   float open_loss, open_validation_loss;
   struct diagnosis_part parts[DIAGNOSIS_PARTS];
+  uint32_t epochs_passed;                                          /* since the last look */
   double best_loss, best_validation_loss, loss_at_best_validation; /* by epoch */
   uint64_t best_validation_epoch;                                  /* 0: none yet */
   double first_gradient_norm;                                      /* NAN: not measured */
-  double largest_gradient_norm;                                    /* in the epoch under way, or just done; 0: not measured */
+  double largest_gradient_norm;                                    /* since the last look; 0: not measured */
   uint64_t largest_gradient_step;
 };
 
@@ -113,7 +118,7 @@ struct diagnosis_mark {
   int32_t severity; /* enum diagnosis_severity; NONE: no finding yet */
   int32_t layer;    /* index, or DIAGNOSIS_NO_LAYER */
   uint32_t is_active;
-  uint32_t streak; /* epochs in a row in which the rule said otherwise than is_active */
+  uint32_t streak; /* epochs in a row, up to this look from the first, in which the rule said otherwise than is_active */
   uint32_t milder; /* epochs in a row in which it held, but less gravely */
   uint64_t first_epoch, last_epoch, step;
   double numbers[DIAGNOSIS_NUMBERS];
@@ -191,7 +196,9 @@ extern const size_t diagnosis_rule_count;
 void diagnosis_start(struct diagnosis_state *state);
 /* A step whose gradient norm (before clipping) is known. */
 void diagnosis_see_step(struct diagnosis_state *state, uint64_t step, double gradient_norm);
-/* After each epoch, and once when the run diverges. Returns a bit for each rule (1 << index) with news: found, past, or of another severity. */
+/* After an epoch that is not looked at. Of its values, those of layers aren't read. */
+void diagnosis_pass(struct diagnosis_state *state, const struct diagnosis_epoch *epoch);
+/* After each other epoch, and once when the run diverges. Returns a bit for each rule (1 << index) with news: found, past, or of another severity. */
 uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_facts *facts, const struct diagnosis_epoch *epoch);
 /* What there is to tell of the rules in `mask`: active findings first, the gravest first, of these the oldest. Returns how many. */
 size_t diagnosis_list(const struct diagnosis_state *state, const struct diagnosis_facts *facts, uint32_t mask,

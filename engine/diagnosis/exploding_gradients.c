@@ -34,7 +34,8 @@ static void tell(const struct diagnosis_facts *facts, const struct diagnosis_fin
 const struct diagnosis_rule diagnosis_exploding_gradients = {
     .code = "exploding_gradients",
     .summary = "gradients so large that a step throws the weights away",
-    .rule = "the norm of the whole gradient, before clipping, was " SAY(NORM_LIMIT) " or more at a step of the epoch",
+    .rule = "the norm of the whole gradient, before clipping, was " SAY(
+        NORM_LIMIT) " or more at a step of the epoch, or of those just before that were not looked at",
     .why = "Each layer multiplies the gradient by its weights; where those are large, the product grows from layer to layer. One such step "
            "undoes what was learned, or ends in infinity.",
     .advice = {{.text = "clip_norm 1", .applies = diagnosis_has_no_clipping},

@@ -37,7 +37,9 @@ struct scene {
   struct train_position position; /* of the last checkpoint */
   float *block;
   size_t polls, stop_at_poll;
-  uint32_t news; /* of the last report */
+  uint32_t news;               /* of the last report */
+  size_t epoch_reports, looks; /* of the latter, those with values of layers */
+  bool is_last_looked_at;
   struct diagnosis_finding findings[DIAGNOSIS_RULES_MAX];
   size_t finding_count;
   float x[ROWS_MAX * VALUES_MAX], y[ROWS_MAX * 3];
@@ -128,6 +130,10 @@ static void set_data(enum data data) {
 static void take_report(void *context, const struct train_report *report) {
   (void)context;
   scene.news = report->diagnosis_news;
+  if (!report->is_epoch_end) return;
+  scene.epoch_reports++;
+  scene.is_last_looked_at = strncmp(report->values[report->value_count - 1].name, "layers.", 7) == 0;
+  scene.looks += scene.is_last_looked_at;
 }
 
 static enum error_code take_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *out_error) {
@@ -509,6 +515,27 @@ START_TEST(a_finding_gets_graver_at_once_but_milder_only_after_some_epochs) {
 }
 END_TEST
 
+/* Every tenth epoch is looked at: what is seen there twice has been so since the first of the two. */
+START_TEST(epochs_between_looks_count_as_the_look_after_them) {
+  const bool is_dead[] = {false, true, false, true, true, true, false, false};
+  diagnosis_start(&state);
+  for (uint64_t epoch = 1; epoch <= 80; epoch++) {
+    if (epoch % 10 != 0) {
+      const struct diagnosis_epoch passed = {.epoch = epoch, .step = epoch * 10, .loss = 0.2, .validation_loss = (double)NAN};
+      diagnosis_pass(&state, &passed);
+      continue;
+    }
+    const bool has_news = see_epoch(epoch, is_dead[epoch / 10 - 1] ? 0.6 : 0.1);
+    ck_assert_msg(has_news == (epoch == 50 || epoch == 80), "epoch %d", (int)epoch); /* never by one look alone */
+    const struct diagnosis_history *history = &state.history;
+    ck_assert_uint_eq(history->part_count * history->epochs_per_part + history->open_epochs, epoch);
+  }
+  ck_assert_uint_eq(get_finding().first_epoch, 40);
+  ck_assert_uint_eq(get_finding().last_epoch, 60);
+  ck_assert(!get_finding().is_active);
+}
+END_TEST
+
 START_TEST(history_halves_itself_and_keeps_means) {
   const float values[2 * LAYER_VALUES] = {0};
   diagnosis_start(&state);
@@ -587,6 +614,92 @@ START_TEST(findings_of_a_stopped_run_are_those_of_the_whole_run) {
 }
 END_TEST
 
+/* ---- epochs of one step, of which not every one is looked at ---- */
+
+enum { SHORT_EPOCHS = 1000, SHORT_LOOKS = 1 + SHORT_EPOCHS / 10 }; /* the first, and every tenth */
+
+static void admit_short(size_t patient) {
+  admit(&patients[patient]);
+  scene.settings.epochs = SHORT_EPOCHS;
+  scene.settings.batch_size = (int64_t)scene.data.train.count;
+  trainer_destroy(scene.trainer);
+  create();
+  if (patients[patient].first_bias < 0) set_first_biases(patients[patient].first_bias);
+}
+
+START_TEST(many_short_epochs_are_looked_at_now_and_then) {
+  admit_short(2);
+  run();
+  ck_assert_uint_eq(scene.epoch_reports, SHORT_EPOCHS);
+  ck_assert_uint_eq(scene.looks, SHORT_LOOKS);
+  ck_assert(scene.is_last_looked_at);
+  const struct diagnosis_finding *dead = find("dead_relu");
+  ck_assert_ptr_nonnull(dead);
+  ck_assert_uint_eq(dead->first_epoch, 1);
+  ck_assert_uint_eq(dead->last_epoch, SHORT_EPOCHS);
+  finish();
+  admit(&patients[13]); /* few epochs: each of them */
+  run();
+  ck_assert_uint_eq(scene.epoch_reports, 30);
+  ck_assert_uint_eq(scene.looks, 30);
+  finish();
+}
+END_TEST
+
+START_TEST(a_run_that_is_looked_at_now_and_then_goes_on_as_if_never_stopped) {
+  admit_short(0);
+  run();
+  const size_t count = scene.finding_count, bytes = network_parameter_count(scene.network) * sizeof(float);
+  struct diagnosis_finding findings[DIAGNOSIS_RULES_MAX];
+  memcpy(findings, scene.findings, sizeof findings);
+  float *weights = malloc(bytes);
+  memcpy(weights, trainer_get_parameters(scene.trainer), bytes);
+  ck_assert_uint_gt(count, 0);
+  finish();
+  for (size_t stop = 3; stop < 30; stop += 4) {
+    admit_short(0);
+    scene.stop_at_poll = stop;
+    run();
+    struct train_position position = scene.position;
+    float *block = scene.block;
+    const size_t block_count = trainer_get_block_count(scene.trainer);
+    ck_assert_ptr_nonnull(block);
+    scene.block = NULL;
+    finish();
+    admit_short(0);
+    require(trainer_restore(scene.trainer, &position, block, block_count, &error));
+    run();
+    ck_assert_mem_eq(trainer_get_parameters(scene.trainer), weights, bytes);
+    ck_assert_uint_eq(scene.finding_count, count);
+    for (size_t i = 0; i < count; i++) {
+      ck_assert_str_eq(scene.findings[i].seen, findings[i].seen);
+      ck_assert_uint_eq(scene.findings[i].first_epoch, findings[i].first_epoch);
+      ck_assert_uint_eq(scene.findings[i].last_epoch, findings[i].last_epoch);
+    }
+    free(block);
+    finish();
+  }
+  free(weights);
+}
+END_TEST
+
+START_TEST(the_last_epoch_is_looked_at_whatever_ends_the_run) {
+  for (int end = 0; end < 3; end++) {
+    admit_short(13);
+    scene.settings.epochs = SHORT_EPOCHS + 3;
+    if (end == 1) scene.settings.max_evaluations = SHORT_EPOCHS - 7;
+    if (end == 2) scene.settings.early_stopping = (struct early_stopping){.is_enabled = true, .patience = 8};
+    trainer_destroy(scene.trainer);
+    create();
+    run();
+    ck_assert_int_eq(scene.result.outcome, end == 2 ? TRAIN_EARLY_STOPPED : TRAIN_COMPLETED);
+    ck_assert_uint_lt(scene.looks, scene.epoch_reports / 2);
+    ck_assert_msg(scene.is_last_looked_at, "end %d", end);
+    finish();
+  }
+}
+END_TEST
+
 START_TEST(every_rule_says_when_why_and_what_to_try) {
   for (size_t i = 0; i < diagnosis_rule_count; i++) {
     const struct diagnosis_rule *rule = diagnosis_rules[i];
@@ -609,6 +722,10 @@ static void add_cases(Suite *suite) {
   tc = suite_add_case(suite, "time");
   tcase_add_test(tc, a_finding_comes_after_some_epochs_and_goes_after_as_many);
   tcase_add_test(tc, a_finding_gets_graver_at_once_but_milder_only_after_some_epochs);
+  tcase_add_test(tc, epochs_between_looks_count_as_the_look_after_them);
+  tcase_add_test(tc, many_short_epochs_are_looked_at_now_and_then);
+  tcase_add_test(tc, a_run_that_is_looked_at_now_and_then_goes_on_as_if_never_stopped);
+  tcase_add_test(tc, the_last_epoch_is_looked_at_whatever_ends_the_run);
   tcase_add_test(tc, history_halves_itself_and_keeps_means);
   tcase_add_test(tc, numbers_that_are_not_finite_find_nothing_and_harm_nothing);
   tcase_add_test(tc, findings_of_a_stopped_run_are_those_of_the_whole_run);
