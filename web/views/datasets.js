@@ -55,6 +55,7 @@ function nameOf(file) {
 function typeOf(file) {
   const name = file.name.toLowerCase().replace(/\.gz$/, "");
   if (name.endsWith(".tsv")) return "text/tab-separated-values";
+  if (/\.(ndjson|jsonl)$/.test(name)) return "application/x-ndjson";
   return /(\.(idx|npy|npz|zip)|-ubyte)$/.test(name) ? "application/octet-stream" : "text/csv";
 }
 
