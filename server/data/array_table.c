@@ -147,14 +147,13 @@ static enum error_code refuse_shape(const struct named_array *named, const char 
                    array_type_names[named->array.type], hint);
 }
 
-static enum error_code set_tensor(struct group *group, enum column_kind kind, size_t rank, const uint64_t sizes[COLUMN_RANK_MAX],
-                                  struct error *error) {
+static enum error_code set_tensor(struct group *group, const struct named_array *named, enum column_kind kind, size_t rank,
+                                  const uint64_t sizes[COLUMN_RANK_MAX], struct error *error) {
   group->tensor = (struct tensor_column){.kind = kind, .rank = rank};
   if (kind != COLUMN_IMAGE) group->tensor.element = ELEMENT_FLOAT32;
   for (size_t i = 0; i < rank; i++) {
     if (sizes[i] > TENSOR_RECORD_BYTES_MAX || sizes[i] == 0)
-      return refuse_shape(group->parts[PART_TRAIN] != NULL ? group->parts[PART_TRAIN] : group->parts[PART_TEST],
-                          "the sizes of a row's array must be from 1 to some millions", error);
+      return refuse_shape(named, "the sizes of a row's array must be from 1 to some millions", error);
     group->tensor.sizes[i] = (size_t)sizes[i];
   }
   return ERROR_NONE;
@@ -176,16 +175,16 @@ static enum error_code set_layout(struct group *group, const struct named_array 
   }
   if (array->rank == 3 && !is_picture) {
     group->layout = LAYOUT_SEQUENCE;
-    return set_tensor(group, COLUMN_SEQUENCE, 2, (const uint64_t[]){sizes[1], sizes[2], 0}, error);
+    return set_tensor(group, named, COLUMN_SEQUENCE, 2, (const uint64_t[]){sizes[1], sizes[2], 0}, error);
   }
   if (!is_picture) return refuse_shape(named, "images must be uint8, 0 to 255 (numbers from 0 to 1: (255 * x).astype(np.uint8))", error);
   group->layout = LAYOUT_PLANES;
-  if (array->rank == 3) return set_tensor(group, COLUMN_IMAGE, 3, (const uint64_t[]){1, sizes[1], sizes[2]}, error);
+  if (array->rank == 3) return set_tensor(group, named, COLUMN_IMAGE, 3, (const uint64_t[]){1, sizes[1], sizes[2]}, error);
   if (array->rank == 4 && is_channel_count(sizes[3])) {
     group->layout = LAYOUT_PIXELS;
-    return set_tensor(group, COLUMN_IMAGE, 3, (const uint64_t[]){sizes[3], sizes[1], sizes[2]}, error);
+    return set_tensor(group, named, COLUMN_IMAGE, 3, (const uint64_t[]){sizes[3], sizes[1], sizes[2]}, error);
   }
-  if (array->rank == 4 && is_channel_count(sizes[1])) return set_tensor(group, COLUMN_IMAGE, 3, sizes + 1, error);
+  if (array->rank == 4 && is_channel_count(sizes[1])) return set_tensor(group, named, COLUMN_IMAGE, 3, sizes + 1, error);
   return refuse_shape(named, "images are rows × height × width, or rows × height × width × channels with 1, 3 or 4 channels", error);
 }
 
@@ -212,6 +211,9 @@ static enum error_code lay_out_group(struct table *table, struct group *group, s
                      array_format_shape(&model->array, shapes[0]), array_type_names[model->array.type], named->name,
                      array_format_shape(&named->array, shapes[1]), array_type_names[named->array.type]);
   }
+  /* Nothing predicts images; the likely slip is the two parts of a form taken for each other. */
+  if (group->role == ROLE_TARGET && group->layout != LAYOUT_NUMBERS && group->tensor.kind == COLUMN_IMAGE)
+    return refuse_shape(model, "labels are numbers, not images; are the names of the parts swapped?", error);
   if (group->role == ROLE_FEATURES && group->layout != LAYOUT_NUMBERS)
     snprintf(group->name, sizeof group->name, "%s", group->layout == LAYOUT_SEQUENCE ? "sequence" : "image");
   return ERROR_NONE;

@@ -68,6 +68,9 @@ static bool is_spooled(const struct upload *upload) { return upload->has_parts |
 static enum error_code refuse_unknown(const struct upload *upload, struct error *error) {
   char types[ERROR_DETAIL_BYTES / 2], names[ERROR_DETAIL_BYTES / 4];
   const struct file *file = &upload->files[upload->file_count - 1];
+  if (upload->head_bytes == 0)
+    return error_set(error, ERROR_INVALID, "%s%.40s%s is empty", file->part[0] != '\0' ? "part \"" : "the file", file->part,
+                     file->part[0] != '\0' ? "\"" : "");
   return error_set(error, ERROR_MEDIA_TYPE, "%s%.40s%s is of no known format by its first bytes; give Content-Type (%s) or ?format= (%s)",
                    file->part[0] != '\0' ? "part \"" : "the file", file->part, file->part[0] != '\0' ? "\"" : "",
                    format_list_types(types, sizeof types), format_list_names(names, sizeof names));

@@ -230,7 +230,7 @@ START_TEST(files_without_magic_are_refused_by_name) {
   expect_refusal(&file, NULL, ERROR_MEDIA_TYPE, "?format= (csv, tsv");
   bytes_append(&file, "\0\0\7\1\0\0\0\0", 8);
   expect_refusal(&file, NULL, ERROR_MEDIA_TYPE, "no known format");
-  expect_refusal(&file, NULL, ERROR_MEDIA_TYPE, "no known format"); /* empty */
+  expect_refusal(&file, NULL, ERROR_INVALID, "the file is empty");
 }
 END_TEST
 
@@ -266,12 +266,33 @@ START_TEST(parts_that_do_not_fit_are_refused) {
   body_add_file(&body, "labels", "a,b\n", 4);
   body_end(&body);
   expect_refusal(&body, BODY_BOUNDARY, ERROR_MEDIA_TYPE, "part \"labels\" is of no known format");
+  body_add_file(&body, "images", images.at, images.count);
+  body_add_file(&body, "labels", NULL, 0);
+  body_end(&body);
+  expect_refusal(&body, BODY_BOUNDARY, ERROR_INVALID, "part \"labels\" is empty");
+  body_add_file(&body, "images", labels.at, labels.count);
+  body_add_file(&body, "labels", images.at, images.count);
+  body_end(&body);
+  expect_refusal(&body, BODY_BOUNDARY, ERROR_INVALID, "labels are numbers, not images; are the names of the parts swapped?");
   body_end(&body);
   expect_refusal(&body, BODY_BOUNDARY, ERROR_INVALID, "the form has no file");
   bytes_free(&images);
   bytes_free(&labels);
   bytes_free(&few);
   bytes_free(&other);
+}
+END_TEST
+
+/* Whichever part an array without pixels stands in, the error names it. */
+START_TEST(empty_images_of_any_part_are_refused) {
+  static const char *const names[] = {"images", "test_images", "validation_images"};
+  struct bytes images = idx_make(8, 3, (const uint32_t[]){2, 0, 4}, "", 0), body = {0};
+  body_add_file(&body, names[_i], images.at, images.count);
+  body_end(&body);
+  char words[80];
+  snprintf(words, sizeof words, "\"%s\" is 2 × 0 × 4 uint8; the sizes of a row's array must be from 1", names[_i]);
+  expect_refusal(&body, BODY_BOUNDARY, ERROR_INVALID, words);
+  bytes_free(&images);
 }
 END_TEST
 
@@ -392,6 +413,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(refused, truncated_headers_are_refused);
   tcase_add_test(refused, files_without_magic_are_refused_by_name);
   tcase_add_test(refused, parts_that_do_not_fit_are_refused);
+  tcase_add_loop_test(refused, empty_images_of_any_part_are_refused, 0, 3);
   tcase_add_test(refused, a_bomb_is_refused);
   tcase_add_test(refused, what_is_unpacked_of_several_files_counts_together);
   tcase_add_test(refused, a_full_disk_is_said_and_nothing_is_kept);
