@@ -12,6 +12,7 @@ for example in race vanishing exploding optimizers forecast penguins languages s
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
+    echo "FAIL  examples/$example.sh"
     cat "$BUILD/$example.log"
   fi
 done

@@ -69,6 +69,7 @@ show() {
   else
     printf 'FAIL  %s\n' "${1#"$build"/tests/}"
     tail -n 60 "$log" | sed 's/^/      /'
+    failures="$failures$(printf '\nFAIL  %s\n' "${1#"$build"/tests/}"; grep -E ':[FE]:|ERROR: .*Sanitizer' "$log")"
   fi
 }
 
@@ -84,6 +85,7 @@ show_ended() {
 }
 
 unshown=''
+failures=''
 for test in $tests; do
   rm -f "$test.status"
   unshown="$unshown${unshown:+ }$test"
@@ -99,5 +101,7 @@ for next in $tests; do
   fi
 done
 wait_until_fewer 1
+# Once more, without what the tests said, so that the end of a long log tells what failed.
+[ -z "$failures" ] || echo "$failures"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
