@@ -7,6 +7,7 @@
 #include "server/api/predict_private.h"
 #include "server/codec/prediction_json.h"
 #include "server/data/csv.h"
+#include "server/data/forecast_rows.h"
 #include "server/data/header.h"
 #include "server/data/lookup.h"
 
@@ -64,22 +65,25 @@ static enum error_code predict_json_rows(struct predictor *predictor, const stru
 static enum error_code predict_json_window(struct predictor *predictor, const json_t *rows, struct prediction_text *text,
                                            struct error *error) {
   const struct preprocessor *preprocessor = &predictor->model->preprocessor;
-  const size_t length = preprocessor->window.length, count = json_array_size(rows), row_width = preprocessor_get_row_width(preprocessor);
-  if (count < length)
-    return error_add(error, "/rows", "has %zu row%s; a forecast is made from the last %zu, in order of time", count, count == 1 ? "" : "s",
-                     length);
   struct row_cells cells;
+  struct forecast_rows taken;
   enum error_code code = row_cells_init(&cells, preprocessor, error);
   if (code != ERROR_NONE) return code;
-  for (size_t i = 0; i < length && error_has_room(error); i++) {
+  code = forecast_rows_init(&taken, preprocessor, error);
+  for (size_t i = 0; i < json_array_size(rows) && code != ERROR_OUT_OF_MEMORY && error_has_room(error); i++) {
     char pointer[ERROR_POINTER_BYTES];
-    const size_t row = count - length + i;
-    error_pointer(pointer, "/rows", "%zu", row);
-    enum error_code row_code = row_cells_from_json(&cells, preprocessor, json_array_get(rows, row), pointer, error);
-    if (row_code == ERROR_NONE) row_code = preprocessor_transform(preprocessor, cells.cells, pointer, predictor->x + i * row_width, error);
+    const json_t *row = json_array_get(rows, i);
+    error_pointer(pointer, "/rows", "%zu", i);
+    enum error_code row_code = row_cells_from_json(&cells, preprocessor, row, pointer, error);
+    const struct cell time = row_cells_get_time(&cells, preprocessor, row);
+    if (row_code == ERROR_NONE)
+      row_code = preprocessor_transform(preprocessor, cells.cells, pointer, forecast_rows_get_place(&taken), error);
+    if (row_code == ERROR_NONE) row_code = forecast_rows_take(&taken, &time, pointer, error);
     if (row_code != ERROR_NONE) code = row_code;
   }
+  if (code == ERROR_NONE) code = forecast_rows_write(&taken, "/rows", predictor->x, error);
   row_cells_deinit(&cells);
+  forecast_rows_deinit(&taken);
   if (code != ERROR_NONE) return code;
   predictor_run(predictor, 1);
   const struct predictor_rows computed = {predictor->x, predictor->outputs, predictor->lengths, 1};
@@ -119,11 +123,11 @@ struct csv_prediction {
   FILE *file;
   bool has_columns; /* what is below is known */
   size_t column_count;
-  size_t *features;   /* per column: index of its feature, or SIZE_MAX: not looked at */
-  struct cell *cells; /* per feature */
+  size_t *features;   /* per column: index of its feature, feature_count for a clock that is none, or SIZE_MAX: not looked at */
+  struct cell *cells; /* per feature, and one for such a clock */
   size_t count;       /* rows in the batch */
   uint64_t row_count;
-  float *window; /* [window.length, row width]: row i at place i % window.length; NULL where rows stand for themselves */
+  struct forecast_rows forecast; /* of a model with a window; else rows stand for themselves */
 };
 
 static const char *get_feature_name(const void *context, size_t index) {
@@ -132,7 +136,7 @@ static const char *get_feature_name(const void *context, size_t index) {
 
 static bool is_target(const struct preprocessor *preprocessor, const char *name) {
   for (size_t i = 0; i < preprocessor->target_count; i++) {
-    if (strcmp(preprocessor->targets[i].name, name) == 0) return true;
+    if (strcmp(target_get_column_name(&preprocessor->targets[i]), name) == 0) return true;
   }
   return false;
 }
@@ -158,6 +162,9 @@ static enum error_code map_names(struct csv_prediction *prediction, char *const 
     prediction->features[column] = i;
     input_count++;
   }
+  const bool has_clock = preprocessor->clock.name != NULL && preprocessor_find_clock(preprocessor) == preprocessor->feature_count;
+  const size_t clock = has_clock ? lookup_find(&lookup, preprocessor->clock.name) : LOOKUP_NONE;
+  if (clock != LOOKUP_NONE) prediction->features[clock] = preprocessor->feature_count;
   lookup_deinit(&lookup);
   for (size_t column = 0; column < prediction->column_count && input_count < preprocessor->feature_count && error_has_room(error);
        column++) {
@@ -191,6 +198,9 @@ static enum error_code map_positions(struct csv_prediction *prediction, struct e
     }
     prediction->features[column] = i;
   }
+  const struct clock *clock = &preprocessor->clock;
+  const bool has_clock = clock->name != NULL && !is_inputs_alone && clock->column < prediction->column_count;
+  if (has_clock && prediction->features[clock->column] == SIZE_MAX) prediction->features[clock->column] = preprocessor->feature_count;
   return ERROR_NONE;
 }
 
@@ -230,29 +240,6 @@ static void flush_batch(struct csv_prediction *prediction) {
   prediction->count = 0;
 }
 
-/* Where the next row is to stand: in the batch, or, of a window, in place of the one that has left it. */
-static float *find_place(const struct csv_prediction *prediction) {
-  const struct predictor *predictor = &prediction->predictor;
-  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
-  if (preprocessor->window.length == 0) return predictor->x + prediction->count * predictor->input_width;
-  return prediction->window + prediction->row_count % preprocessor->window.length * preprocessor_get_row_width(preprocessor);
-}
-
-/* The last rows in order of time, and the forecast from them. */
-static enum error_code predict_csv_window(struct csv_prediction *prediction, struct error *error) {
-  struct predictor *predictor = &prediction->predictor;
-  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
-  const size_t length = preprocessor->window.length, row_width = preprocessor_get_row_width(preprocessor);
-  if (prediction->row_count < length)
-    return error_set(error, ERROR_INVALID, "there are %llu rows; a forecast is made from the last %zu, in order of time",
-                     (unsigned long long)prediction->row_count, length);
-  const size_t oldest = (size_t)(prediction->row_count % length);
-  memcpy(predictor->x, prediction->window + oldest * row_width, (length - oldest) * row_width * sizeof(float));
-  memcpy(predictor->x + (length - oldest) * row_width, prediction->window, oldest * row_width * sizeof(float));
-  prediction->count = 1;
-  return ERROR_NONE;
-}
-
 static enum error_code take_csv_row(void *context, const struct csv_row *row, struct error *error) {
   struct csv_prediction *prediction = context;
   struct predictor *predictor = &prediction->predictor;
@@ -269,16 +256,18 @@ static enum error_code take_csv_row(void *context, const struct csv_row *row, st
   if (row->cell_count != prediction->column_count) {
     return error_add(error, pointer, "has %zu cells, the first line has %zu", row->cell_count, prediction->column_count);
   }
-  for (size_t i = 0; i < preprocessor->feature_count; i++) prediction->cells[i] = (struct cell){.kind = CELL_MISSING};
+  for (size_t i = 0; i <= preprocessor->feature_count; i++) prediction->cells[i] = (struct cell){.kind = CELL_MISSING};
   for (size_t column = 0; column < row->cell_count; column++) {
     if (prediction->features[column] == SIZE_MAX || csv_is_missing(row->cells[column].text)) continue;
     prediction->cells[prediction->features[column]] = (struct cell){.kind = CELL_TEXT, .text = row->cells[column].text};
   }
-  float *x = find_place(prediction);
+  const bool has_window = preprocessor->window.length > 0;
+  float *x = has_window ? forecast_rows_get_place(&prediction->forecast) : predictor->x + prediction->count * predictor->input_width;
   enum error_code code = preprocessor_transform(preprocessor, prediction->cells, pointer, x, error);
   if (code != ERROR_NONE) return code;
   prediction->row_count++;
-  if (preprocessor->window.length > 0) return ERROR_NONE;
+  if (has_window)
+    return forecast_rows_take(&prediction->forecast, &prediction->cells[preprocessor_find_clock(preprocessor)], pointer, error);
   if (++prediction->count == predictor->batch) flush_batch(prediction);
   return ERROR_NONE;
 }
@@ -306,18 +295,18 @@ enum error_code predict_csv(struct api *api, const struct request *request, stru
   struct csv_prediction prediction = {0};
   enum error_code code = predictor_init(&prediction.predictor, api, request->id, 0, error);
   const bool has_window = code == ERROR_NONE && prediction.predictor.model->preprocessor.window.length > 0;
-  if (has_window) prediction.window = malloc(prediction.predictor.input_width * sizeof *prediction.window);
-  if (has_window && prediction.window == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  if (has_window) code = forecast_rows_init(&prediction.forecast, &prediction.predictor.model->preprocessor, error);
   if (code == ERROR_NONE) code = temporary_open(api, &prediction.file, error);
   if (code == ERROR_NONE) code = feed_parser(request, &prediction, error);
-  if (code == ERROR_NONE && has_window) code = predict_csv_window(&prediction, error);
+  if (code == ERROR_NONE && has_window) code = forecast_rows_write(&prediction.forecast, NULL, prediction.predictor.x, error);
+  if (code == ERROR_NONE && has_window) prediction.count = 1;
   if (code == ERROR_NONE && prediction.count > 0) flush_batch(&prediction);
   if (code == ERROR_NONE && prediction.row_count == 0) {
     code = error_set(error, ERROR_INVALID, "there are no rows: the first line names the columns, each further one is a row");
   }
   free(prediction.features);
   free(prediction.cells);
-  free(prediction.window);
+  forecast_rows_deinit(&prediction.forecast);
   predictor_deinit(&prediction.predictor);
   if (code == ERROR_NONE) return respond_file(response, "text/csv; charset=utf-8", prediction.file, error);
   if (prediction.file != NULL) fclose(prediction.file);

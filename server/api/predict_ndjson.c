@@ -6,6 +6,7 @@
 #include "engine/param.h"
 #include "server/api/predict_private.h"
 #include "server/api/predictor.h"
+#include "server/data/forecast_rows.h"
 #include "server/data/json_line.h"
 #include "server/data/ndjson.h"
 
@@ -19,14 +20,14 @@ struct ndjson_prediction {
   char *held; /* the beginning of a line */
   size_t held_bytes, held_capacity;
   uint64_t line;
-  struct cell *cells; /* per feature, of the line under way … */
+  struct cell *cells; /* per feature, and one for a clock that is none, of the line under way … */
   char *texts;        /* … whose texts are here: unescaped, they are no longer than the line */
   size_t text_bytes, text_capacity;
   char unknown[128]; /* a key that is neither input nor target; "" if there was none */
   size_t given;      /* inputs of the line */
   size_t count;      /* rows in the batch */
   uint64_t row_count;
-  float *window; /* [window.length, row width]: row i at place i % window.length; NULL where rows stand for themselves */
+  struct forecast_rows forecast; /* of a model with a window; else rows stand for themselves */
   struct prediction_text text;
 };
 
@@ -50,7 +51,8 @@ static const char *take_member(void *context, const char *key, const char *value
   size_t i = prediction->given; /* usually in the model's order */
   if (i >= preprocessor->feature_count || strcmp(preprocessor->features[i].name, key) != 0)
     for (i = 0; i < preprocessor->feature_count && strcmp(preprocessor->features[i].name, key) != 0;) i++;
-  if (i == preprocessor->feature_count) {
+  const bool is_clock = preprocessor->clock.name != NULL && strcmp(preprocessor->clock.name, key) == 0;
+  if (i == preprocessor->feature_count && !is_clock) {
     if (!is_target(preprocessor, key)) snprintf(prediction->unknown, sizeof prediction->unknown, "%.100s", key);
     return NULL;
   }
@@ -61,7 +63,7 @@ static const char *take_member(void *context, const char *key, const char *value
   memcpy(text, value, bytes);
   prediction->text_bytes += bytes;
   *cell = (struct cell){.kind = bytes > 1 ? CELL_TEXT : CELL_MISSING, .text = text};
-  prediction->given++;
+  prediction->given += i < preprocessor->feature_count;
   return NULL;
 }
 
@@ -85,8 +87,8 @@ static enum error_code write_batch(struct ndjson_prediction *prediction, struct 
 
 static float *find_place(const struct ndjson_prediction *prediction) {
   const struct preprocessor *preprocessor = get_preprocessor(prediction);
-  if (prediction->window == NULL) return prediction->predictor.x + prediction->count * prediction->predictor.input_width;
-  return prediction->window + prediction->row_count % preprocessor->window.length * preprocessor_get_row_width(preprocessor);
+  if (preprocessor->window.length > 0) return forecast_rows_get_place(&prediction->forecast);
+  return prediction->predictor.x + prediction->count * prediction->predictor.input_width;
 }
 
 static enum error_code refuse_key(const struct ndjson_prediction *prediction, const char *pointer, struct error *error) {
@@ -98,7 +100,7 @@ static enum error_code refuse_key(const struct ndjson_prediction *prediction, co
 
 static enum error_code take_line(struct ndjson_prediction *prediction, const char *bytes, size_t count, struct error *error) {
   const struct preprocessor *preprocessor = get_preprocessor(prediction);
-  const size_t needed = 2 * count + preprocessor->feature_count + 16;
+  const size_t needed = 2 * count + preprocessor->feature_count + 16, clock = preprocessor_find_clock(preprocessor);
   const char *reason = NULL;
   char pointer[ERROR_POINTER_BYTES];
   prediction->line++;
@@ -110,7 +112,7 @@ static enum error_code take_line(struct ndjson_prediction *prediction, const cha
     prediction->texts = texts;
     prediction->text_capacity = needed;
   }
-  for (size_t i = 0; i < preprocessor->feature_count; i++) prediction->cells[i] = (struct cell){.kind = CELL_MISSING};
+  for (size_t i = 0; i <= preprocessor->feature_count; i++) prediction->cells[i] = (struct cell){.kind = CELL_MISSING};
   prediction->text_bytes = prediction->given = 0;
   prediction->unknown[0] = '\0';
   enum error_code code = json_line_read(&prediction->reader, bytes, count, take_member, prediction, &reason, error);
@@ -120,7 +122,8 @@ static enum error_code take_line(struct ndjson_prediction *prediction, const cha
   code = preprocessor_transform(preprocessor, prediction->cells, pointer, find_place(prediction), error);
   if (code != ERROR_NONE) return code;
   prediction->row_count++;
-  if (prediction->window != NULL || ++prediction->count < prediction->predictor.batch) return ERROR_NONE;
+  if (preprocessor->window.length > 0) return forecast_rows_take(&prediction->forecast, &prediction->cells[clock], pointer, error);
+  if (++prediction->count < prediction->predictor.batch) return ERROR_NONE;
   return write_batch(prediction, error);
 }
 
@@ -167,32 +170,17 @@ static enum error_code read_lines(struct ndjson_prediction *prediction, struct e
   return code;
 }
 
-/* The last rows in order of time. */
-static enum error_code finish_window(struct ndjson_prediction *prediction, struct error *error) {
-  const struct preprocessor *preprocessor = get_preprocessor(prediction);
-  const size_t length = preprocessor->window.length, row_width = preprocessor_get_row_width(preprocessor);
-  if (prediction->row_count < length)
-    return error_set(error, ERROR_INVALID, "there are %llu rows; a forecast is made from the last %zu, in order of time",
-                     (unsigned long long)prediction->row_count, length);
-  const size_t oldest = (size_t)(prediction->row_count % length);
-  memcpy(prediction->predictor.x, prediction->window + oldest * row_width, (length - oldest) * row_width * sizeof(float));
-  memcpy(prediction->predictor.x + (length - oldest) * row_width, prediction->window, oldest * row_width * sizeof(float));
-  prediction->count = 1;
-  return ERROR_NONE;
-}
-
 static enum error_code allocate(struct ndjson_prediction *prediction, struct error *error) {
   const struct preprocessor *preprocessor = get_preprocessor(prediction);
-  const bool has_window = preprocessor->window.length > 0;
   for (size_t i = 0; i < preprocessor->feature_count; i++)
     if (preprocessor->features[i].kind == COLUMN_IMAGE)
       return error_set(error, ERROR_INVALID,
                        "the model's input \"%.64s\" is an image: send images as application/json, image/png or application/zip",
                        preprocessor->features[i].name);
   prediction->cells = calloc(preprocessor->feature_count + 1, sizeof *prediction->cells);
-  if (has_window) prediction->window = malloc(prediction->predictor.input_width * sizeof *prediction->window);
-  if (prediction->cells == NULL || (has_window && prediction->window == NULL))
-    return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  if (prediction->cells == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  enum error_code code = preprocessor->window.length > 0 ? forecast_rows_init(&prediction->forecast, preprocessor, error) : ERROR_NONE;
+  if (code != ERROR_NONE) return code;
   return temporary_open(prediction->predictor.api, &prediction->file, error);
 }
 
@@ -203,13 +191,15 @@ enum error_code predict_ndjson(struct api *api, const struct request *request, s
   if (code == ERROR_NONE) code = read_lines(&prediction, error);
   if (code == ERROR_NONE && prediction.row_count == 0)
     code = error_set(error, ERROR_INVALID, "there are no rows: each line is one, {\"input\": value, …}");
-  if (code == ERROR_NONE && prediction.window != NULL) code = finish_window(&prediction, error);
+  const bool has_window = code == ERROR_NONE && get_preprocessor(&prediction)->window.length > 0;
+  if (has_window) code = forecast_rows_write(&prediction.forecast, NULL, prediction.predictor.x, error);
+  if (has_window && code == ERROR_NONE) prediction.count = 1;
   if (code == ERROR_NONE && prediction.count > 0) code = write_batch(&prediction, error);
   json_line_reader_deinit(&prediction.reader);
   free(prediction.held);
   free(prediction.cells);
   free(prediction.texts);
-  free(prediction.window);
+  forecast_rows_deinit(&prediction.forecast);
   free(prediction.text.bytes);
   predictor_deinit(&prediction.predictor);
   if (code == ERROR_NONE) return respond_file(response, "application/x-ndjson", prediction.file, error);

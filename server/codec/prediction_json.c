@@ -206,8 +206,9 @@ static const char *get_feature_name(const void *context, size_t index) {
 
 static void refuse_key(const struct preprocessor *preprocessor, const char *key, const char *pointer, struct error *error) {
   for (size_t i = 0; i < preprocessor->target_count; i++) {
-    if (strcmp(preprocessor->targets[i].name, key) == 0) return;
+    if (strcmp(target_get_column_name(&preprocessor->targets[i]), key) == 0) return;
   }
+  if (preprocessor->clock.name != NULL && strcmp(preprocessor->clock.name, key) == 0) return;
   const char *nearest = param_suggest(key, preprocessor->feature_count, get_feature_name, preprocessor);
   if (nearest != NULL)
     error_add(error, pointer, "the model has no input \"%.64s\", did you mean \"%s\"?", key, nearest);
@@ -267,6 +268,17 @@ enum error_code row_cells_from_json(struct row_cells *cells, const struct prepro
   error_merge(error, &found);
   settle_kinds(cells, preprocessor);
   return found.code;
+}
+
+struct cell row_cells_get_time(const struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row) {
+  const struct clock *clock = &preprocessor->clock;
+  const size_t feature = preprocessor_find_clock(preprocessor);
+  const json_t *value = clock->name == NULL ? NULL : json_object_get(row, clock->name);
+  if (feature < preprocessor->feature_count) return cells->cells[feature];
+  if (json_is_number(value)) return (struct cell){.kind = CELL_NUMBER, .number = json_number_value(value)};
+  if (value == NULL || json_is_null(value)) return (struct cell){.kind = CELL_MISSING};
+  const char *text = json_is_string(value) ? json_string_value(value) : "(neither text nor number)";
+  return (struct cell){.kind = csv_is_missing(text) ? CELL_MISSING : CELL_TEXT, .text = text};
 }
 
 static void read_target(struct row_cells *cells, const struct preprocessor *preprocessor, size_t index, const json_t *value,

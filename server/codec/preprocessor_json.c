@@ -8,7 +8,7 @@
 #include "server/data/tensor_file.h"
 
 /* Both directions of one form:
- * {"task", "reconstruction": true for one, "window": {"length", "horizon", "stride"} of a forecast, "input_width", "output_width", "target_width",
+ * {"task", "reconstruction": true for one, "window": {"length", "horizon", "stride", "time": {"name", "column", "order": null of numbers} if one puts the rows in order} of a forecast, "input_width", "output_width", "target_width",
  *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
  *                "datetime": {"order", "has_times", "parts": [those that are used]},
@@ -116,6 +116,16 @@ static json_t *target_to_json(const struct target *target) {
   return json;
 }
 
+static json_t *window_to_json(const struct window *window, const struct clock *clock) {
+  json_t *json = json_pack("{s:I, s:I, s:I}", "length", (json_int_t)window->length, "horizon", (json_int_t)window->horizon, "stride",
+                           (json_int_t)window->stride);
+  if (clock->name != NULL)
+    json_put(&json, "time",
+             json_pack("{s:s, s:I, s:s?}", "name", clock->name, "column", (json_int_t)clock->column, "order",
+                       clock->has_dates ? datetime_order_names[clock->order] : NULL));
+  return json;
+}
+
 json_t *preprocessor_to_json(const struct preprocessor *preprocessor) {
   json_t *features = json_array(), *targets = json_array();
   for (size_t i = 0; i < preprocessor->feature_count; i++) json_append(&features, feature_to_json(&preprocessor->features[i]));
@@ -124,11 +134,7 @@ json_t *preprocessor_to_json(const struct preprocessor *preprocessor) {
                            (json_int_t)preprocessor->input_width, "output_width", (json_int_t)preprocessor->output_width, "target_width",
                            (json_int_t)preprocessor->target_width, "features", features, "targets", targets);
   if (preprocessor->is_reconstruction) json_put(&json, "reconstruction", json_true());
-  const struct window *window = &preprocessor->window;
-  if (window->length > 0)
-    json_put(&json, "window",
-             json_pack("{s:I, s:I, s:I}", "length", (json_int_t)window->length, "horizon", (json_int_t)window->horizon, "stride",
-                       (json_int_t)window->stride));
+  if (preprocessor->window.length > 0) json_put(&json, "window", window_to_json(&preprocessor->window, &preprocessor->clock));
   return json;
 }
 
@@ -362,6 +368,21 @@ static bool is_consistent(const struct preprocessor *preprocessor) {
   return offset * rows == preprocessor->input_width && preprocessor->target_count > 0;
 }
 
+static void read_window(struct reader *reader, const json_t *json, struct preprocessor *preprocessor) {
+  const json_t *time = json_object_get(json, "time"), *order = json_object_get(time, "order");
+  preprocessor->window = (struct window){.length = read_size(reader, json, "length"),
+                                         .horizon = read_size(reader, json, "horizon"),
+                                         .stride = read_size(reader, json, "stride")};
+  if (time == NULL) return;
+  struct clock *clock = &preprocessor->clock;
+  clock->name = read_text(reader, json_object_get(time, "name"));
+  clock->column = read_size(reader, time, "column");
+  clock->has_dates = json_is_string(order);
+  const int found = clock->has_dates ? find_name(datetime_order_names, order) : DATETIME_YEAR_FIRST;
+  reader->is_bad |= found < 0;
+  clock->order = found < 0 ? DATETIME_YEAR_FIRST : (enum datetime_order)found;
+}
+
 enum error_code preprocessor_from_json(const json_t *json, struct preprocessor *out_preprocessor, struct error *error) {
   struct reader reader = {0};
   memset(out_preprocessor, 0, sizeof *out_preprocessor);
@@ -371,10 +392,7 @@ enum error_code preprocessor_from_json(const json_t *json, struct preprocessor *
   out_preprocessor->task = task < 0 ? TASK_REGRESSION : (enum task)task;
   out_preprocessor->is_reconstruction = json_is_true(json_object_get(json, "reconstruction"));
   const json_t *window = json_object_get(json, "window");
-  if (window != NULL)
-    out_preprocessor->window = (struct window){.length = read_size(&reader, window, "length"),
-                                               .horizon = read_size(&reader, window, "horizon"),
-                                               .stride = read_size(&reader, window, "stride")};
+  if (window != NULL) read_window(&reader, window, out_preprocessor);
   out_preprocessor->input_width = read_size(&reader, json, "input_width");
   out_preprocessor->output_width = read_size(&reader, json, "output_width");
   out_preprocessor->target_width = read_size(&reader, json, "target_width");

@@ -59,6 +59,20 @@ void plan_measure_windows(struct planner *planner, struct error *error) {
   plan->test_rows_max = counts[PART_TEST];
 }
 
+/* False: no memory. */
+static bool set_clock(struct planner *planner) {
+  const struct dataset_row *dataset = planner->dataset;
+  const char *name = planner->settings->window.time;
+  struct clock *clock = &planner->plan->layout.clock;
+  for (size_t i = 0; i < dataset->column_count && name[0] != '\0'; i++) {
+    if (strcmp(dataset->columns[i].name, name) != 0) continue;
+    const int form = dataset->columns[i].datetime_form;
+    *clock = (struct clock){.name = strdup(name), .column = i, .has_dates = form != 0, .order = datetime_form_unpack(form).order};
+    return clock->name != NULL;
+  }
+  return true;
+}
+
 /* Each target becomes `horizon` of them, one behind the other: "load+1", "load+2", … */
 bool plan_spread_targets(struct planner *planner) {
   struct preprocessor *layout = &planner->plan->layout;
@@ -66,6 +80,7 @@ bool plan_spread_targets(struct planner *planner) {
   const size_t horizon = (size_t)settings->horizon, columns = layout->target_count;
   layout->window = (struct window){(size_t)settings->length, horizon, (size_t)settings->stride};
   layout->input_width *= layout->window.length;
+  if (!set_clock(planner)) return false;
   if (horizon == 1) return true;
   for (size_t i = columns; i-- > 0;) {
     const struct target original = layout->targets[i];

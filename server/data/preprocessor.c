@@ -34,6 +34,7 @@ void preprocessor_deinit(struct preprocessor *preprocessor) {
   }
   free(preprocessor->features);
   free(preprocessor->targets);
+  free(preprocessor->clock.name);
   *preprocessor = (struct preprocessor){0};
 }
 
@@ -95,7 +96,8 @@ enum error_code preprocessor_copy(struct preprocessor *out_copy, const struct pr
   copy.feature_count = copy.target_count = 0;
   copy.features = calloc(preprocessor->feature_count + 1, sizeof *copy.features);
   copy.targets = calloc(preprocessor->target_count + 1, sizeof *copy.targets);
-  bool is_whole = copy.features != NULL && copy.targets != NULL;
+  if (copy.clock.name != NULL) copy.clock.name = strdup(copy.clock.name);
+  bool is_whole = copy.features != NULL && copy.targets != NULL && (copy.clock.name != NULL) == (preprocessor->clock.name != NULL);
   while (is_whole && copy.feature_count < preprocessor->feature_count) {
     size_t i = copy.feature_count++;
     is_whole = copy_feature(&copy.features[i], &preprocessor->features[i]);
@@ -167,9 +169,7 @@ void encode_class(const struct preprocessor *preprocessor, size_t index, bool as
 
 float encode_target_number(const struct target *target, double value) { return scale_number(value, target->center, target->scale); }
 
-/* Adds a field error at pointer/name, the name escaped as RFC 6901 wants it. */
-__attribute__((format(printf, 4, 5))) static enum error_code add_field_error(struct error *error, const char *pointer, const char *name,
-                                                                             const char *format, ...) {
+enum error_code preprocessor_add_field_error(struct error *error, const char *pointer, const char *name, const char *format, ...) {
   char field[ERROR_POINTER_BYTES], detail[ERROR_DETAIL_BYTES];
   size_t at = (size_t)snprintf(field, sizeof field, "%s/", pointer);
   for (; *name != '\0' && at + 3 < sizeof field; name++) {
@@ -197,6 +197,22 @@ static bool get_number(const struct cell *cell, double *out_number) {
   if (cell->kind == CELL_TEXT) return csv_parse_number(cell->text, out_number);
   *out_number = cell->number;
   return cell->kind == CELL_NUMBER && isfinite(cell->number);
+}
+
+size_t preprocessor_find_clock(const struct preprocessor *preprocessor) {
+  size_t i = 0;
+  while (i < preprocessor->feature_count &&
+         (preprocessor->clock.name == NULL || strcmp(preprocessor->features[i].name, preprocessor->clock.name) != 0))
+    i++;
+  return i;
+}
+
+bool clock_read(const struct clock *clock, const struct cell *cell, double *out_time) {
+  struct datetime datetime;
+  if (!clock->has_dates) return get_number(cell, out_time);
+  if (cell->kind != CELL_TEXT || !datetime_parse(cell->text, clock->order, &datetime)) return false;
+  *out_time = datetime.instant;
+  return true;
 }
 
 /* Few cells at a time come this way, so that a walk is enough; encode.c has tables for whole datasets. */
@@ -236,13 +252,15 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
     if (feature->kind == COLUMN_IMAGE && cells[i].kind == CELL_PIXELS) {
       image_encoding_encode(&feature->image, cells[i].pixels, x + feature->offset);
     } else if (feature->kind == COLUMN_IMAGE) {
-      (void)add_field_error(error, pointer, feature->name, "%s; \"%.100s\" takes an image: its %zu × %zu × %zu pixels, 0 to 255, as arrays",
-                            is_missing(&cells[i]) ? "is missing" : "is no image", feature->name, feature->image.channels,
-                            feature->image.height, feature->image.width);
+      (void)preprocessor_add_field_error(error, pointer, feature->name,
+                                         "%s; \"%.100s\" takes an image: its %zu × %zu × %zu pixels, 0 to 255, as arrays",
+                                         is_missing(&cells[i]) ? "is missing" : "is no image", feature->name, feature->image.channels,
+                                         feature->image.height, feature->image.width);
       is_good = false;
     } else if (is_missing(&cells[i]) && feature->token_count > 0 && feature->fill < 0) {
-      (void)add_field_error(error, pointer, feature->name, "is missing; \"%.100s\" takes a token, a whole number from 0 to %zu",
-                            feature->name, feature->token_count - 1);
+      (void)preprocessor_add_field_error(error, pointer, feature->name,
+                                         "is missing; \"%.100s\" takes a token, a whole number from 0 to %zu", feature->name,
+                                         feature->token_count - 1);
       is_good = false;
     } else if (is_missing(&cells[i])) {
       encode_missing(feature, x);
@@ -255,12 +273,12 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
         sequence_encode_steps(&feature->list, cells[i].values, cells[i].steps, 0, 1, x + feature->offset);
         continue;
       }
-      (void)add_field_error(error, pointer, feature->name, "is no array of steps; \"%.100s\" takes [steps][%zu] numbers", feature->name,
-                            feature->list.features);
+      (void)preprocessor_add_field_error(error, pointer, feature->name, "is no array of steps; \"%.100s\" takes [steps][%zu] numbers",
+                                         feature->name, feature->list.features);
       is_good = false;
     } else if (feature->kind == COLUMN_SEQUENCE) {
       if (cells[i].kind == CELL_TEXT && encode_list(feature, cells[i].text, x)) continue;
-      (void)add_field_error(
+      (void)preprocessor_add_field_error(
           error, pointer, feature->name,
           "\"%.100s\" is no list of numbers; \"%.100s\" takes lists as [0.1, 0.2, 0.3] or \"0.1 0.2 0.3\", or null where it is "
           "missing",
@@ -270,21 +288,22 @@ enum error_code preprocessor_transform(const struct preprocessor *preprocessor, 
                datetime_parse(cells[i].text, feature->dates.form.order, &datetime)) {
       encode_datetime(feature, &datetime, x);
     } else if (feature->kind == COLUMN_DATETIME) {
-      (void)add_field_error(
+      (void)preprocessor_add_field_error(
           error, pointer, feature->name,
           "\"%.100s\" is no date; \"%.100s\" takes dates and times as 2024-03-01 or 2024-03-01T13:45:10Z%s, or null where "
           "it is missing",
           quote_text(&cells[i]), feature->name, describe_order(feature));
       is_good = false;
     } else if (get_number(&cells[i], &number) && !feature_takes_number(feature, number)) {
-      (void)add_field_error(error, pointer, feature->name, "%.9g is no token; \"%.100s\" takes whole numbers from 0 to %zu", number,
-                            feature->name, feature->token_count - 1);
+      (void)preprocessor_add_field_error(error, pointer, feature->name, "%.9g is no token; \"%.100s\" takes whole numbers from 0 to %zu",
+                                         number, feature->name, feature->token_count - 1);
       is_good = false;
     } else if (get_number(&cells[i], &number)) {
       encode_number(feature, number, x);
     } else {
-      (void)add_field_error(error, pointer, feature->name, "\"%.100s\" is no number; \"%.100s\" takes numbers, or null where it is missing",
-                            quote_text(&cells[i]), feature->name);
+      (void)preprocessor_add_field_error(error, pointer, feature->name,
+                                         "\"%.100s\" is no number; \"%.100s\" takes numbers, or null where it is missing",
+                                         quote_text(&cells[i]), feature->name);
       is_good = false;
     }
   }
@@ -313,9 +332,9 @@ static enum error_code transform_class(const struct preprocessor *preprocessor, 
   const char *what = preprocessor->task == TASK_MULTILABEL ? "label" : "class";
   char number[32] = "";
   if (cell->kind == CELL_NUMBER) snprintf(number, sizeof number, "%.17g", cell->number);
-  return add_field_error(error, pointer, target->name, "\"%.60s\" is no %s of \"%.60s\"; known: %s",
-                         cell->kind == CELL_TEXT ? cell->text : number, what, target->name,
-                         list_values(target->classes, target->class_count, known, sizeof known));
+  return preprocessor_add_field_error(error, pointer, target->name, "\"%.60s\" is no %s of \"%.60s\"; known: %s",
+                                      cell->kind == CELL_TEXT ? cell->text : number, what, target->name,
+                                      list_values(target->classes, target->class_count, known, sizeof known));
 }
 
 enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor, const struct cell *cells, const char *pointer,
@@ -331,7 +350,7 @@ enum error_code preprocessor_transform_target(const struct preprocessor *preproc
       if (++missing < preprocessor->target_count) continue;
     }
     if (is_missing(&cells[i]))
-      return add_field_error(error, pointer, target->name, "is missing; the target \"%.100s\" is needed", target->name);
+      return preprocessor_add_field_error(error, pointer, target->name, "is missing; the target \"%.100s\" is needed", target->name);
     if (target->is_class) {
       enum error_code code = transform_class(preprocessor, target, &cells[i], pointer, &index, error);
       if (code != ERROR_NONE) return code;
@@ -343,8 +362,8 @@ enum error_code preprocessor_transform_target(const struct preprocessor *preproc
     } else if (get_number(&cells[i], &number)) {
       y[i] = encode_target_number(target, number);
     } else {
-      return add_field_error(error, pointer, target->name, "\"%.100s\" is no number; the target \"%.100s\" is one", quote_text(&cells[i]),
-                             target->name);
+      return preprocessor_add_field_error(error, pointer, target->name, "\"%.100s\" is no number; the target \"%.100s\" is one",
+                                          quote_text(&cells[i]), target->name);
     }
   }
   return ERROR_NONE;

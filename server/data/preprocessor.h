@@ -63,6 +63,14 @@ struct window {
   size_t length, horizon, stride; /* length 0: none, a row stands for itself */
 };
 
+/* … and the column by which the rows are put in order of time. */
+struct clock {
+  char *name;    /* owned; NULL: none, rows are in order as they stand */
+  size_t column; /* in the dataset */
+  bool has_dates;
+  enum datetime_order order; /* of dates; else they are numbers */
+};
+
 struct preprocessor {
   enum task task;
   bool is_reconstruction; /* a regression whose targets are the features, all numeric, in their order and scaled as they are */
@@ -71,6 +79,7 @@ struct preprocessor {
   size_t target_count;
   struct target *targets;
   struct window window;
+  struct clock clock;  /* of a window */
   size_t input_width;  /* of the network: of a row, or of the rows of a window */
   size_t output_width; /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid; steps · classes */
   size_t target_width; /* floats of one y: 1 class index, or one a step, or values */
@@ -93,6 +102,9 @@ static inline const char *target_get_column_name(const struct target *target) {
   return target->source == NULL ? target->name : target->source;
 }
 
+/* The feature that is the clock; feature_count: none is, or there is no clock. */
+size_t preprocessor_find_clock(const struct preprocessor *preprocessor);
+
 /* Copies weights[class_count]. False: no memory. */
 __attribute__((warn_unused_result)) bool target_set_class_weights(struct target *target, const double *weights);
 
@@ -108,6 +120,13 @@ struct cell {
   size_t steps;
   const char *text; /* also of numbers that came as text: kind CELL_TEXT is parsed where a number is wanted */
 };
+
+/* When a row is, by its cell of the clock: a number, or seconds since 1970. False: the cell is neither. */
+__attribute__((warn_unused_result)) bool clock_read(const struct clock *clock, const struct cell *cell, double *out_time);
+
+/* Adds a field error at pointer/name, the name escaped as RFC 6901 wants it; its code. */
+__attribute__((format(printf, 4, 5))) enum error_code preprocessor_add_field_error(struct error *error, const char *pointer,
+                                                                                   const char *name, const char *format, ...);
 
 /* x[row width] from `cells`, one per feature in order. Errors (a word where a number is wanted) carry pointer + "/" + feature name and
  * say what would be right. */

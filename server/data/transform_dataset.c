@@ -1,4 +1,5 @@
 /* A dataset through a model's preprocessor, in portions: for evaluate. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,9 @@ struct transformer {
   float *x, *y;
   /* Of a series: its last rows, as many as a window and what is to come behind it; then again as many, so that they move once in a while only. */
   uint64_t row_count;
-  size_t held; /* rows in `rows` and `targets` */
+  size_t clock; /* column of the dataset; its column_count: none */
+  double time;  /* of the row before */
+  size_t held;  /* rows in `rows` and `targets` */
   float *rows, *targets;
   portion_handler *handler;
   void *context;
@@ -58,6 +61,27 @@ static enum error_code take_window(struct transformer *transformer, struct error
   return ++transformer->count < transformer->portion ? ERROR_NONE : flush(transformer, error);
 }
 
+/* Windows are cut as the rows come: where they say when they are, they must come in order. */
+static enum error_code check_time(struct transformer *transformer, uint64_t row, const char *text, struct error *error) {
+  const struct clock *clock = &transformer->encoder.preprocessor->clock;
+  const struct dataset_row *dataset = transformer->encoder.dataset;
+  struct clock own = *clock; /* its dates may be written in another order than those that were trained on */
+  double time;
+  if (dataset->columns[transformer->clock].datetime_form != 0)
+    own.order = datetime_form_unpack(dataset->columns[transformer->clock].datetime_form).order;
+  const struct cell cell = {.kind = csv_is_missing(text) ? CELL_MISSING : CELL_TEXT, .text = text};
+  if (!clock_read(&own, &cell, &time))
+    return error_add(error, "/dataset", "row %" PRIu64 ": \"%.60s\" is no %s; \"%.80s\" must say when each row is", row, text,
+                     clock->has_dates ? "date" : "number", clock->name);
+  const bool is_late = transformer->row_count == 0 || time >= transformer->time;
+  transformer->time = time;
+  if (is_late) return ERROR_NONE;
+  return error_add(error, "/dataset",
+                   "row %" PRIu64
+                   " (\"%.60s\") is earlier than the row before it; upload the rows in order of \"%.80s\", the earliest first",
+                   row, text, clock->name);
+}
+
 static enum error_code take_series_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
   struct transformer *transformer = context;
   const struct preprocessor *preprocessor = transformer->encoder.preprocessor;
@@ -75,7 +99,11 @@ static enum error_code take_series_row(void *context, uint64_t row, const char *
     transformer->targets[transformer->held * columns + i] =
         is_known ? encode_target_number(&preprocessor->targets[i * preprocessor->window.horizon], number) : NAN;
   }
-  enum error_code code = encoder_encode(&transformer->encoder, cells, row, transformer->rows + transformer->held * row_width, error);
+  enum error_code code = ERROR_NONE;
+  if (transformer->clock < transformer->encoder.dataset->column_count)
+    code = check_time(transformer, row, cells[transformer->clock], error);
+  if (code == ERROR_NONE)
+    code = encoder_encode(&transformer->encoder, cells, row, transformer->rows + transformer->held * row_width, error);
   if (code != ERROR_NONE) return code;
   transformer->held++;
   transformer->row_count++;
@@ -89,6 +117,13 @@ static bool make_room_for_windows(struct transformer *transformer, const struct 
   return transformer->rows != NULL && transformer->targets != NULL;
 }
 
+static size_t find_clock(const struct preprocessor *preprocessor, const struct dataset_row *dataset) {
+  const char *name = preprocessor->clock.name;
+  size_t column = 0;
+  while (column < dataset->column_count && (name == NULL || strcmp(dataset->columns[column].name, name) != 0)) column++;
+  return column;
+}
+
 enum error_code preprocessor_read_dataset(const struct preprocessor *preprocessor, const char *data_dir, const struct dataset_row *dataset,
                                           bool as_values, size_t portion,
                                           enum error_code (*handler)(void *context, const float *x, const float *y, size_t count,
@@ -96,6 +131,7 @@ enum error_code preprocessor_read_dataset(const struct preprocessor *preprocesso
                                           void *context, struct error *error) {
   struct transformer transformer = {.as_values = as_values, .portion = portion, .handler = handler, .context = context};
   transformer.x_width = preprocessor->input_width;
+  transformer.clock = find_clock(preprocessor, dataset);
   transformer.y_width = preprocessor_get_target_width(preprocessor, as_values);
   size_t x_floats, y_floats;
   if (__builtin_mul_overflow(portion, transformer.x_width, &x_floats) || __builtin_mul_overflow(portion, transformer.y_width, &y_floats)) {

@@ -57,21 +57,24 @@ static json_t *train(const char *name, const char *layers, const char *more) {
   return job;
 }
 
-/* Rows first … end − 1 as JSON objects, or as lines of CSV. */
-static char *write_rows(int first, int end, bool as_csv) {
-  char *text = malloc(1 << 14), *at = text + sprintf(text, as_csv ? "temperature,load,when\n" : "{\"rows\":[");
-  for (int hour = first; hour < end; hour++) {
-
-    const int day = hour / 24 - 20, of_day = hour % 24;
-    if (as_csv)
+/* Rows first … end − 1, or, newest first, end − 1 … first, as JSON objects, lines of CSV or lines of JSON. */
+enum form { AS_JSON, AS_CSV, AS_NDJSON };
+static char *write_ordered_rows(int first, int end, enum form form, bool is_newest_first) {
+  static const char *const beginnings[] = {"{\"rows\":[", "temperature,load,when\n", ""};
+  char *text = malloc(1 << 15), *at = text + sprintf(text, "%s", beginnings[form]);
+  for (int i = first; i < end; i++) {
+    const int hour = is_newest_first ? end - 1 - (i - first) : i, day = hour / 24 - 20, of_day = hour % 24;
+    if (form == AS_CSV)
       at += sprintf(at, "%.3f,%.3f,2024-02-%02d %02d:00\n", get_temperature(hour), get_load(hour), day, of_day);
     else
-      at += sprintf(at, "%s{\"temperature\":%.3f,\"load\":%.3f,\"when\":\"2024-02-%02d %02d:00\"}", hour > first ? "," : "",
-                    get_temperature(hour), get_load(hour), day, of_day);
+      at +=
+          sprintf(at, "%s{\"temperature\":%.3f,\"load\":%.3f,\"when\":\"2024-02-%02d %02d:00\"}%s", i > first && form == AS_JSON ? "," : "",
+                  get_temperature(hour), get_load(hour), day, of_day, form == AS_NDJSON ? "\n" : "");
   }
-  if (!as_csv) sprintf(at, "]}");
+  if (form == AS_JSON) sprintf(at, "]}");
   return text;
 }
+static char *write_rows(int first, int end, bool as_csv) { return write_ordered_rows(first, end, as_csv ? AS_CSV : AS_JSON, false); }
 
 START_TEST(hours_ahead_are_forecast_better_than_without_learning) {
   json_t *job = train("day", "{\"type\":\"gru\",\"units\":24}", "\"window\":{\"length\":24,\"horizon\":6,\"time\":\"when\"},\"epochs\":25");
@@ -145,6 +148,66 @@ START_TEST(evaluating_on_a_series_in_order_measures_its_windows) {
 }
 END_TEST
 
+/* The body of an answer to rows of `form`. */
+static char *forecast(int first, int end, enum form form, bool is_newest_first) {
+  static const char *const types[] = {"application/json", "text/csv", "application/x-ndjson"};
+  char *rows = write_ordered_rows(first, end, form, is_newest_first);
+  struct client_request request = {.method = "POST", .path = "/v1/models/next/predict", .content_type = types[form], .body = rows};
+  struct client_answer answer;
+  client_send(&server, &request, &answer);
+  ck_assert_msg(answer.status == 200, "%s", answer.body);
+  char *body = strdup(answer.body);
+  answer_deinit(&answer);
+  free(rows);
+  return body;
+}
+
+START_TEST(rows_that_say_when_they_are_are_put_in_order) {
+  json_decref(train("next", "{\"type\":\"gru\",\"units\":4}", "\"window\":{\"length\":8,\"time\":\"when\"},\"epochs\":1"));
+  for (enum form form = AS_JSON; form <= AS_NDJSON; form++) {
+    char *in_order = forecast(1000, 1008, form, false), *newest_first = forecast(990, 1008, form, true),
+         *other = forecast(990, 998, form, false);
+    ck_assert_str_eq(in_order, newest_first);
+    ck_assert_str_ne(in_order, other);
+    free(in_order);
+    free(newest_first);
+    free(other);
+  }
+  /* Some rows that say it, and some that don't, have no order. */
+  json_t *problem = send("POST", "/v1/models/next/predict", "{\"rows\":[{\"load\":1,\"when\":\"2024-02-01\"},{\"load\":2}]}", 422);
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/rows/1/when");
+  json_decref(problem);
+  problem = send("POST", "/v1/models/next/predict", "{\"rows\":[{\"load\":1},{\"load\":2,\"when\":\"2024-02-01\"}]}", 422);
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/rows/1/when");
+  json_decref(problem);
+}
+END_TEST
+
+START_TEST(a_time_that_is_no_feature_orders_rows_too) {
+  json_decref(train("next", "{\"type\":\"gru\",\"units\":4}",
+                    "\"window\":{\"length\":8,\"time\":\"when\"},\"features\":[\"temperature\"],\"epochs\":1"));
+  for (enum form form = AS_JSON; form <= AS_NDJSON; form++) {
+    char *in_order = forecast(1000, 1008, form, false), *newest_first = forecast(990, 1008, form, true);
+    ck_assert_str_eq(in_order, newest_first);
+    free(in_order);
+    free(newest_first);
+  }
+  json_t *problem = send("POST", "/v1/models/next/predict", "{\"rows\":[{\"temperature\":1,\"when\":\"soon\"}]}", 422);
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/rows/0/when");
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/detail"), "\"soon\" is no date, which puts the rows in order of time");
+  json_decref(problem);
+}
+END_TEST
+
+START_TEST(evaluating_on_a_series_out_of_order_is_refused) {
+  json_decref(train("next", "{\"type\":\"gru\",\"units\":4}", "\"window\":{\"length\":8,\"time\":\"when\"},\"epochs\":1"));
+  json_t *problem = send("POST", "/v1/models/next/evaluate", "{\"dataset\":\"load\"}", 422);
+  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/dataset");
+  ck_assert_ptr_nonnull(strstr(json_text_at(problem, "/errors/0/detail"), "earlier than the row before it"));
+  json_decref(problem);
+}
+END_TEST
+
 START_TEST(what_makes_no_forecast_is_refused) {
   json_decref(train("next", "{\"type\":\"gru\",\"units\":4}", "\"window\":{\"length\":8,\"time\":\"when\"},\"epochs\":1"));
   json_t *problem = send("POST", "/v1/models/next/predict", "{\"rows\":[{\"load\":1},{\"load\":2}]}", 422);
@@ -173,6 +236,9 @@ static void add_cases(Suite *suite) {
   tcase_add_test(forecasts, hours_ahead_are_forecast_better_than_without_learning);
   tcase_add_test(forecasts, a_network_without_steps_sees_the_window_side_by_side);
   tcase_add_test(forecasts, evaluating_on_a_series_in_order_measures_its_windows);
+  tcase_add_test(forecasts, rows_that_say_when_they_are_are_put_in_order);
+  tcase_add_test(forecasts, a_time_that_is_no_feature_orders_rows_too);
+  tcase_add_test(forecasts, evaluating_on_a_series_out_of_order_is_refused);
   tcase_add_test(forecasts, what_makes_no_forecast_is_refused);
 }
 
