@@ -82,7 +82,7 @@ struct train_report {
   uint64_t step;  /* steps done, from 1 */
   uint64_t epoch; /* epochs done; the epoch under way counts when it ends */
   bool is_epoch_end;
-  size_t value_count;
+  size_t value_count;               /* 0: findings alone, of a step that was told before */
   const struct train_value *values; /* step: batch_loss, evaluations (of the cost, so far), learning_rate, gradient_norm (of this step,
                                           before clipping; both only where the algorithm has a gradient), what the algorithm tells
                                           besides; epoch: also loss, accuracy or mae, validation_loss, validation_accuracy or
@@ -123,6 +123,7 @@ struct train_snapshot {
   size_t fleeting_count; /* the first so many of them, which the next forward pass may write: buffers. Few. */
 };
 
+/* Weights that are not finite are not saved: then the run has diverged instead. */
 enum train_request {
   TRAIN_CONTINUE,
   TRAIN_CHECKPOINT, /* save and go on */

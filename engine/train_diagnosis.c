@@ -215,7 +215,8 @@ static int find_layer(const struct trainer *trainer, const char *name) {
 uint32_t trainer_diagnose_epoch(struct trainer *trainer, uint64_t step, const struct epoch_values *values, const char *diverged_layer) {
   const struct train_position *position = &trainer->position;
   if (trainer_get_algorithm(trainer)->has_ended != NULL) return 0; /* it leads the run where it likes, into divergence too */
-  const bool is_counted = step == position->step; /* an epoch at whose very end the run diverges has been counted already */
+  /* An epoch at whose very end the run diverges has been counted already. */
+  const bool is_counted = step == position->step && position->batch_in_epoch == 0;
   const struct diagnosis_epoch epoch = {.epoch = position->epoch - (diverged_layer != NULL && is_counted ? 1 : 0),
                                         .step = step,
                                         .loss = values->loss,

@@ -151,8 +151,7 @@ size_t report_fill_epoch(struct trainer *trainer, size_t count, const struct epo
 bool report_measures_layers(const struct trainer *trainer); /* the step under way is the one for that */
 void report_measure_gradients(struct trainer *trainer);
 void report_measure_weights(struct trainer *trainer);
-/* Looks at the weights alone, of an epoch that is not looked at: where any is not finite, so are the norms. */
-void report_check_weights(struct trainer *trainer);
+void report_measure_weight_norms(struct trainer *trainer); /* the weights' alone */
 /* Whether the step under way belongs to the epoch's sample: then what each layer does is looked at. */
 bool report_looks_at_layers(const struct trainer *trainer);
 /* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */

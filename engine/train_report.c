@@ -129,9 +129,8 @@ void report_measure_weights(struct trainer *trainer) {
   }
 }
 
-void report_check_weights(struct trainer *trainer) {
+void report_measure_weight_norms(struct trainer *trainer) {
   size_t first, count;
-  if (isfinite(kernel_sum_squares(trainer->parallel, trainer->parameter_count, trainer->parameters))) return;
   for (size_t i = 0; i < trainer->layer_count; i++)
     if (find_part(trainer, i, &first, &count))
       trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM] =

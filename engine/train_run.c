@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/algorithms/algorithm.h"
+#include "engine/kernels.h"
 #include "engine/random.h"
 
 enum {
@@ -202,6 +203,28 @@ static void report(struct run *run, uint64_t step, bool is_epoch_end, size_t val
   run->sink->report(run->sink->context, &news);
 }
 
+/* The findings of a run that diverges within an epoch. `step`: where it was seen. */
+static uint32_t diagnose_divergence(struct run *run, uint64_t step) {
+  const struct epoch_values none = {.loss = NAN, .hits = NAN, .validation_loss = NAN, .validation_hits = NAN};
+  return trainer_diagnose_epoch(run->trainer, step, &none, run->result->diverged_layer);
+}
+
+/* The norms of the weights, layer by layer. False: one is not finite, so the run diverged. */
+static bool check_norms(struct run *run) {
+  const struct trainer *trainer = run->trainer;
+  struct train_result *result = run->result;
+  for (size_t i = 0; i < trainer->layer_count; i++) {
+    if (isfinite(trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM])) continue;
+    const char *layer = network_get_layer_name(trainer->network, i);
+    result->outcome = TRAIN_DIVERGED;
+    (void)snprintf(result->diverged_layer, sizeof result->diverged_layer, "%s", layer);
+    (void)snprintf(result->detail, sizeof result->detail, "the weights of layer \"%s\" are not finite after step %llu", layer,
+                   (unsigned long long)trainer->position.step);
+    return false;
+  }
+  return true;
+}
+
 static void set_momentum(struct trainer *trainer) {
   struct optimizer_state *optimizer = &trainer->optimizer;
   optimizer->momentum =
@@ -240,8 +263,7 @@ static bool take_step(struct run *run) {
   position->batch_loss = algorithm_mean(&cost);
   if (outcome == STEP_DIVERGED) {
     describe_divergence(run, trainer->gathered_rows, isfinite(cost.loss_sum));
-    const struct epoch_values none = {.loss = NAN, .hits = NAN, .validation_loss = NAN, .validation_hits = NAN};
-    const uint32_t findings = trainer_diagnose_epoch(trainer, position->step + 1, &none, run->result->diverged_layer);
+    const uint32_t findings = diagnose_divergence(run, position->step + 1);
     report(run, position->step + 1, false, report_fill_step(trainer), findings);
     return false;
   }
@@ -262,9 +284,22 @@ static bool take_step(struct run *run) {
 
 /* ---- saving and stopping ---- */
 
+/* What the last step has spoilt is not worth a checkpoint: the last finite one stays. Then the run diverged instead. */
+static bool check_before_saving(struct run *run) {
+  struct trainer *trainer = run->trainer;
+  if (trainer_get_algorithm(trainer)->has_ended != NULL) return true; /* it leads into divergence, and looks for that itself */
+  if (kernel_is_finite(trainer->parallel, trainer->parameter_count, trainer->parameters)) return true;
+  report_measure_weight_norms(trainer);
+  if (check_norms(run)) return true;
+  const uint64_t step = trainer->position.step;
+  report(run, step, false, 0, diagnose_divergence(run, step)); /* the step's values are told already */
+  return false;
+}
+
 static enum error_code save(struct run *run) {
   struct trainer *trainer = run->trainer;
   struct train_position *position = &trainer->position;
+  if (!check_before_saving(run)) return ERROR_NONE;
   position->optimizer_step = trainer->optimizer.step;
   memcpy(position->optimizer_scalars, trainer->optimizer.scalars, sizeof position->optimizer_scalars);
   const struct train_snapshot snapshot = {.position = position,
@@ -276,11 +311,15 @@ static enum error_code save(struct run *run) {
   return run->sink->checkpoint(run->sink->context, &snapshot, run->error);
 }
 
-/* Asks the caller what to do, and does it. *out_stop: it said stop. */
+/* Asks the caller what to do, and does it. *out_stop: it said stop, or the run diverged; the outcome is set. */
 static enum error_code poll(struct run *run, bool *out_stop) {
   const enum train_request request = run->sink->poll(run->sink->context);
-  *out_stop = request == TRAIN_STOP;
-  return request == TRAIN_CONTINUE ? ERROR_NONE : save(run);
+  *out_stop = false;
+  if (request == TRAIN_CONTINUE) return ERROR_NONE;
+  if (request == TRAIN_STOP) run->result->outcome = TRAIN_STOPPED;
+  enum error_code code = save(run);
+  *out_stop = run->result->outcome != TRAIN_COMPLETED;
+  return code;
 }
 
 /* ---- the end of an epoch ---- */
@@ -330,24 +369,19 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
   memcpy(trainer->best + trainer->parameter_count, trainer->buffers, trainer->buffer_count * sizeof(float));
 }
 
-/* The last step of an epoch may have spoilt what no later batch would show: weights, or what they do to the validation part. */
+/* The last step of an epoch may have spoilt what no later batch would show: what the weights do to the validation part, and, where the epoch
+ * is looked at, the weights themselves. Between looks the next step shows it, or the next checkpoint, or the next look. */
 static void check_epoch(struct run *run, const struct epoch_values *values) {
   struct trainer *trainer = run->trainer;
   struct train_result *result = run->result;
+  const bool is_loss_finite = trainer->data.validation.count == 0 || isfinite(values->validation_loss);
   if (trainer_get_algorithm(trainer)->has_ended != NULL) return; /* it looks for that itself */
-  if (!values->is_looked_at) report_check_weights(trainer);
-  const unsigned long long step = (unsigned long long)trainer->position.step;
-  for (size_t i = 0; i < trainer->layer_count; i++) {
-    if (isfinite(trainer->layer_values[i * LAYER_VALUES + LAYER_WEIGHT_NORM])) continue;
-    const char *layer = network_get_layer_name(trainer->network, i);
-    result->outcome = TRAIN_DIVERGED;
-    (void)snprintf(result->diverged_layer, sizeof result->diverged_layer, "%s", layer);
-    (void)snprintf(result->detail, sizeof result->detail, "the weights of layer \"%s\" are not finite after step %llu", layer, step);
-    return;
-  }
-  if (trainer->data.validation.count == 0 || isfinite(values->validation_loss)) return;
+  if (is_loss_finite && !values->is_looked_at) return;
+  if (!values->is_looked_at) report_measure_weight_norms(trainer);
+  if (!check_norms(run) || is_loss_finite) return;
   result->outcome = TRAIN_DIVERGED;
-  (void)snprintf(result->detail, sizeof result->detail, "the validation loss is not finite after step %llu", step);
+  (void)snprintf(result->detail, sizeof result->detail, "the validation loss is not finite after step %llu",
+                 (unsigned long long)trainer->position.step);
 }
 
 static enum error_code end_epoch(struct run *run, bool *out_stop) {
@@ -426,7 +460,6 @@ static enum error_code advance(struct run *run, bool *out_stop) {
     return code;
   }
   if (code == ERROR_NONE && !is_stopped) code = poll(run, &is_stopped);
-  if (is_stopped) run->result->outcome = TRAIN_STOPPED;
   *out_stop = is_stopped;
   return code;
 }

@@ -122,10 +122,11 @@ void run_set_diagnosis(struct run *run) {
 static void take_report(void *context, const struct train_report *report) {
   struct run *run = context;
   const struct job_translator *translator = run->jobs->translator;
+  const bool has_values = report->value_count > 0;
   run->is_trained = true;
   set_progress(run, report->step, report->epoch);
   if (report->is_epoch_end) run->has_epoch_values = true;
-  if (report->is_epoch_end || !run->has_epoch_values) {
+  if (has_values && (report->is_epoch_end || !run->has_epoch_values)) {
     replace_text(run, &run->outbox.latest_json, translator->encode_values(report->values, report->value_count, report->epoch));
   }
   if (report->is_epoch_end && is_best(run, report)) {
@@ -135,8 +136,9 @@ static void take_report(void *context, const struct train_report *report) {
   if (report->diagnosis_news != 0 || is_due) run_set_diagnosis(run);
   struct event_row events[DIAGNOSIS_RULES_MAX + 1];
   size_t count = make_diagnosis_events(run, report, events);
-  events[count++] =
-      (struct event_row){.kind = EVENT_METRICS, .step = report->step, .epoch = report->epoch, .data = translator->encode_report(report)};
+  if (has_values)
+    events[count++] =
+        (struct event_row){.kind = EVENT_METRICS, .step = report->step, .epoch = report->epoch, .data = translator->encode_report(report)};
   run_push_events(run, events, count, !run->has_reported);
   run->has_reported = true;
 }

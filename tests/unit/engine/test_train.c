@@ -507,6 +507,47 @@ START_TEST(weights_that_the_last_step_spoils_diverge_at_the_epochs_end) {
 }
 END_TEST
 
+/* In the middle of an epoch: the checkpoint that is asked for would take the place of a finite one. */
+START_TEST(weights_that_a_step_spoilt_are_not_saved) {
+  struct scene *scene = scene_create("dense units=2 activation=linear name=out", TASK_REGRESSION, 2);
+  scene->stop_at_poll = 1;
+  set_kind(&scene->settings.optimizer, &optimizer_kinds, "sgd learning_rate=1e300");
+  struct train_result result = run(scene);
+  ck_assert_int_eq(result.outcome, TRAIN_DIVERGED);
+  ck_assert_str_eq(result.diverged_layer, "out");
+  ck_assert_ptr_nonnull(strstr(result.detail, "after step 1"));
+  ck_assert_uint_eq(result.step, 1);
+  ck_assert_ptr_null(scene->block);
+  const struct train_report *last = &scene->reports[scene->report_count - 1];
+  ck_assert_uint_eq(last->value_count, 0);
+  ck_assert_uint_ne(last->diagnosis_news, 0);
+  struct diagnosis_finding findings[DIAGNOSIS_RULES_MAX];
+  ck_assert_uint_eq(trainer_list_findings(scene->trainer, last->diagnosis_news, findings), 1);
+  ck_assert_str_eq(findings[0].rule->code, "divergence");
+  ck_assert_str_eq(findings[0].layer, "out");
+  ck_assert_uint_eq(findings[0].first_epoch, 1);
+  scene_destroy(scene);
+}
+END_TEST
+
+/* Epochs of one step, most of which are not looked at: the next step shows what the one before has spoilt. */
+START_TEST(weights_spoilt_between_looks_diverge_within_a_step) {
+  enum { EPOCHS = 400 };
+  struct scene *scene = scene_create("dense units=2 activation=linear name=out", TASK_REGRESSION, 2);
+  scene->data.validation.count = 0;
+  scene->settings.epochs = EPOCHS;
+  scene->settings.batch_size = ROWS;
+  set_kind(&scene->settings.optimizer, &optimizer_kinds, "sgd learning_rate=3");
+  struct train_result result = run(scene);
+  ck_assert_int_eq(result.outcome, TRAIN_DIVERGED);
+  ck_assert_str_eq(result.diverged_layer, "out");
+  const struct train_report *last = &scene->reports[scene->report_count - 1];
+  ck_assert_uint_le(last->step, result.step + 1);
+  for (size_t i = 0; i + 2 < scene->report_count; i++) ck_assert(isfinite(value_of(scene, i, "batch_loss")));
+  scene_destroy(scene);
+}
+END_TEST
+
 START_TEST(a_validation_loss_that_is_not_finite_diverges) {
   struct scene *scene = scene_create("dense units=2 activation=linear", TASK_REGRESSION, 2);
   scene->x[(ROWS + 3) * INPUTS] = NAN;
@@ -633,6 +674,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(steps, penalties_pull_weights_but_are_not_part_of_the_loss);
   TCase *divergence = suite_add_case(suite, "divergence");
   tcase_add_test(divergence, data_that_are_not_finite_diverge_at_the_first_layer);
+  tcase_add_test(divergence, weights_that_a_step_spoilt_are_not_saved);
+  tcase_add_test(divergence, weights_spoilt_between_looks_diverge_within_a_step);
   tcase_add_test(divergence, the_step_that_diverged_is_reported_and_leaves_the_weights_alone);
   tcase_add_test(divergence, a_convolution_diverges_under_its_own_name);
   tcase_add_test(divergence, a_layer_diverges_under_its_own_name_though_its_z_is_gone);
