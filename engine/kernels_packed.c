@@ -42,6 +42,7 @@ void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const fl
       const size_t rows = m - row < TILE_ROWS ? m - row : TILE_ROWS;
       struct rows_of_a from = {.panel = NULL};
       for (size_t i = 0; i < TILE_ROWS; i++) from.rows[i] = a + (row + (i < rows ? i : rows - 1)) * k;
+      for (size_t i = 0; i < TILE_NEXT_ROWS; i++) from.next[i] = from.rows[0];
       const struct place to = {.c = c + row * n + column, .row = n, .rows = rows, .columns = columns, .adds = accumulate};
       multiply_tile(k, &from, &(struct columns_of_b){packed, TILE_COLUMNS}, &to);
     }

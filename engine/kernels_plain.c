@@ -153,28 +153,21 @@ static struct rows_of_a find_a(const struct product *q, size_t first, size_t k, 
   return found;
 }
 
-/* Has what a tile will be written to fetched while the tile is computed. */
-static inline void prefetch_tile(const float *c, size_t n, size_t rows) {
-  for (size_t i = 0; i < rows; i++) {
-    __builtin_prefetch(c + i * n, 1);
-    __builtin_prefetch(c + i * n + VECTOR_FLOATS, 1);
+/* The share of tile `turn` of those rows of a, from `row` on, that the next tiles take. */
+static inline void find_next(const struct product *q, size_t first, size_t row, size_t turn, struct rows_of_a *a) {
+  for (size_t i = 0; i < TILE_NEXT_ROWS; i++) {
+    const size_t next = row + turn * TILE_NEXT_ROWS + i;
+    a->next[i] = q->a_step == 1 && next < smaller(row + TILE_ROWS, q->m) ? q->a + next * q->a_row + first : q->a;
   }
-}
-
-/* Has a share, `turn` of `turns`, of the rows of a that the next tiles take fetched. */
-static inline void prefetch_rows(const struct product *q, size_t first, size_t k, size_t row, size_t turn, size_t turns) {
-  if (q->a_step != 1) return;
-  const size_t end = smaller(row + TILE_ROWS, q->m);
-  for (size_t i = row + turn; i < end; i += turns)
-    for (size_t p = 0; p < k; p += VECTOR_FLOATS) __builtin_prefetch(q->a + i * q->a_row + first + p);
 }
 
 /* Parts */
 
 static size_t held_width(const struct part *part) { return round_up(part->column_end - part->column_begin, TILE_COLUMNS); }
 
-/* The tile at (row, column) of a group, terms [first, …) of the sum. */
-static struct place find_place(const struct product *q, const struct part *group, size_t first, size_t row, size_t column, float *held) {
+/* The tile at (row, column) of a group, terms [first, …) of the sum, the last ones or not. */
+static struct place find_place(const struct product *q, const struct part *group, size_t first, bool is_last, size_t row, size_t column,
+                               float *held) {
   struct place to = {.row = q->c_row, .adds = first > 0 || q->accumulate};
   to.rows = smaller(group->row_end - row, TILE_ROWS);
   to.columns = smaller(group->column_end - column, TILE_COLUMNS);
@@ -184,7 +177,7 @@ static struct place find_place(const struct product *q, const struct part *group
     to.columns = to.columns > VECTOR_FLOATS ? TILE_COLUMNS : VECTOR_FLOATS;
   } else {
     to.c = q->c + row * q->c_row + column;
-    prefetch_tile(to.c, q->c_row, to.rows);
+    if (q->bias != NULL && is_last) to.bias = q->bias + column;
   }
   return to;
 }
@@ -209,12 +202,6 @@ static void store_swapped(const struct product *q, const struct part *group, con
   }
 }
 
-static void add_bias(const struct product *q, const struct part *group, size_t row) {
-  const size_t rows = smaller(group->row_end - row, TILE_ROWS);
-  for (size_t i = row; i < row + rows; i++)
-    for (size_t j = group->column_begin; j < group->column_end; j++) q->c[i * q->c_row + j] += q->bias[j];
-}
-
 /* Terms of the sum in a block: blocks of about equal length. */
 static size_t block_length(size_t k) {
   const size_t blocks = (k + BLOCK_K - 1) / BLOCK_K;
@@ -230,13 +217,12 @@ static void multiply_group(const struct product *q, const struct part *group, st
     for (size_t t = 0, column = group->column_begin; t < tiles; t++, column += TILE_COLUMNS)
       b[t] = find_b(q, first, k, column, smaller(group->column_end - column, TILE_COLUMNS), desk->b[t]);
     for (size_t row = group->row_begin; row < group->row_end; row += TILE_ROWS) {
-      const struct rows_of_a a = find_a(q, first, k, row, smaller(group->row_end - row, TILE_ROWS), tiles, desk->a);
+      struct rows_of_a a = find_a(q, first, k, row, smaller(group->row_end - row, TILE_ROWS), tiles, desk->a);
       for (size_t t = 0; t < tiles; t++) {
-        const struct place to = find_place(q, group, first, row, group->column_begin + t * TILE_COLUMNS, desk->held);
-        prefetch_rows(q, first, k, row + TILE_ROWS, t, tiles);
+        const struct place to = find_place(q, group, first, first + k == q->k, row, group->column_begin + t * TILE_COLUMNS, desk->held);
+        find_next(q, first, row + TILE_ROWS, t, &a);
         multiply_tile(k, &a, &b[t], &to);
       }
-      if (first + k == q->k && q->bias != NULL && !q->is_swapped) add_bias(q, group, row);
     }
   }
   if (q->is_swapped) store_swapped(q, group, desk->held);

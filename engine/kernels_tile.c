@@ -7,31 +7,50 @@ static void store_rest(const struct place *to, size_t vectors, vector sums[TILE_
   for (size_t i = 0; i < to->rows; i++, c += to->row) {
     for (size_t v = 0, first = 0; v < vectors && first < to->columns; v++, first += VECTOR_FLOATS) {
       const size_t count = to->columns - first;
-      vector_store_some(c + first, to->adds ? vector_load_some(c + first, count) + sums[i][v] : sums[i][v], count);
+      vector value = to->adds ? vector_load_some(c + first, count) + sums[i][v] : sums[i][v];
+      if (to->bias != NULL) value += vector_load_some(to->bias + first, count);
+      vector_store_some(c + first, value, count);
     }
   }
 }
 
 /* `rows` and `vectors` are constants wherever this is inlined; so sums that fill a tile go from registers. */
 static inline __attribute__((always_inline)) void store_tile(size_t rows, size_t vectors, const struct place *to,
-                                                             const vector sums[TILE_ROWS][2]) {
+                                                             vector sums[TILE_ROWS][2]) {
   float *c = to->c;
   if (to->rows != rows || to->columns != vectors * VECTOR_FLOATS) {
     vector copies[TILE_ROWS][2];
     memcpy(copies, sums, sizeof copies);
     store_rest(to, vectors, copies);
-  } else if (to->adds) {
+    return;
+  }
+  if (to->adds) {
 #pragma GCC unroll 8
-    for (size_t i = 0; i < rows; i++, c += to->row) {
-      vector_store(c, vector_load(c) + sums[i][0]);
-      if (vectors > 1) vector_store(c + VECTOR_FLOATS, vector_load(c + VECTOR_FLOATS) + sums[i][1]);
+    for (size_t i = 0; i < rows; i++) {
+      sums[i][0] = vector_load(c + i * to->row) + sums[i][0];
+      if (vectors > 1) sums[i][1] = vector_load(c + i * to->row + VECTOR_FLOATS) + sums[i][1];
     }
-  } else {
+  }
+  if (to->bias != NULL) {
+    const vector bias0 = vector_load(to->bias), bias1 = vectors > 1 ? vector_load(to->bias + VECTOR_FLOATS) : bias0;
 #pragma GCC unroll 8
-    for (size_t i = 0; i < rows; i++, c += to->row) {
-      vector_store(c, sums[i][0]);
-      if (vectors > 1) vector_store(c + VECTOR_FLOATS, sums[i][1]);
+    for (size_t i = 0; i < rows; i++) {
+      sums[i][0] += bias0;
+      if (vectors > 1) sums[i][1] += bias1;
     }
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < rows; i++, c += to->row) {
+    vector_store(c, sums[i][0]);
+    if (vectors > 1) vector_store(c + VECTOR_FLOATS, sums[i][1]);
+  }
+}
+
+/* Has what the tile will be written to fetched while it is computed. */
+static inline __attribute__((always_inline)) void fetch_place(size_t vectors, const struct place *to) {
+  for (size_t i = 0; i < to->rows; i++) {
+    __builtin_prefetch(to->c + i * to->row, 1);
+    if (vectors > 1) __builtin_prefetch(to->c + i * to->row + VECTOR_FLOATS, 1);
   }
 }
 
@@ -40,10 +59,14 @@ static inline __attribute__((always_inline)) void compute_tile(size_t rows, size
                                                                const struct rows_of_a *a, const struct columns_of_b *from,
                                                                const struct place *to) {
   vector sums[TILE_ROWS][2] = {0};
-  const float *a_rows[TILE_ROWS], *panel = a->panel, *b = from->b;
+  const float *a_rows[TILE_ROWS], *panel = a->panel, *b = from->b, *next0 = a->next[0], *next1 = a->next[1];
+  const size_t b_step = from->step;
   for (size_t i = 0; i < rows; i++) a_rows[i] = a->rows[i];
-  for (size_t p = 0; p < k; p++, panel += TILE_ROWS, b += from->step) {
+  fetch_place(vectors, to);
+  for (size_t p = 0; p < k; p++, panel += TILE_ROWS, b += b_step) {
     vector b0 = vector_load(b), b1 = vectors > 1 ? vector_load(b + VECTOR_FLOATS) : b0;
+    __builtin_prefetch(next0 + p);
+    __builtin_prefetch(next1 + p);
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++) {
       float value = is_panel ? panel[i] : a_rows[i][p];

@@ -21,22 +21,26 @@ enum { TILE_ROWS = 4 };
 #endif
 enum { TILE_COLUMNS = 2 * VECTOR_FLOATS };
 
-/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS]; or, NULL, rows along the sum. */
+/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS]; or, NULL, rows along the sum. Meanwhile the rows `next`, which
+ * a later tile will read, are fetched little by little: all at once they would have to wait for each other. Who knows of none names its own. */
+enum { TILE_NEXT_ROWS = 2 };
 struct rows_of_a {
   const float *panel;
   const float *rows[TILE_ROWS];
+  const float *next[TILE_NEXT_ROWS];
 };
 struct columns_of_b {
   const float *b;
   size_t step;
 };
 
-/* Where a tile's values go, and whether they are added to what is there. */
+/* Where a tile's values go, whether they are added to what is there, and what is then added to each row. */
 struct place {
   float *c;
   size_t row;           /* floats from one row to the next */
   size_t rows, columns; /* that are valid */
   bool adds;
+  const float *bias; /* [columns], or NULL */
 };
 
 /* One tile of the sum over `k` terms, Σ a(i, p) b(p, j), for up to TILE_ROWS rows and TILE_COLUMNS columns. */
