@@ -58,7 +58,14 @@ static enum error_code respond_column(struct api *api, const struct request *req
   uint64_t bins = 0;
   enum error_code code = query_get_number(request, (struct query_number){"bins", 1, HISTOGRAM_BINS_MAX}, &bins, error);
   if (code != ERROR_NONE) return code;
-  if (column->kind == COLUMN_CATEGORICAL && column->has_categories) return respond_categories(column, response, error);
+  const bool is_of_categories = column->kind == COLUMN_CATEGORICAL && column->has_categories;
+  if (is_of_categories && bins > 0)
+    return error_set(
+        error, ERROR_MALFORMED,
+        "query parameter \"bins\" is of numbers, dates and texts; column \"%.80s\" has categories, each of which is counted: leave "
+        "it out",
+        column->name);
+  if (is_of_categories) return respond_categories(column, response, error);
   response->is_deferred = !request->may_take_long && dataset->bytes > SHORT_BYTES_MAX;
   if (response->is_deferred) return ERROR_NONE;
   struct histogram histogram;

@@ -160,9 +160,25 @@ static enum error_code plan_data(struct submission *submission, struct error *er
       .network = &submission->network_spec, .dataset = &submission->dataset, .test_dataset = test, .seed = (uint64_t)spec->train.seed};
   enum error_code code = plan_for_network(&planning, &spec->data, &submission->plan, error);
   if (code != ERROR_NONE) return code;
-  if (test != NULL) spec->data.split.test = 0; /* the resolved spec says what is done */
+  const struct plan_datasets datasets = {&submission->dataset, test};
+  code = data_plan_check_effects(&submission->plan, &datasets, &submission->network_spec, error);
+  if (code != ERROR_NONE) return code;
+  /* The resolved spec says what is done. */
+  if (test != NULL) spec->data.split.test = 0;
+  spec->data.split.stratify = data_plan_has_strata(&submission->plan);
   spec->train.epochs = (int64_t)train_count_epochs(&spec->train, submission->plan.train_rows_max);
   return ERROR_NONE;
+}
+
+/* Asked for, not by default, where there are no classes to keep apart. */
+static enum error_code check_stratify(const struct submission *submission, const json_t *body, struct error *error) {
+  const struct data_settings *data = &submission->spec.data;
+  const bool is_asked = json_is_true(json_object_get(json_object_get(body, "split"), "stratify"));
+  if (!is_asked || data_plan_has_strata(&submission->plan)) return ERROR_NONE;
+  return error_add(error, "/split/stratify", "changes nothing: %s; leave it out",
+                   data->window.is_enabled         ? "with a window, the parts are one behind the other in time"
+                   : data->split.column[0] != '\0' ? "split.column says which rows each part has"
+                                                   : "it is of the classes of one target, and none is predicted");
 }
 
 static enum error_code resolve_network(struct submission *submission, struct error *error) {
@@ -248,6 +264,7 @@ static enum error_code check_submission(struct submission *submission, json_t *b
   enum error_code code = read_body(submission, body, error);
   if (code == ERROR_INVALID) add_plan_errors(submission, error);
   if (code == ERROR_NONE) code = plan_data(submission, error);
+  if (code == ERROR_NONE) code = check_stratify(submission, body, error);
   if (code == ERROR_NONE) code = resolve_network(submission, error);
   if (code == ERROR_NONE) code = check_training(submission, error);
   if (code == ERROR_NONE) code = check_queue(submission->api, error);

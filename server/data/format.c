@@ -16,6 +16,7 @@ static const struct format csv = {.name = "csv",
                                   .summary = "table: a row a line, commas, semicolons, tabs or bars between cells",
                                   .media_types = "text/csv",
                                   .suffixes = ".csv .txt",
+                                  .takes = FORMAT_TAKES_DELIMITER | FORMAT_TAKES_HEADER,
                                   .read_parts = table_parts_read_csv,
                                   .knows_part = table_parts_knows_name,
                                   .parts = "train, validation, test"};
@@ -24,6 +25,7 @@ static const struct format tsv = {.name = "tsv",
                                   .media_types = "text/tab-separated-values",
                                   .suffixes = ".tsv .tab",
                                   .delimiter = '\t',
+                                  .takes = FORMAT_TAKES_HEADER,
                                   .read_parts = table_parts_read_csv,
                                   .knows_part = table_parts_knows_name,
                                   .parts = "train, validation, test"};
@@ -52,6 +54,7 @@ static const struct format zip = {.name = "zip",
                                   .summary = "PNG and JPEG images, in a folder for each class or with a table of labels",
                                   .media_types = "application/zip application/x-zip-compressed",
                                   .suffixes = ".zip",
+                                  .takes = FORMAT_TAKES_IMAGES,
                                   .is_magic = zip_is_magic,
                                   .read = zip_read_files};
 

@@ -32,12 +32,16 @@ struct format_options {
   struct image_options images; /* the one size and channel count of a folder of images */
 };
 
+/* Which of them it looks at. */
+enum { FORMAT_TAKES_DELIMITER = 1, FORMAT_TAKES_HEADER = 2, FORMAT_TAKES_IMAGES = 4 };
+
 struct format {
   const char *name;                                       /* ?format= */
   const char *summary;                                    /* "NumPy array" */
   const char *media_types;                                /* space separated; the first is the usual one */
   const char *suffixes;                                   /* of file names, space separated: ".csv .txt" */
   char delimiter;                                         /* tables: '\0' is found in the file */
+  unsigned takes;                                         /* FORMAT_TAKES_… */
   bool (*is_magic)(const char *bytes, size_t byte_count); /* of up to FORMAT_MAGIC_BYTES; NULL: nothing tells it */
   /* Streamed, one file: bytes as they come. `reader` is made by open and freed by close. All NULL: the bytes are the table itself. */
   enum error_code (*open)(struct import *import, const struct format_options *options, void **out_reader, struct error *error);

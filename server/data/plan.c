@@ -179,9 +179,15 @@ static void check_class_target(const struct dataset_column *column, const char *
   }
 }
 
-static void check_number_target(const struct dataset_column *column, const char *pointer, struct error *error) {
+static void check_number_target(const struct planner *planner, const struct dataset_column *column, const char *pointer,
+                                struct error *error) {
   char words[COLUMN_WORDS_BYTES];
-  if (!column->can_be_numeric) {
+  if (!column->can_be_numeric && planner->settings->window.is_enabled) {
+    (void)error_add(
+        error, pointer,
+        "\"%.60s\" %s; with a window, numbers are forecast: name a column of numbers, or leave window out to predict it row by row",
+        column->name, describe_kind(column, words));
+  } else if (!column->can_be_numeric) {
     (void)error_add(error, pointer, "\"%.60s\" %s; the target of a regression must be numbers", column->name, describe_kind(column, words));
   } else if (column->min >= column->max) {
     (void)error_add(error, pointer, "\"%.80s\" is %g in every row; there is nothing to predict", column->name, column->min);
@@ -205,7 +211,7 @@ static void check_targets(const struct planner *planner, struct error *error) {
     if (column->missing >= planner->dataset->rows) {
       (void)error_add(error, pointer, "\"%.80s\" is missing in every row", column->name);
     } else if (planner->settings->task == TASK_CHOICE_REGRESSION) {
-      check_number_target(column, pointer, error);
+      check_number_target(planner, column, pointer, error);
     } else {
       size_t items = plan_count_items(error);
       check_class_target(column, pointer, error);

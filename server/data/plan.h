@@ -59,6 +59,12 @@ struct plan_datasets {
 __attribute__((warn_unused_result)) enum error_code data_plan_follow_network(struct data_plan *plan, const struct plan_datasets *datasets,
                                                                              const struct network_spec *network, struct error *error);
 
+/* Refuses settings that change nothing of a plan that follows its network: of texts without a text among the features, shares beside a column that says the
+ * parts, and so on. What a resolved spec says passes. Field errors point into the job spec. */
+__attribute__((warn_unused_result)) enum error_code data_plan_check_effects(const struct data_plan *plan,
+                                                                            const struct plan_datasets *datasets,
+                                                                            const struct network_spec *network, struct error *error);
+
 /* Whether a column of sequences is among the features: then a network of steps gets the numbers of one, as struct sequence_settings say. */
 bool data_plan_has_sequence(const struct dataset_row *dataset, const struct data_settings *settings);
 

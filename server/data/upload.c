@@ -90,6 +90,27 @@ static enum error_code check_format(const struct upload *upload, const struct fo
   return error_set(error, ERROR_INVALID, "no part is called \"%.60s\"; of format %s there are %s", stranger, format->name, format->parts);
 }
 
+/* What a request asks for and its format has no use for is likely a mistake: of the file, or of its type. */
+static enum error_code check_options(const struct upload *upload, const struct format *format, struct error *error) {
+  const struct upload_options *options = &upload->options;
+  const struct image_options *images = &options->images;
+  const bool is_own = options->delimiter == format->delimiter;
+  if (options->delimiter != '\0' && (format->takes & FORMAT_TAKES_DELIMITER) == 0 && !is_own)
+    return error_set(error, ERROR_MALFORMED,
+                     "query parameter \"delimiter\" is of tables in CSV; the file is %s (%s): leave it out, or send the file as text/csv",
+                     format->name, format->summary);
+  if (options->header >= 0 && (format->takes & FORMAT_TAKES_HEADER) == 0)
+    return error_set(error, ERROR_MALFORMED, "query parameter \"header\" is of tables in CSV or TSV; the file is %s (%s): leave it out",
+                     format->name, format->summary);
+  if ((images->channels > 0 || images->height > 0 || images->width > 0) && (format->takes & FORMAT_TAKES_IMAGES) == 0)
+    return error_set(
+        error, ERROR_MALFORMED,
+        "query parameters \"size\", \"width\", \"height\" and \"channels\" are of images in a ZIP archive; the file is %s (%s): "
+        "leave them out",
+        format->name, format->summary);
+  return ERROR_NONE;
+}
+
 static enum error_code begin_import(struct upload *upload, bool is_made, struct error *error) {
   const struct format *format = upload->format;
   upload->is_made = is_made;
@@ -127,6 +148,7 @@ static enum error_code start_file(struct upload *upload, struct error *error) {
   if (format == NULL) format = format_find_by_suffix(file->name);
   if (format == NULL) return refuse_unknown(upload, error);
   enum error_code code = check_format(upload, format, error);
+  if (code == ERROR_NONE) code = check_options(upload, format, error);
   if (code != ERROR_NONE) return code;
   upload->format = format;
   upload->is_started = true;

@@ -198,6 +198,17 @@ static const struct bad_request json_requests[] = {
          "\"units\":"
          "\"auto\",\"activation\":\"auto\"}]},\"dataset\":\"points\",\"target\":\"kind\"}"),
      422, "over_budget", NULL, "268435456"},
+    /* settings that would change nothing */
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"y\",\"task\":\"regression\",\"split\":{\"stratify\":true}}"), 422,
+     "invalid", "/split/stratify", "classes"},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"y\",\"window\":{\"length\":2},\"split\":{\"stratify\":true,"
+         "\"validation\":0,"
+         "\"test\":0}}"),
+     422, "invalid", "/split/stratify", "window"},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"text\":{\"vocabulary\":9}}"), 422, "invalid",
+     "/text/vocabulary", "text"},
+    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"window\":{\"length\":2}}"), 422, "invalid", "/target",
+     "leave window out"},
     /* paths, methods, queries */
     {PLAIN("GET", "/v1/jobs/job_0000000000000000"), 404, "not_found", NULL, NULL},
     {PLAIN("GET", "/v1/datasets/point"), 404, "not_found", NULL, "did you mean \\\"points\\\""},
@@ -215,6 +226,7 @@ static const struct bad_request json_requests[] = {
     {PLAIN("GET", "/v1/jobs?limt=3"), 400, "malformed", NULL, "did you mean \\\"limit\\\""},
     {PLAIN("GET", "/v1/jobs?state=sleeping"), 400, "malformed", NULL, "running"},
     {PLAIN("GET", "/v1/datasets/points/rows?offset=-1"), 400, "malformed", NULL, "offset"},
+    {PLAIN("GET", "/v1/datasets/points/columns/kind/histogram?bins=3"), 400, "malformed", NULL, "bins"},
     {PLAIN("GET", "/v1/jobs/nobody/metrics?max_points=1"), 400, "malformed", NULL, "max_points"},
     {PLAIN("POST", "/v1/jobs/nobody/pause"), 404, "not_found", NULL, NULL},
     /* corrections */
@@ -234,6 +246,13 @@ static const struct bad_request uploads[] = {
     {CSV("name=a/b", "a,b\n1,2\n3,4\n"), 422, "invalid", NULL, "name"},
     {CSV("name=d&delimiter=x", "a,b\n1,2\n3,4\n"), 400, "malformed", NULL, "delimiter"},
     {CSV("name=h&header=perhaps", "a,b\n1,2\n3,4\n"), 400, "malformed", NULL, "header"},
+    {CSV("name=size&size=28x28", "a,b\n1,2\n3,4\n"), 400, "malformed", NULL, "ZIP"},
+    {CSV("name=size&height=28", "a,b\n1,2\n3,4\n"), 400, "malformed", NULL, "ZIP"},
+    {CSV("name=size&channels=1", "a,b\n1,2\n3,4\n"), 400, "malformed", NULL, "ZIP"},
+    {"POST", "/v1/datasets?name=tabs&delimiter=comma", "text/tab-separated-values", "a\tb\n1\t2\n", NULL, 400, "malformed", NULL,
+     "text/csv"},
+    {"POST", "/v1/datasets?name=lines&delimiter=comma", "application/x-ndjson", "{\"a\":1}\n", NULL, 400, "malformed", NULL, "delimiter"},
+    {"POST", "/v1/datasets?name=lines&header=true", "application/x-ndjson", "{\"a\":1}\n", NULL, 400, "malformed", NULL, "header"},
     {CSV("nam=h", "a,b\n1,2\n3,4\n"), 400, "malformed", NULL, "did you mean \\\"name\\\""},
     {"POST", "/v1/datasets?name=type", "application/json", "[1]", NULL, 415, "unsupported_media_type", NULL, "text/csv"},
     {"POST", "/v1/datasets?name=type", "", "a,b\n1,2\n", NULL, 415, "unsupported_media_type", NULL, NULL},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/codec/settings_json.h"
 #include "tests/support/allocations.h"
 #include "tests/support/data_files.h"
 #include "tests/support/suite.h"
@@ -500,6 +501,51 @@ START_TEST(sizes_that_overflow_are_refused) {
 }
 END_TEST
 
+/* ---- settings that change nothing ---- */
+
+static const struct {
+  const char *header, *lines, *target, *json, *pointer; /* pointer NULL: accepted */
+} idle_settings[] = {
+    {"a,y\n", "1,p\n2,q\n", "y", "{}", NULL},
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"text\":{\"vocabulary\":100}}", "/text/vocabulary"},
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"text\":{\"tokens\":\"characters\"}}", "/text/tokens"},
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"text\":{\"encoding\":\"tokens\"}}", "/text/encoding"},
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"text\":{\"encoding\":\"tf_idf\",\"vocabulary\":2000}}", NULL}, /* as it is resolved */
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"sequence\":{\"form\":\"steps\"}}", "/sequence/form"},
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"sequence\":{\"max_length\":8}}", "/sequence/max_length"},
+    {"a,y\n", "\"[1, 2, 3]\",p\n\"[4, 5]\",q\n", "y", "{\"sequence\":{\"max_length\":8}}", NULL},
+    {"a,y\n", "u,p\nv,q\n", "y", "{\"scaling\":\"min_max\"}", "/scaling"},
+    {"a,y\n", "1,p\n2,q\n", "y", "{\"scaling\":\"min_max\"}", NULL},
+    {"a,y,part\n", "1,p,train\n2,q,train\n3,q,test\n", "y", "{\"split\":{\"column\":\"part\",\"validation\":0.3}}", "/split/validation"},
+    {"a,y,part\n", "1,p,train\n2,q,train\n3,q,test\n", "y", "{\"split\":{\"column\":\"part\",\"test\":0.3}}", "/split/test"},
+    {"a,y,part\n", "1,p,train\n2,q,train\n3,q,test\n", "y", "{\"split\":{\"column\":\"part\",\"validation\":0,\"test\":0}}", NULL},
+};
+
+START_TEST(settings_that_change_nothing_are_refused) {
+  struct dataset_row row;
+  import_repeated(idle_settings[_i].header, idle_settings[_i].lines, 20, &row);
+  struct data_settings settings;
+  struct data_plan plan;
+  struct error error = {0};
+  data_settings_make(&settings, idle_settings[_i].target);
+  json_t *json = json_loads(idle_settings[_i].json, 0, NULL);
+  ck_assert_int_eq(settings_from_json(json, data_params + 1, data_param_count - 1, "", &settings, &error), ERROR_NONE);
+  json_decref(json);
+  if (settings.text.encoding == TEXT_ENCODING_AUTO) settings.text.encoding = TEXT_ENCODING_TF_IDF;
+  if (settings.sequence.form == SEQUENCE_AUTO) settings.sequence.form = SEQUENCE_FLAT;
+  ck_assert_int_eq(data_plan_create(&row, NULL, &settings, 7, &plan, &error), ERROR_NONE);
+  struct network_spec network = {0};
+  const struct plan_datasets datasets = {&row, NULL};
+  const enum error_code code = data_plan_check_effects(&plan, &datasets, &network, &error);
+  ck_assert_msg(code == (idle_settings[_i].pointer == NULL ? ERROR_NONE : ERROR_INVALID), "%s", error.detail);
+  if (code != ERROR_NONE) ck_assert_str_eq(error.items[0].pointer, idle_settings[_i].pointer);
+  ck_assert_uint_eq(error.item_count, idle_settings[_i].pointer == NULL ? 0 : 1);
+  data_plan_deinit(&plan);
+  data_settings_free(&settings);
+  dataset_row_deinit(&row);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *plan = suite_add_case(suite, "plan");
   tcase_add_checked_fixture(plan, set_up, tear_down);
@@ -517,6 +563,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(plan, one_row_is_refused_with_the_rows_that_it_takes);
   tcase_add_test(plan, rows_without_a_target_are_not_counted);
   tcase_add_loop_test(plan, a_test_dataset_must_have_what_the_model_takes, 0, sizeof test_datasets / sizeof test_datasets[0]);
+  tcase_add_loop_test(plan, settings_that_change_nothing_are_refused, 0, sizeof idle_settings / sizeof idle_settings[0]);
   tcase_add_test(plan, planning_without_memory_says_so);
   tcase_add_test(plan, sizes_that_overflow_are_refused);
 }
