@@ -104,6 +104,10 @@ const struct format *format_find_by_magic(const char *bytes, size_t byte_count) 
   return NULL;
 }
 
+const struct format *format_correct(const struct format *format, const char *bytes, size_t byte_count) {
+  return format == &zip && npz_is_magic(bytes, byte_count) ? &npz : format;
+}
+
 const struct format *format_find_by_suffix(const char *file_name) {
   size_t bytes = strlen(file_name);
   if (bytes > 3 && strcasecmp(file_name + bytes - 3, ".gz") == 0) bytes -= 3;

@@ -67,6 +67,8 @@ static inline bool format_is_table(const struct format *format) { return format-
 const struct format *format_find(const char *name);
 const struct format *format_find_by_type(const char *media_type); /* what follows a ';' is ignored */
 const struct format *format_find_by_magic(const char *bytes, size_t byte_count);
+/* What a file is that begins so and is said to be of `format`: an archive of arrays is no archive of images, whatever the client's list of types says. */
+const struct format *format_correct(const struct format *format, const char *bytes, size_t byte_count);
 const struct format *format_find_by_suffix(const char *file_name); /* also before ".gz" */
 /* "csv, tsv, idx" or, of media types, "text/csv, …"; for errors and descriptions. */
 const char *format_list_names(char *out_text, size_t text_bytes);

@@ -144,6 +144,7 @@ static enum error_code start_file(struct upload *upload, struct error *error) {
   const struct format *format = upload->options.format;
   struct file *file = &upload->files[upload->file_count - 1];
   if (format == NULL) format = upload->named_format;
+  if (format != NULL) format = format_correct(format, upload->head, upload->head_bytes);
   if (format == NULL) format = format_find_by_magic(upload->head, upload->head_bytes);
   if (format == NULL) format = format_find_by_suffix(file->name);
   if (format == NULL) return refuse_unknown(upload, error);
