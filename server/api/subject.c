@@ -275,9 +275,6 @@ static enum error_code read_raw_row(struct subject *subject, struct row_cells *f
 static enum error_code read_raw_rows(struct subject *subject, const json_t *rows, const json_t *target_rows, struct error *error) {
   const struct preprocessor *preprocessor = &subject->model->preprocessor;
   struct row_cells features = {0}, targets = {0};
-  if (preprocessor->window.length > 0)
-    return error_add(error, "/model", "forecasts from windows of %zu rows; a row by itself can't be traced or checked",
-                     preprocessor->window.length);
   if (preprocessor->input_width != subject->input_width ||
       preprocessor_get_target_width(preprocessor, subject->as_values) != subject->target_width)
     return error_set(error, ERROR_INTERNAL, "the model's preprocessing doesn't fit its network");
@@ -312,6 +309,9 @@ static void check_scaled_targets(const struct subject *subject, const struct los
 
 static enum error_code read_rows(struct subject *subject, const json_t *body, const struct train_settings *train, struct error *error) {
   const json_t *rows, *targets;
+  const size_t window = subject->model == NULL ? 0 : subject->model->preprocessor.window.length;
+  if (window > 0) /* before rows are found wanting that no rows could mend */
+    return error_add(error, "/rows", "the model forecasts from windows of %zu rows; a row by itself can't be traced or checked", window);
   enum error_code code = find_rows(body, &rows, &targets, error);
   if (code != ERROR_NONE) return code;
   code = subject_make_room(subject, json_array_size(rows), error);

@@ -147,6 +147,12 @@ static void read_list(struct row_cells *cells, size_t index, const json_t *value
     read_steps(cells, index, value, pointer, error);
     return;
   }
+  if (cells->features != NULL && cells->features[index].kind == COLUMN_IMAGE) {
+    const struct image_encoding *image = &cells->features[index].image;
+    error_add(error, pointer, "must be an image: its pixels as arrays [%zu][%zu][%zu], or a PNG or JPEG file as text in base64, not %s",
+              image->channels, image->height, image->width, json_quote(value, given));
+    return;
+  }
   const bool takes_list = cells->features != NULL && cells->features[index].kind == COLUMN_SEQUENCE;
   if (!takes_list || !json_is_array(value)) {
     error_add(error, pointer, "must be %sa number, a string or null, not %s", takes_list ? "an array of numbers, " : "",

@@ -226,7 +226,14 @@ START_TEST(what_makes_no_forecast_is_refused) {
                  422);
   ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/window/length");
   json_decref(problem);
-  json_decref(send("POST", "/v1/models/next/trace", "{\"rows\":[{\"load\":1}],\"targets\":[1]}", 422));
+  static const char *const traces[] = {"{\"rows\":[{\"load\":1}],\"targets\":[1]}", "{\"rows\":[]}", "{}"};
+  for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
+    problem = send("POST", "/v1/models/next/trace", traces[i], 422);
+    ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/rows");
+    ck_assert_str_eq(json_text_at(problem, "/errors/0/detail"),
+                     "the model forecasts from windows of 8 rows; a row by itself can't be traced or checked");
+    json_decref(problem);
+  }
 }
 END_TEST
 
