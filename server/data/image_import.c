@@ -82,7 +82,7 @@ static size_t set_folder_cells(struct intake *intake, const char *label, const c
   size_t count = 0;
   intake->cells[count++] = label == NULL ? "image" : "";
   if (intake->layout.has_labels) intake->cells[count++] = label == NULL ? "label" : label;
-  intake->cells[count++] = file == NULL ? "file" : file;
+  intake->cells[count++] = file == NULL ? IMAGE_FILE_COLUMN : file;
   if (intake->layout.has_parts) intake->cells[count++] = part == NULL ? "part" : part;
   return count;
 }
@@ -118,7 +118,7 @@ static enum error_code add_files(struct intake *intake, struct error *error) {
 /* What a column of the table is called in the dataset: that of the files `file`, a lone other one without a name `label`; names that are taken
  * get an underscore. */
 static const char *name_table_column(const struct intake *intake, size_t column) {
-  static const char *const taken[] = {"image", "file", "part"}, *const others[] = {"image_", "file_", "part_"};
+  static const char *const taken[] = {"image", IMAGE_FILE_COLUMN, "part"}, *const others[] = {"image_", "file_", "part_"};
   const struct image_table *table = &intake->table;
   if (column == table->file_column) return taken[1];
   if (!table->has_header && table->column_count == 2) return "label";

@@ -14,6 +14,7 @@
 #include "server/data/zip_reader.h"
 
 enum { IMAGE_FOUND_SIDE_MAX = 64 };
+#define IMAGE_FILE_COLUMN "file" /* of the names in the archive */
 
 struct image_options {
   size_t channels, height, width; /* 0: found. Else 1, 3 or 4; sides up to IMAGE_SIDE_MAX */

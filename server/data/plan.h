@@ -36,6 +36,10 @@ void data_plan_deinit(struct data_plan *plan);
 /* Whether task "auto" takes a single target for classes, not for numbers. */
 bool data_plan_is_of_classes(const struct dataset_column *column);
 
+/* A column without a name, in a file that names the others, whose whole numbers count the rows: the row numbers that R and pandas write. They say where a
+ * row stood, not what it is; so they are a feature only where they are named. */
+bool data_plan_is_row_number(const struct dataset_row *dataset, size_t index);
+
 /* Whether rows are told apart by class, so that each part gets its share of every class; not by a class for each step of a sequence. */
 bool data_plan_has_strata(const struct data_plan *plan);
 

@@ -48,12 +48,22 @@ static const char *find_obstacle(const struct planner *planner, size_t index, ch
   return NULL;
 }
 
-/* A column without a name, in a file that names the others, whose whole numbers are as far apart as the rows are many: the row numbers that R and
- * pandas write. They say where a row stood, not what it is; so they are a feature only where they are named. */
-static bool is_row_number(const struct dataset_row *dataset, size_t index) {
+/* Rows of the largest part of an upload of several; of any other, all. */
+static uint64_t count_longest_part(const struct dataset_row *dataset) {
+  uint64_t most = 0;
+  for (size_t i = 0; i < dataset->column_count; i++)
+    for (size_t k = 0; dataset->columns[i].says_part && k < dataset->columns[i].category_count; k++)
+      if (dataset->columns[i].categories[k].count > most) most = dataset->columns[i].categories[k].count;
+  return most > 0 ? most : dataset->rows;
+}
+
+/* Numbers as far apart as the rows are many: counted through all parts, or from the start again in each. */
+bool data_plan_is_row_number(const struct dataset_row *dataset, size_t index) {
   const struct dataset_column *column = &dataset->columns[index];
+  const double span = column->max - column->min + 1;
   return dataset->has_header && header_is_made_name(column->name) && column->kind == COLUMN_NUMERIC && column->is_integral &&
-         column->missing == 0 && dataset->column_count > 2 && column->max - column->min + 1 == (double)dataset->rows;
+         column->missing == 0 && dataset->column_count > 2 &&
+         (span == (double)dataset->rows || span == (double)count_longest_part(dataset));
 }
 
 /* None was named and none is possible: says so, and of each column why. */
@@ -124,7 +134,7 @@ void plan_choose_features(struct planner *planner, struct error *error) {
   bool has_feature = false;
   for (size_t i = 0; i < dataset->column_count && names->count == 0; i++)
     has_feature |= planner->is_feature[i] = find_obstacle(planner, i, text) == NULL && !dataset->columns[i].says_part &&
-                                            !is_row_number(dataset, i) && !plan_is_clock(planner, i);
+                                            !data_plan_is_row_number(dataset, i) && !plan_is_clock(planner, i);
   if (!has_feature && names->count == 0) explain_no_feature(planner, error);
   choose_sequence(planner, COLUMN_IMAGE, "images: a network takes one image and nothing else; name that column alone", error);
   if (planner->settings->text.encoding == TEXT_ENCODING_TOKENS)

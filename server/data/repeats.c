@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "server/data/duplicates.h"
+#include "server/data/image_import.h"
 #include "server/data/import.h"
+#include "server/data/plan.h"
 #include "server/data/split.h"
 #include "server/data/tensor_file.h"
 
@@ -16,6 +18,7 @@ struct walk {
   struct duplicates all, train;   /* train: of the training part, where a column tells parts */
   const struct dataset_row *rows; /* whose file is being read */
   const size_t *columns;          /* [request->dataset->column_count] where its columns stand there */
+  bool *is_content;               /* [the same] not which part a row is of, nor what file it was or where it stood in it */
   struct tensor_file tensors;     /* of it */
 };
 
@@ -32,12 +35,19 @@ static size_t find_part_column(const struct dataset_row *dataset) {
   return i;
 }
 
+/* The names of files of images, which an archive gives a column of its own. */
+static bool is_file_name(const struct dataset_row *dataset, size_t index) {
+  bool has_image = false;
+  for (size_t i = 0; i < dataset->column_count; i++) has_image |= dataset->columns[i].kind == COLUMN_IMAGE;
+  return has_image && dataset->columns[index].rank == 0 && strcmp(dataset->columns[index].name, IMAGE_FILE_COLUMN) == 0;
+}
+
 static uint64_t hash_row(const struct walk *walk, uint64_t index, const char *const *cells) {
   const struct dataset_row *dataset = walk->request->dataset;
   uint64_t hash = duplicates_start(&walk->all);
   for (size_t i = 0; i < dataset->column_count; i++) {
     const struct dataset_column *column = &walk->rows->columns[walk->columns[i]];
-    if (i == walk->repeats->part_column) continue;
+    if (!walk->is_content[i]) continue;
     if (column->rank == 0)
       hash = duplicates_hash_text(hash, cells[walk->columns[i]]);
     else
@@ -95,12 +105,12 @@ static enum error_code walk_over(struct walk *walk, const struct dataset_row *ro
 }
 
 /* Where the columns of `dataset` stand in `rows`. */
-static enum error_code map_columns(const struct dataset_row *dataset, const struct dataset_row *rows, size_t *columns, size_t part_column,
-                                   struct error *error) {
+static enum error_code map_columns(const struct dataset_row *dataset, const struct dataset_row *rows, size_t *columns,
+                                   const bool *is_content, struct error *error) {
   for (size_t i = 0; i < dataset->column_count; i++) {
     size_t at = 0;
     while (at < rows->column_count && strcmp(rows->columns[at].name, dataset->columns[i].name) != 0) at++;
-    if (at == rows->column_count && i != part_column)
+    if (at == rows->column_count && is_content[i])
       return error_set(error, ERROR_INVALID, "dataset \"%s\" has no column \"%.80s\"; it needs those of \"%s\" to be compared with it",
                        rows->name, dataset->columns[i].name, dataset->name);
     columns[i] = at == rows->column_count ? 0 : at;
@@ -112,10 +122,10 @@ static enum error_code run_walks(struct walk *walk, size_t *columns, struct erro
   const struct repeats_request *request = walk->request;
   struct repeats *repeats = walk->repeats;
   const struct duplicates *train = &walk->all;
-  enum error_code code = map_columns(request->dataset, request->dataset, columns, repeats->part_column, error);
+  enum error_code code = map_columns(request->dataset, request->dataset, columns, walk->is_content, error);
   if (code == ERROR_NONE) code = walk_over(walk, request->dataset, columns, take_row, error);
   if (code == ERROR_NONE && request->test_dataset != NULL) {
-    code = map_columns(request->dataset, request->test_dataset, columns, repeats->part_column, error);
+    code = map_columns(request->dataset, request->test_dataset, columns, walk->is_content, error);
     if (code == ERROR_NONE) code = walk_over(walk, request->test_dataset, columns, compare_row, error);
   } else if (code == ERROR_NONE && repeats->has_parts) {
     train = &walk->train;
@@ -133,7 +143,11 @@ enum error_code repeats_read(const struct repeats_request *request, struct repea
   out_repeats->has_parts = request->test_dataset != NULL || out_repeats->part_column < dataset->column_count;
   struct walk walk = {.request = request, .repeats = out_repeats};
   size_t *columns = calloc(dataset->column_count + 1, sizeof *columns);
-  enum error_code code = columns != NULL ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "no memory to compare rows");
+  walk.is_content = calloc(dataset->column_count + 1, sizeof *walk.is_content);
+  for (size_t i = 0; walk.is_content != NULL && i < dataset->column_count; i++)
+    walk.is_content[i] = i != out_repeats->part_column && !is_file_name(dataset, i) && !data_plan_is_row_number(dataset, i);
+  enum error_code code =
+      columns != NULL && walk.is_content != NULL ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "no memory to compare rows");
   if (code == ERROR_NONE) code = duplicates_init(&walk.all, DUPLICATES_KEPT, error);
   if (code == ERROR_NONE) code = duplicates_init(&walk.train, DUPLICATES_KEPT, error);
   walk.train.key = walk.all.key; /* one hash for both */
@@ -141,5 +155,6 @@ enum error_code repeats_read(const struct repeats_request *request, struct repea
   duplicates_deinit(&walk.all);
   duplicates_deinit(&walk.train);
   free(columns);
+  free(walk.is_content);
   return code;
 }

@@ -88,6 +88,20 @@ START_TEST(an_archive_of_folders_is_a_dataset) {
 }
 END_TEST
 
+START_TEST(images_of_two_names_are_duplicates) {
+  struct archive archive = {0};
+  fill_archive(&archive, 6);
+  size_t count;
+  char *png = make_picture(true, 2, &count);
+  archive_add(&archive, &(struct archive_entry){.name = "pets/up/again.png", .bytes = png, .count = count});
+  free(png);
+  json_decref(upload("/v1/datasets?name=pets", "application/zip", &archive, 201));
+  json_t *report = client_get_json(&server, "/v1/datasets/pets/report?target=label", 200);
+  ck_assert_double_eq(json_number_at(report, "/duplicates/count"), 1);
+  json_decref(report);
+}
+END_TEST
+
 START_TEST(size_and_channels_can_be_asked_for) {
   static const struct {
     const char *query;
@@ -356,6 +370,8 @@ START_TEST(what_cannot_be_predicted_says_what_can) {
   expect_refusal("eye", "image/png", png, count / 2, 422, "is a PNG that is broken");
   expect_refusal("eye", "image/png", "hello", 0, 422, "is no image");
   expect_refusal("eye", NULL, "{\"rows\":[{\"image\":\"aGVsbG8=\"}]}", 0, 422, "is no image");
+  expect_refusal("eye", NULL, "{\"rows\":[{\"image\":{\"b64\":\"aGVsbG8=\"}}]}", 0, 422,
+                 "must be an image: its pixels as arrays [1][6][6], or a PNG");
   expect_refusal("eye", NULL, "{\"rows\":[{\"image\":\"***\"}]}", 0, 422, "base64");
   expect_refusal("eye", NULL, "{\"rows\":[{\"image\":\"data:image/png,xx\"}]}", 0, 422, "base64");
   expect_refusal("eye", "application/zip", "PK\3\4", 4, 422, "ZIP");
@@ -401,6 +417,7 @@ static void add_cases(Suite *suite) {
   TCase *tcase = suite_add_case(suite, "images");
   tcase_add_checked_fixture(tcase, start, stop);
   tcase_add_test(tcase, an_archive_of_folders_is_a_dataset);
+  tcase_add_test(tcase, images_of_two_names_are_duplicates);
   tcase_add_test(tcase, size_and_channels_can_be_asked_for);
   tcase_add_test(tcase, tricks_are_refused_by_name);
   tcase_add_test(tcase, images_of_rows_are_seen);

@@ -100,6 +100,43 @@ START_TEST(a_job_is_split_by_the_parts_of_its_upload) {
 }
 END_TEST
 
+/* As R and pandas write them, from 0 or 1 on in each file, or on through both. */
+START_TEST(row_numbers_of_parts_are_no_features) {
+  for (int k = 0; k < 3; k++) {
+    const char *const names[] = {"again", "from-one", "on"};
+    struct bytes body = {0};
+    char path[64], spec[256];
+    for (int part = 0; part < 2; part++) {
+      struct bytes table = {0};
+      bytes_append_text(&table, ",size,class\n");
+      for (int i = 0; i < (part == 0 ? TRAIN : TEST); i++) {
+        char line[64];
+        snprintf(line, sizeof line, "%d,%d.5,%s\n", i + (k == 1) + (k == 2 && part == 1 ? TRAIN : 0), i % 9, i % 2 == 0 ? "low" : "high");
+        bytes_append_text(&table, line);
+      }
+      add_named_file(&body, part == 0 ? "train" : "test", "table.csv", &table);
+      bytes_free(&table);
+    }
+    body_end(&body);
+    snprintf(path, sizeof path, "/v1/datasets?name=%s", names[k]);
+    json_decref(post_form(path, &body, 201));
+    bytes_free(&body);
+    snprintf(spec, sizeof spec,
+             "{\"dataset\": \"%s\", \"target\": \"class\", \"network\": {\"layers\": [{\"type\": \"dense\", \"units\": \"auto\", "
+             "\"activation\": \"auto\"}]}}",
+             names[k]);
+    json_t *job = client_expect_json(&server, &(struct client_request){.path = "/v1/jobs?dry_run=true", .body = spec}, 200);
+    ck_assert_uint_eq(json_array_size(json_at(job, "/spec/features")), 1);
+    ck_assert_str_eq(json_text_at(job, "/spec/features/0"), "size");
+    json_decref(job);
+    snprintf(path, sizeof path, "/v1/datasets/%s/report", names[k]);
+    json_t *report = client_get_json(&server, path, 200);
+    ck_assert_double_gt(json_number_at(report, "/duplicates/count"), 50); /* by what rows say, not by their numbers */
+    json_decref(report);
+  }
+}
+END_TEST
+
 START_TEST(parts_that_do_not_fit_are_refused_and_nothing_is_kept) {
   static const struct {
     const char *header, *words;
@@ -125,6 +162,7 @@ static void add_cases(Suite *suite) {
   TCase *parts = suite_add_case(suite, "parts");
   tcase_add_checked_fixture(parts, start, stop);
   tcase_add_test(parts, a_job_is_split_by_the_parts_of_its_upload);
+  tcase_add_test(parts, row_numbers_of_parts_are_no_features);
   tcase_add_test(parts, parts_that_do_not_fit_are_refused_and_nothing_is_kept);
 }
 
