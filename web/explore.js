@@ -66,6 +66,12 @@ function balance({ target }) {
     `${formatInteger(item.count)} (${formatPercent(item.share)})`)), sorted.length - barsShown);
 }
 
+// A column in a path: by its name, as a position may be another column's name; but browsers take dots for steps up.
+function locate(columns, position) {
+  const { name } = columns[position];
+  return name === "." || name === ".." ? position : encodeURIComponent(name);
+}
+
 // How the values of a column are spread: chosen from a list, drawn as bars.
 export function spreadSection(dataset, path, signal) {
   const columns = dataset.columns.map((column, position) => ({ ...column, position })).filter(({ kind }) => kind !== "image" && kind !== "sequence");
@@ -74,7 +80,7 @@ export function spreadSection(dataset, path, signal) {
   if (columns.length === 0) return null;
   const chooser = h("select", { id: "spread-column", class: "small", onchange: () => draw() }, columns.map(({ name, position }) => h("option", { value: String(position) }, name)));
   const draw = () => attempt(errorSlot, async () => {
-    const histogram = await get(`${path}/columns/${chooser.value}/histogram`, signal);
+    const histogram = await get(`${path}/columns/${locate(dataset.columns, Number(chooser.value))}/histogram`, signal);
     replace(slot, histogram.categories ? categoryBars(histogram) : binBars(histogram));
   });
   draw();

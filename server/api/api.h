@@ -20,7 +20,8 @@ enum route_flag {
   ROUTE_PUBLIC = 8,             /* no token needed: page, health */
   ROUTE_IDEMPOTENCY = 16,       /* takes Idempotency-Key */
   ROUTE_ETAG = 32,
-  ROUTE_LONG = 64 /* may take minutes: has threads of its own, so that it keeps no short request waiting */
+  ROUTE_ESCAPES = 128, /* its {column} may hold escaped slashes, backslashes and control characters */
+  ROUTE_LONG = 64      /* may take minutes: has threads of its own, so that it keeps no short request waiting */
 };
 
 /* One route. OpenAPI, Allow headers, the dispatch and the tests' list of routes all come from this record. */
@@ -44,7 +45,7 @@ extern const size_t route_count;
 struct route_match {
   const struct route *route; /* NULL: ERROR_NOT_FOUND or ERROR_METHOD */
   char id[128];              /* what stands for the first {…} of the route's path; "" if it has none */
-  char part[128];            /* … for the second */
+  char part[520];            /* … for the second */
   char allow[64];            /* for ERROR_METHOD */
 };
 enum error_code api_match(const char *method, const char *path, struct route_match *out_match, struct error *error);

@@ -14,6 +14,11 @@
 
 enum { REQUEST_QUERY_MAX = 16, RESPONSE_HEADERS_MAX = 8 };
 
+/* In a path, an escaped slash, backslash or control character (%2F, %5C, %0A), which must not be taken for one that separates: this, and the character with
+ * that bit turned over. Only routes with ROUTE_ESCAPES meet it, and get it restored. */
+#define PATH_ESCAPE '\x01'
+#define PATH_ESCAPE_BIT 0x40
+
 struct request_query {
   const char *name, *value; /* percent-decoded UTF-8 */
 };
@@ -22,7 +27,7 @@ struct request {
   const char *method; /* "GET" */
   const char *path;   /* "/v1/jobs/job_…", percent-decoded */
   char id[128];       /* what stands for {id} in the route's path; "" if it has none */
-  char part[128];     /* … for a second {…}, a part of what `id` names: a column */
+  char part[520];     /* … for a second {…}, a part of what `id` names: a column */
   size_t query_count;
   struct request_query query[REQUEST_QUERY_MAX];
   const char *content_type, *accept, *idempotency_key, *last_event_id, *if_none_match; /* NULL: not sent */

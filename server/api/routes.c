@@ -50,7 +50,7 @@ const struct route routes[] = {
     {"GET", "/v1/datasets/{id}/rows/{row}/image", datasets_get_image, "getDatasetImage", "The image of a row, as PNG", ROUTE_ETAG, 200,
      NULL, NULL, "image/png", "column size"},
     {"GET", "/v1/datasets/{id}/columns/{column}/histogram", datasets_get_histogram, "getColumnHistogram",
-     "How a column's values are spread", ROUTE_ETAG, 200, NULL, "ColumnHistogram", NULL, "bins"},
+     "How a column's values are spread", ROUTE_ETAG | ROUTE_ESCAPES, 200, NULL, "ColumnHistogram", NULL, "bins"},
     {"GET", "/v1/datasets/{id}/report", datasets_get_report, "getDatasetReport",
      "What to know before training: class balance, what goes with the target, duplicates, leaks", ROUTE_ETAG | ROUTE_LONG, 200, NULL,
      "DatasetReport", NULL, "target test_dataset"},
@@ -100,8 +100,18 @@ enum { PLACES_MAX = 2 };
 
 /* What stands for each {…} of a pattern. */
 struct places {
-  char texts[PLACES_MAX][sizeof((struct route_match *)0)->id];
+  char texts[PLACES_MAX][sizeof((struct route_match *)0)->part];
 };
+
+static void restore_escapes(char *text) {
+  char *to = text;
+  for (const char *from = text; *from != '\0'; from++) {
+    const bool is_escape = *from == PATH_ESCAPE && from[1] != '\0';
+    if (is_escape) from++;
+    *to++ = is_escape ? (char)(*from ^ PATH_ESCAPE_BIT) : *from;
+  }
+  *to = '\0';
+}
 
 /* Whether `path` has the form of `pattern`. */
 static bool match_path(const char *pattern, const char *path, struct places *out_places) {
@@ -113,7 +123,8 @@ static bool match_path(const char *pattern, const char *path, struct places *out
       continue;
     }
     size_t length = strcspn(path, "/");
-    if (length == 0 || length >= sizeof out_places->texts[0] || count == PLACES_MAX) return false;
+    const size_t room = count == 0 ? sizeof((struct route_match *)0)->id : sizeof out_places->texts[0];
+    if (length == 0 || length >= room || count == PLACES_MAX) return false;
     memcpy(out_places->texts[count], path, length);
     out_places->texts[count++][length] = '\0';
     path += length;
@@ -150,6 +161,7 @@ enum error_code api_match(const char *method, const char *path, struct route_mat
       out_match->route = route;
       if (i < route_count - 1) {
         memcpy(out_match->id, places.texts[0], sizeof out_match->id);
+        if (route->flags & ROUTE_ESCAPES) restore_escapes(places.texts[1]);
         memcpy(out_match->part, places.texts[1], sizeof out_match->part);
       }
       return ERROR_NONE;

@@ -1,5 +1,6 @@
 /* Request targets: split first, then decoded, so that an escaped '&' or '?' is data; what could mean different things to us and to a proxy
- * before us (an escaped slash, a dot segment) is refused.
+ * before us (a dot segment) is refused, and what is escaped and would separate stands as PATH_ESCAPE (server/api/exchange.h), which no route takes but
+ * for names that may hold it.
  */
 #include "server/http/request_target.h"
 
@@ -28,7 +29,9 @@ bool is_utf8_text(const char *text) {
   return true;
 }
 
-/* Decodes in place. `is_path`: '+' stays, and escapes of separators are refused. */
+static bool is_separator(char c) { return c == '/' || c == '\\' || ((unsigned char)c < 0x20) || c == 0x7f; }
+
+/* Decodes in place. `is_path`: '+' stays, and what is escaped and separates stands as PATH_ESCAPE and another character. */
 static enum error_code decode(char *text, bool is_path, struct error *error) {
   char *to = text;
   for (const char *from = text; *from; from++) {
@@ -39,12 +42,12 @@ static enum error_code decode(char *text, bool is_path, struct error *error) {
       c = (char)(high * 16 + low);
       from += 2;
       if (c == 0) return error_set(error, ERROR_MALFORMED, "the request target must not contain %%00");
-      if (is_path && (c == '/' || c == '\\')) return error_set(error, ERROR_MALFORMED, "the path must not contain %%2F or %%5C");
+      if (is_path && is_separator(c)) {
+        *to++ = PATH_ESCAPE;
+        c = (char)(c ^ PATH_ESCAPE_BIT);
+      }
     } else if (c == '+' && !is_path) {
       c = ' ';
-    }
-    if (is_path && ((unsigned char)c < 0x20 || c == 0x7f)) {
-      return error_set(error, ERROR_MALFORMED, "the path must not contain control characters");
     }
     *to++ = c;
   }

@@ -193,6 +193,9 @@ static enum error_code check_head(struct exchange *exchange, const struct head *
   enum error_code match_code =
       api_match(exchange->is_head_request ? "GET" : head->method, exchange->target.path, &exchange->match, &match_error);
   const struct route *route = match_code == ERROR_NONE ? exchange->match.route : NULL;
+  const bool may_escape = route && route->flags & ROUTE_ESCAPES;
+  if (strchr(exchange->target.path, PATH_ESCAPE) && !may_escape)
+    return error_set(error, ERROR_MALFORMED, "the path must not contain %%2F, %%5C or control characters, but in a column's name");
   bool is_public = route && route->flags & ROUTE_PUBLIC;
   if (server->tokens.count > 0 && !is_public && !tokens_accept(&server->tokens, head->values[HEADER_AUTHORIZATION])) {
     return error_set(error, ERROR_UNAUTHORIZED, "this needs one of the server's tokens, as Authorization: Bearer …");

@@ -70,6 +70,46 @@ START_TEST(histograms_are_found_by_name_and_by_position) {
 }
 END_TEST
 
+/* Names as people have them: each is found in a path, in conditions, as target and as feature. */
+START_TEST(columns_of_any_name_are_found_by_it) {
+  static const struct {
+    const char *name, *in_path; /* as encodeURIComponent writes it */
+  } columns[] = {{"km/h", "km%2Fh"},
+                 {"a\\b", "a%5Cb"},
+                 {"two\nlines", "two%0Alines"},
+                 {"50 % of.it", "50%20%25%20of.it"},
+                 {"größe 😀", "gr%C3%B6%C3%9Fe%20%F0%9F%98%80"},
+                 {"~/x?#&", "~%2Fx%3F%23%26"},
+                 {"../..", "..%2F.."}};
+  enum { COUNT = sizeof columns / sizeof columns[0] };
+  char *csv = malloc(8 << 10), *at = csv, path[256], line[256];
+  for (size_t k = 0; k < COUNT; k++) at += sprintf(at, "%s\"%s\"", k > 0 ? "," : "", columns[k].name);
+  for (int i = 0; i < 60; i++)
+    for (size_t k = 0; k < COUNT; k++) at += sprintf(at, "%s%g", k > 0 ? "," : "\n", (i * 7 + (int)k * 3) % 13 + 0.5);
+  upload("/v1/datasets?name=names", csv);
+  free(csv);
+  for (size_t k = 0; k < COUNT; k++) {
+    snprintf(path, sizeof path, "/v1/datasets/names/columns/%s/histogram?bins=2", columns[k].in_path);
+    json_t *histogram = client_get_json(&server, path, 200);
+    ck_assert_str_eq(json_text_at(histogram, "/column"), columns[k].name);
+    json_decref(histogram);
+    json_t *spec = json_pack("{s:{s:[{s:s,s:s}]},s:s,s:s}", "network", "layers", "type", "dense", "units", "auto", "dataset", "names",
+                             "target", columns[k].name);
+    char *body = json_dumps(spec, 0);
+    json_decref(client_expect_json(&server, &(struct client_request){.path = "/v1/jobs?dry_run=true", .body = body}, 200));
+    free(body);
+    json_decref(spec);
+  }
+  snprintf(line, sizeof line, "/v1/datasets/names/rows?where=%s", "%22km%2Fh%22%20%3E%3D%2012%20and%20%22two%0Alines%22%20is%20present");
+  json_t *rows = client_get_json(&server, line, 200);
+  ck_assert_double_gt(json_number_at(rows, "/total"), 0);
+  json_decref(rows);
+  json_decref(client_get_json(&server, "/v1/datasets/names/report?target=km%2Fh", 200));
+  json_decref(client_get_json(&server, "/v1/datasets/na%2Fmes/columns/0/histogram", 404));
+  json_decref(client_get_json(&server, "/v1/datasets/na%2Fmes", 400));
+}
+END_TEST
+
 static const json_t *find_warning(const json_t *report, const char *code) {
   size_t i;
   json_t *warning;
@@ -175,6 +215,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(test_case, start, stop);
   tcase_add_test(test_case, rows_can_be_searched_page_by_page);
   tcase_add_test(test_case, histograms_are_found_by_name_and_by_position);
+  tcase_add_test(test_case, columns_of_any_name_are_found_by_it);
   tcase_add_test(test_case, the_report_warns_of_what_deceives);
   tcase_add_test(test_case, row_numbers_without_a_name_are_no_features_unless_named);
   tcase_add_test(test_case, rows_of_a_test_dataset_that_were_trained_on_are_told);

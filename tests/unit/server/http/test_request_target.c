@@ -45,12 +45,23 @@ START_TEST(separators_may_be_escaped_in_the_query_only) {
 }
 END_TEST
 
+START_TEST(escaped_separators_of_a_path_separate_nothing) {
+  ck_assert_int_eq(parse("/a%2Fb/%5cc%0A%7f"), ERROR_NONE);
+  ck_assert_str_eq(target.path, "/a\x01o"
+                                "b/\x01\x1c"
+                                "c\x01J\x01?");
+  ck_assert_int_eq(parse("/a/%2e%2e%2fb"), ERROR_NONE); /* one name, "../b" */
+  ck_assert_str_eq(target.path, "/a/..\x01o"
+                                "b");
+}
+END_TEST
+
 START_TEST(what_can_be_misread_is_refused) {
-  static const char *const wrong[] = {
-      "",       "a",     "*",     "http://a/", "/%",      "/%4",     "/%4g",          "/%00",       "/a%2fb",        "/a%5Cb",    "/a\\b",
-      "/a b",   "/a\tb", "/a%7f", "/a%1f",     "/..",     "/a/..",   "/../a",         "/./a",       "/a/.",          "/%2e%2e/a", "/a#b",
-      "/\x7f",  "/%80",  "/%c3",  "/%c3/",     "/%e2%82", "/%c0%80", "/%f5%80%80%80", "/%ed%a0%80", "/%f0%80%80%80", "/a?b=%00",  "/a?%ff",
-      "/a?b=%", "/a?b c"};
+  static const char *const wrong[] = {"",       "a",       "*",         "http://a/",     "/%",         "/%4",           "/%4g",
+                                      "/%00",   "/a\\b",   "/a b",      "/a\tb",         "/..",        "/a/..",         "/../a",
+                                      "/./a",   "/a/.",    "/%2e%2e/a", "/a#b",          "/\x7f",      "/%80",          "/%c3",
+                                      "/%c3/",  "/%e2%82", "/%c0%80",   "/%f5%80%80%80", "/%ed%a0%80", "/%f0%80%80%80", "/a?b=%00",
+                                      "/a?%ff", "/a?b=%",  "/a?b c"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     ck_assert_msg(parse(wrong[i]) == ERROR_MALFORMED, "\"%s\" should be refused", wrong[i]);
     ck_assert_str_ne(error.detail, "");
@@ -79,6 +90,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, path_and_query_are_taken_apart_before_they_are_decoded);
   tcase_add_test(test_case, a_path_alone_has_no_query);
   tcase_add_test(test_case, separators_may_be_escaped_in_the_query_only);
+  tcase_add_test(test_case, escaped_separators_of_a_path_separate_nothing);
   tcase_add_test(test_case, what_can_be_misread_is_refused);
   tcase_add_test(test_case, dots_within_a_name_are_fine);
   tcase_add_test(test_case, sixteen_parameters_are_taken_and_no_more);
