@@ -38,7 +38,7 @@ ifeq ($(KERNELS),onednn)
   KERNELS_LDLIBS := -ldnnl
   KERNELS_OUT    := engine/kernels_no_library.c
 else ifeq ($(KERNELS),plain)
-  KERNELS_OUT    := engine/kernels_onednn.c
+  KERNELS_OUT    := engine/kernels_onednn.c engine/kernels_conv_onednn.c
 else
   $(error KERNELS is onednn or plain, not "$(KERNELS)")
 endif

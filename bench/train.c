@@ -60,6 +60,15 @@ struct bench_case {
   "{\"type\":\"max_pool2d\",\"pool_size\":2},{\"type\":\"flatten\"},{\"type\":\"dense\",\"units\":128,\"activation\":\"relu\"},"           \
   "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
 
+#define SCALED_CONVOLUTION(filters_, stride_, name_, activation_)                                                                          \
+  "{\"type\":\"conv2d\",\"filters\":" filters_ ",\"kernel_size\":3,\"stride\":" stride_ ",\"padding\":1,\"bias\":false},"                  \
+  "{\"type\":\"batch_norm\",\"name\":\"" name_ "\",\"activation\":\"" activation_ "\"},"
+#define RESIDUAL_NETWORK                                                                                                                   \
+  "{\"input\":{\"shape\":[3,32,32]},\"layers\":[" SCALED_CONVOLUTION("32", "1", "a", "relu") SCALED_CONVOLUTION("64", "2", "b", "relu")    \
+      SCALED_CONVOLUTION("64", "1", "c", "relu") SCALED_CONVOLUTION(                                                                       \
+          "64", "1", "d", "linear") "{\"type\":\"add\",\"inputs\":[\"b\",\"d\"],\"activation\":\"relu\"},{\"type\":\"global_avg_pool\"},"  \
+                                    "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}"
+
 #define BLOCK(input_, n_)                                                                                                                  \
   "{\"type\":\"layer_norm\",\"inputs\":[\"" input_ "\"]},{\"type\":\"self_attention\",\"heads\":4,\"causal\":true,\"name\":\"attention" n_ \
   "\"},"                                                                                                                                   \
@@ -106,6 +115,18 @@ static const struct bench_case cases[] = {
      .classes = 10,
      .batch_size = 64,
      .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "residual convolutions 32 - 64 - 64 - 64 on 3x32x32, batch 64, Adam",
+     .network = RESIDUAL_NETWORK,
+     .inputs = 3072,
+     .classes = 10,
+     .batch_size = 64,
+     .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "residual convolutions 32 - 64 - 64 - 64 on 3x32x32, batch 64, Adam, bfloat16",
+     .network = RESIDUAL_NETWORK,
+     .inputs = 3072,
+     .classes = 10,
+     .batch_size = 64,
+     .train = "{\"loss\":\"cross_entropy\",\"precision\":\"bfloat16\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
     {.name = "LSTM 128, 32 steps of 64, batch 32, Adam",
      .network = "{\"input\":{\"shape\":[32,64]},\"layers\":[{\"type\":\"lstm\",\"units\":128},"
                 "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",

@@ -13,7 +13,7 @@
 
 #include "engine/parallel.h"
 
-/* "plain 5", "plain 5, onednn 2.6.0": recorded with every job. */
+/* "plain 6", "plain 6, onednn 2.6.0": recorded with every job. */
 const char *kernels_name(void);
 /* Whether the products by kernel_half_… below are worth their while on this processor. */
 bool kernels_can_half(void);

@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#include <oneapi/dnnl/dnnl.h>
-
 #include "engine/kernels.h"
+#include "engine/kernels_onednn.h"
 #include "engine/kernels_private.h"
 
 enum { LIBRARY_PRODUCTS = 1 << 24 }; /* m · n · k of a float32 product from which on it wins */
@@ -72,8 +71,12 @@ static void library_open(struct library *library) {
   const dnnl_version_t *version = dnnl_version();
   (void)snprintf(library->name, sizeof library->name, KERNELS_PLAIN_NAME ", onednn %d.%d.%d", version->major, version->minor,
                  version->patch);
-  const unsigned wanted = dnnl_cpu_isa_avx512_core_bf16; /* AMX contains its bits */
-  library->can_half = ((unsigned)dnnl_get_effective_cpu_isa() & wanted) == wanted;
+  library->can_half = kernels_onednn_has(dnnl_cpu_isa_avx512_core_bf16);
+}
+
+bool kernels_onednn_has(dnnl_cpu_isa_t isa) {
+  const unsigned wanted = (unsigned)isa; /* AMX contains the bits of AVX-512 */
+  return ((unsigned)dnnl_get_effective_cpu_isa() & wanted) == wanted;
 }
 
 /* Opened by whoever asks first. Two that ask at once both open it, and the second closes its own again. It lives as long as the program. */
@@ -97,6 +100,11 @@ static const struct library *library_get(void) {
 
 const char *kernels_name(void) { return library_get()->name; }
 bool kernels_library_can_half(void) { return library_get()->can_half; }
+dnnl_engine_t kernels_onednn_engine(void) { return library_get()->engine; }
+
+void kernels_onednn_stay_alone(void) {
+  if (omp_set_num_threads != NULL) omp_set_num_threads(1); /* a setting of this thread's, and cheap */
+}
 
 bool kernels_library_takes(const struct kernel_block *whole) {
   return !whole->is_b_transposed && whole->m * whole->n * whole->k >= LIBRARY_PRODUCTS && library_get()->engine != NULL;
@@ -160,6 +168,6 @@ static bool multiply_half(const struct kernel_block *block) {
 
 bool kernels_library_multiply(const struct kernel_block *block) {
   if (library_get()->engine == NULL) return false;
-  if (omp_set_num_threads != NULL) omp_set_num_threads(1); /* a setting of this thread's, and cheap */
+  kernels_onednn_stay_alone();
   return block->is_half ? multiply_half(block) : multiply_float(block);
 }

@@ -1,6 +1,7 @@
 #include "engine/layers/conv.h"
 
 #include "engine/activations/kinds.h"
+#include "engine/kernels_conv_library.h"
 #include "engine/kernels_conv_pooled.h"
 #include "engine/layers/kinds.h"
 #include "engine/layers/pool.h"
@@ -68,6 +69,16 @@ static void add_tensors(struct layer *layer, const struct kernel_conv *kernel) {
   bias->is_shift = true;
 }
 
+/* What a library would need, where it wins. */
+static void add_library_room(struct layer *layer, const struct kernel_conv *kernel) {
+  for (int is_half = 0; is_half <= 1; is_half++) {
+    struct kernel_conv_room room;
+    if (!kernel_conv_library_measure(kernel, is_half, &room)) continue;
+    layer->work_fixed = room.work_count > layer->work_fixed ? room.work_count : layer->work_fixed;
+    layer->half_fixed = room.half_count;
+  }
+}
+
 enum error_code conv_compile(struct layer *layer, size_t axis_count, struct error *error) {
   const struct conv *conv = layer->settings;
   const struct window window = {.size_name = "kernel_size",
@@ -86,6 +97,7 @@ enum error_code conv_compile(struct layer *layer, size_t axis_count, struct erro
   if (layer->work_fixed == 0)
     return error_add(error, kernel.y.before + kernel.x.before > 0 ? "/padding" : "/filters",
                      "%s layer \"%s\" with its padding is too large for any machine", layer->kind->kind.name, layer->name);
+  add_library_room(layer, &kernel);
   if (layer->has_lengths[0]) layer->lengths = LAYER_LENGTHS_OWN; /* padded steps hold zeros, as what is made up does */
   add_tensors(layer, &kernel);
   const double products = (double)(kernel.channels / kernel.groups) * (double)kernel.y.size * (double)kernel.x.size;
@@ -93,25 +105,43 @@ enum error_code conv_compile(struct layer *layer, size_t axis_count, struct erro
   return ERROR_NONE;
 }
 
+static struct kernel_conv_room get_room(const struct layer *layer, const struct pass *pass) {
+  struct kernel_conv_room room = {.work = pass->work, .work_count = layer->work_fixed};
+  if (pass->half == NULL || layer->half_fixed == 0) return room;
+  room.half = pass->half;
+  room.half_count = layer->half_fixed;
+  return room;
+}
+
 void conv_forward(const struct layer *layer, const struct pass *pass) {
   const struct kernel_conv kernel = make_kernel(layer, pass->batch);
+  const struct kernel_conv_room room = get_room(layer, pass);
   window_write_lengths(&kernel.x, false, pass->batch, pass->lengths[0], pass->out_lengths);
+  const float *weight = pass->parameters + layer->tensors[WEIGHT].offset;
   const float *bias = layer->tensor_count > BIAS ? pass->parameters + layer->tensors[BIAS].offset : NULL;
-  kernel_conv_forward(pass->parallel, &kernel, pass->x[0], pass->parameters + layer->tensors[WEIGHT].offset, bias, pass->z, pass->work);
+  if (!kernel_conv_library_forward(pass->parallel, &kernel, pass->x[0], weight, bias, pass->z, &room))
+    kernel_conv_forward(pass->parallel, &kernel, pass->x[0], weight, bias, pass->z, pass->work);
+}
+
+static void weight_gradient(const struct layer *layer, const struct pass *pass, const struct kernel_conv *kernel) {
+  const struct kernel_conv_room room = get_room(layer, pass);
+  float *gradient = pass->gradients + layer->tensors[WEIGHT].offset;
+  if (!kernel_conv_library_weight_gradient(pass->parallel, kernel, pass->x[0], pass->delta, gradient, &room))
+    kernel_conv_weight_gradient(pass->parallel, kernel, pass->x[0], pass->delta, gradient, pass->work);
+  if (layer->tensor_count <= BIAS) return;
+  const size_t places = kernel->y.out * kernel->x.out;
+  kernel_channel_sums(pass->parallel, kernel->channels_last ? pass->batch * places : pass->batch, kernel->filters,
+                      kernel->channels_last ? 1 : places, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
 }
 
 void conv_backward(const struct layer *layer, const struct pass *pass) {
   const struct kernel_conv kernel = make_kernel(layer, pass->batch);
-  const size_t places = kernel.y.out * kernel.x.out;
-  if (!pass->skips_gradients)
-    kernel_conv_weight_gradient(pass->parallel, &kernel, pass->x[0], pass->delta, pass->gradients + layer->tensors[WEIGHT].offset,
-                                pass->work);
-  if (layer->tensor_count > BIAS && !pass->skips_gradients)
-    kernel_channel_sums(pass->parallel, kernel.channels_last ? pass->batch * places : pass->batch, kernel.filters,
-                        kernel.channels_last ? 1 : places, pass->delta, pass->gradients + layer->tensors[BIAS].offset);
-  if (pass->dx[0] != NULL)
-    kernel_conv_input_gradient(pass->parallel, &kernel, pass->delta, pass->parameters + layer->tensors[WEIGHT].offset, pass->dx[0],
-                               pass->work);
+  const struct kernel_conv_room room = get_room(layer, pass);
+  if (!pass->skips_gradients) weight_gradient(layer, pass, &kernel);
+  if (pass->dx[0] == NULL) return;
+  const float *weight = pass->parameters + layer->tensors[WEIGHT].offset;
+  if (!kernel_conv_library_input_gradient(pass->parallel, &kernel, pass->delta, weight, pass->dx[0], &room))
+    kernel_conv_input_gradient(pass->parallel, &kernel, pass->delta, weight, pass->dx[0], pass->work);
 }
 
 /* In one go with the pooling behind it */
@@ -124,6 +154,7 @@ bool conv_join(struct layer *layer, const struct spec *activation, const struct 
   if (!kernel_conv_pooled_can(&kernel, &pool) || winner_bytes == 0 || work == 0) return false;
   layer->saved_per_sample = (winner_bytes + sizeof(float) - 1) / sizeof(float);
   layer->work_fixed = work > layer->work_fixed ? work : layer->work_fixed;
+  layer->half_fixed = 0; /* bfloat16 would gain nothing on it */
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "engine/kernels.h"
+#include "engine/kernels_conv_primitive.h"
 #include "engine/kernels_private.h"
 #include "engine/network.h"
 #include "engine/train.h"
@@ -529,6 +530,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   kernels_set_half_products(0);
+  kernel_conv_ask_library_always(is_half);
   const char *folder = files[-1];
   size_t passed = 0, failed = 0;
   for (int i = 0; i < file_count; i++) *(check_file(precision, folder, files[i]) ? &passed : &failed) += 1;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/kernels.h"
+#include "engine/kernels_conv_primitive.h"
 #include "engine/train.h"
 #include "tests/support/allocations.h"
 #include "tests/support/specs.h"
@@ -376,14 +377,26 @@ static const char wide_layers[] =
     "dense units=300 activation=gelu; batch_norm; dropout rate=0.2; dense units=200 activation=tanh; layer_norm; "
     "dense units=3 activation=softmax";
 
+/* Convolutions that a library computes where there is one, in either precision. */
+static const char convolution_layers[] =
+    "dense units=256; reshape shape=16x4x4; conv2d filters=24 kernel_size=3 padding=same; batch_norm activation=relu; conv2d filters=16 "
+    "kernel_size=3 stride=2; flatten; dense units=3 activation=softmax";
+static const char *const threaded_layers[] = {wide_layers, convolution_layers};
+enum { PRECISIONS = 2, THREADED = sizeof threaded_layers / sizeof threaded_layers[0] };
+
+static void scene_init_threaded(struct scene *scene, const char *layers, int precision) {
+  kernel_conv_ask_library_always(true);
+  scene_init(scene, layers);
+  scene->settings.batch_size = 128;
+  scene->settings.precision = precision;
+}
+
 /* In float32 and in bfloat16. */
 START_TEST(any_number_of_threads_gives_the_same_bits) {
   float *expected = NULL;
   for (size_t threads = 1; threads <= 4; threads *= 2) {
     struct scene scene;
-    scene_init(&scene, wide_layers);
-    scene.settings.batch_size = 128;
-    scene.settings.precision = _i;
+    scene_init_threaded(&scene, threaded_layers[_i / PRECISIONS], _i % PRECISIONS);
     const struct parallel parallel = threads_make_parallel(threads);
     scene_start(&scene, &parallel);
     struct record *record = record_create(&scene);
@@ -481,12 +494,10 @@ START_TEST(accumulated_gradients_are_those_of_one_large_batch) {
 END_TEST
 
 START_TEST(bfloat16_learns_as_float32_does) {
-  double losses[2];
-  for (int precision = 0; precision < 2; precision++) {
+  double losses[PRECISIONS];
+  for (int precision = 0; precision < PRECISIONS; precision++) {
     struct scene scene;
-    scene_init(&scene, wide_layers);
-    scene.settings.batch_size = 128;
-    scene.settings.precision = precision;
+    scene_init_threaded(&scene, threaded_layers[_i], precision);
     ck_assert_str_eq(train_get_precision(&scene.settings), precision == 1 && kernels_can_half() ? "bfloat16" : "float32");
     scene_start(&scene, NULL);
     struct record *record = record_create(&scene);
@@ -503,9 +514,7 @@ END_TEST
 /* A stopped run in bfloat16 is the uninterrupted one, too. */
 START_TEST(a_stopped_run_in_bfloat16_goes_on_bit_for_bit) {
   struct scene scene;
-  scene_init(&scene, wide_layers);
-  scene.settings.batch_size = 128;
-  scene.settings.precision = 1;
+  scene_init_threaded(&scene, threaded_layers[_i], 1);
   scene_start(&scene, NULL);
   struct record *whole = record_create(&scene), *pieces = record_create(&scene);
   (void)run(&scene, whole);
@@ -664,9 +673,9 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(tcase, every_algorithm_counts_its_evaluations_and_ends_with_the_budget, 0, ALGORITHMS);
   tcase_add_test(tcase, accumulated_gradients_are_those_of_one_large_batch);
   tcase_add_loop_test(tcase, a_checkpoint_stays_as_it_is_until_it_is_settled, 0, 7);
-  tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, 2);
-  tcase_add_test(tcase, bfloat16_learns_as_float32_does);
-  tcase_add_test(tcase, a_stopped_run_in_bfloat16_goes_on_bit_for_bit);
+  tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, PRECISIONS * THREADED);
+  tcase_add_loop_test(tcase, bfloat16_learns_as_float32_does, 0, THREADED);
+  tcase_add_loop_test(tcase, a_stopped_run_in_bfloat16_goes_on_bit_for_bit, 0, THREADED);
   tcase_add_test(tcase, another_seed_gives_other_weights);
   tcase_add_test(tcase, a_learning_rate_far_too_high_diverges_and_names_the_layer);
   tcase_add_test(tcase, early_stopping_ends_and_brings_back_the_best_epoch);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/kernels.h"
+#include "engine/kernels_conv_primitive.h"
 #include "engine/kernels_private.h"
 #include "server/data/prepared.h"
 #include "tests/support/data_files.h"
@@ -21,6 +22,10 @@ static const struct {
   double least; /* accuracy that says that something was learned */
 } cases[] = {
     {"examples/data/digits.csv", "digit", "dense units=64 activation=relu; dense units=10 activation=softmax", 12, 0.93},
+    {"examples/data/digits.csv", "digit",
+     "reshape shape=1x8x8; conv2d filters=16 kernel_size=3 padding=same; batch_norm activation=relu; conv2d filters=24 kernel_size=3 "
+     "stride=2 activation=relu; flatten; dense units=10 activation=softmax",
+     5, 0.93},
     {"examples/data/penguins.csv", "species", "dense units=16 activation=tanh; dense units=3 activation=softmax", 20, 0.93},
 };
 
@@ -93,7 +98,8 @@ START_TEST(bfloat16_is_as_accurate_as_float32_over_ten_seeds) {
   struct dataset_row dataset;
   struct data_settings settings;
   double mean[2] = {0}, square[2] = {0};
-  kernels_set_half_products(0); /* small products too */
+  kernels_set_half_products(0);         /* small products too, */
+  kernel_conv_ask_library_always(true); /* and convolutions */
   data_import_file(data_dir, cases[_i].path, &dataset);
   data_settings_make(&settings, cases[_i].target);
   for (int64_t seed = 1; seed <= SEEDS; seed++) {

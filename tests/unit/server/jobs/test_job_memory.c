@@ -42,6 +42,10 @@ static const struct {
      "{\"type\": "
      "\"global_avg_pool\"}," OUTPUT "]}",
      "side", "\"epochs\": 1, \"batch_size\": 256, \"optimizer\": {\"type\": \"adam\"},"},
+    {"{\"input\": {\"shape\": [2, 2]}, \"layers\": [{\"type\": \"dense\", \"units\": 2048}, {\"type\": \"reshape\", \"shape\": [16, 16, "
+     "16]}, {\"type\": \"conv2d\", \"filters\": 32, \"kernel_size\": 3, \"padding\": \"same\"}, {\"type\": \"batch_norm\", \"activation\": "
+     "\"relu\"}, {\"type\": \"conv2d\", \"filters\": 32, \"kernel_size\": 3, \"stride\": 2}, {\"type\": \"global_avg_pool\"}," OUTPUT "]}",
+     "side", "\"epochs\": 1, \"batch_size\": 128, \"precision\": \"bfloat16\", \"optimizer\": {\"type\": \"adam\"},"},
     {"{\"layers\": [{\"type\": \"reshape\", \"shape\": [4, 1]}, {\"type\": \"conv1d\", \"filters\": 700, \"kernel_size\": 3, \"padding\": "
      "\"same\", \"activation\": \"relu\"}, {\"type\": \"avg_pool1d\", \"pool_size\": 2}, {\"type\": \"conv1d\", \"filters\": 700, "
      "\"kernel_size\": 1}, {\"type\": \"flatten\"}," OUTPUT "]}",
