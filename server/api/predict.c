@@ -7,6 +7,7 @@
 #include "server/api/predict_private.h"
 #include "server/codec/prediction_json.h"
 #include "server/data/csv.h"
+#include "server/data/decimal_comma.h"
 #include "server/data/forecast_rows.h"
 #include "server/data/header.h"
 #include "server/data/lookup.h"
@@ -272,21 +273,45 @@ static enum error_code take_csv_row(void *context, const struct csv_row *row, st
   return ERROR_NONE;
 }
 
-/* Reads the body part by part; the delimiter is guessed from the first. */
+/* A body's parts on their way to the parser. */
+struct csv_feed {
+  struct csv_parser *parser; /* NULL before the first part, which tells the delimiter and what stands before decimals */
+  bool has_decimal_comma;
+  struct decimal_comma decimals;
+};
+
+static enum error_code feed_part(struct csv_feed *feed, struct csv_prediction *prediction, const char *bytes, size_t count,
+                                 struct error *error) {
+  enum error_code code = ERROR_NONE;
+  if (feed->parser == NULL) {
+    feed->decimals.delimiter = csv_guess_delimiter(bytes, count);
+    feed->has_decimal_comma = decimal_comma_find(bytes, count, feed->decimals.delimiter);
+    code = csv_parser_create(feed->decimals.delimiter, take_csv_row, prediction, &feed->parser, error);
+  }
+  if (code == ERROR_NONE && feed->has_decimal_comma) code = decimal_comma_feed(&feed->decimals, bytes, count, &bytes, &count, error);
+  return code == ERROR_NONE ? csv_parser_feed(feed->parser, bytes, count, error) : code;
+}
+
+static enum error_code feed_end(struct csv_feed *feed, struct error *error) {
+  const char *bytes;
+  size_t count;
+  decimal_comma_finish(&feed->decimals, &bytes, &count);
+  enum error_code code = csv_parser_feed(feed->parser, bytes, count, error);
+  return code == ERROR_NONE ? csv_parser_finish(feed->parser, error) : code;
+}
+
 static enum error_code feed_parser(const struct request *request, struct csv_prediction *prediction, struct error *error) {
   char *part = malloc(READ_PART_BYTES);
   if (part == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-  struct csv_parser *parser = NULL;
+  struct csv_feed feed = {0};
   enum error_code code = ERROR_NONE;
-  while (code == ERROR_NONE) {
-    size_t bytes = 0;
+  for (size_t bytes = 1; code == ERROR_NONE && bytes > 0;) {
     code = request->read(request->read_context, part, READ_PART_BYTES, &bytes, error);
-    if (code != ERROR_NONE || bytes == 0) break;
-    if (parser == NULL) code = csv_parser_create(csv_guess_delimiter(part, bytes), take_csv_row, prediction, &parser, error);
-    if (code == ERROR_NONE) code = csv_parser_feed(parser, part, bytes, error);
+    if (code == ERROR_NONE && bytes > 0) code = feed_part(&feed, prediction, part, bytes, error);
   }
-  if (code == ERROR_NONE && parser != NULL) code = csv_parser_finish(parser, error);
-  csv_parser_destroy(parser);
+  if (code == ERROR_NONE && feed.parser != NULL) code = feed_end(&feed, error);
+  csv_parser_destroy(feed.parser);
+  decimal_comma_deinit(&feed.decimals);
   free(part);
   return code;
 }

@@ -1,7 +1,8 @@
 /* The stages of an import:
  *
  *   sniffing   the first SNIFF_BYTES are held back; delimiter and header are decided from them (start_reading)
- *   reading    every byte goes to the file, the SHA-256 and the CSV parser; every row to take_row
+ *   reading    every byte goes to the SHA-256, to the file and the CSV parser, every row to take_row; between the first and the others, numbers
+ *              with a comma before their decimals get a point
  *   finishing  the file is made durable, the columns' statistics become the dataset's row
  *
  * Dataset files are read back by dataset_file.c.
@@ -21,6 +22,7 @@
 
 #include "server/data/column_stats.h"
 #include "server/data/csv.h"
+#include "server/data/decimal_comma.h"
 #include "server/data/header.h"
 #include "server/data/import_private.h"
 
@@ -38,6 +40,8 @@ struct import {
   char *pending;                 /* bytes on their way to the file; while sniffing, all of the file so far */
   size_t pending_bytes;
   struct csv_parser *parser; /* NULL while sniffing */
+  bool has_decimal_comma;
+  struct decimal_comma decimals; /* what its bytes go through */
 
   size_t column_count;
   char **names;
@@ -110,6 +114,7 @@ static void import_destroy(struct import *import) {
   for (size_t i = 0; i < import->bad_rows_kept; i++) free(import->bad_rows[i].reason);
   free(import->index);
   free(import->pending);
+  decimal_comma_deinit(&import->decimals);
   free(import);
 }
 
@@ -205,6 +210,9 @@ static enum error_code start_reading(struct import *import, struct error *error)
   if (import->options.delimiter == '\0') import->options.delimiter = csv_guess_delimiter(bytes, count);
   if (import->options.header < 0) import->options.header = header_find(bytes, count, import->options.delimiter);
   enum error_code code = csv_parser_create(import->options.delimiter, take_row, import, &import->parser, error);
+  import->has_decimal_comma = !import->options.is_made && decimal_comma_find(bytes, count, import->options.delimiter);
+  import->decimals.delimiter = import->options.delimiter;
+  if (code == ERROR_NONE && import->has_decimal_comma) code = decimal_comma_feed(&import->decimals, bytes, count, &bytes, &count, error);
   if (code == ERROR_NONE) code = csv_parser_feed(import->parser, bytes, count, error);
   if (code == ERROR_NONE) code = import_write_file(import->fd, bytes, count, error);
   import->pending_bytes = 0;
@@ -224,6 +232,12 @@ static enum error_code write_gathered(struct import *import, const char *bytes, 
   return ERROR_NONE;
 }
 
+/* To the file and the parser. */
+static enum error_code put_bytes(struct import *import, const char *bytes, size_t count, struct error *error) {
+  enum error_code code = count == 0 ? ERROR_NONE : write_gathered(import, bytes, count, error);
+  return code != ERROR_NONE || count == 0 ? code : csv_parser_feed(import->parser, bytes, count, error);
+}
+
 enum error_code import_write(struct import *import, const void *bytes, size_t byte_count, struct error *error) {
   const char *at = bytes;
   if (!import->options.is_made) sha256_update(&import->sha256, byte_count, bytes);
@@ -238,9 +252,9 @@ enum error_code import_write(struct import *import, const void *bytes, size_t by
     enum error_code code = start_reading(import, error);
     if (code != ERROR_NONE) return code;
   }
-  if (byte_count == 0) return ERROR_NONE;
-  enum error_code code = write_gathered(import, at, byte_count, error);
-  return code != ERROR_NONE ? code : csv_parser_feed(import->parser, at, byte_count, error);
+  enum error_code code = ERROR_NONE;
+  if (import->has_decimal_comma) code = decimal_comma_feed(&import->decimals, at, byte_count, &at, &byte_count, error);
+  return code == ERROR_NONE ? put_bytes(import, at, byte_count, error) : code;
 }
 
 enum error_code import_set_tensors(struct import *import, const struct tensor_column *columns, size_t count, struct error *error) {
@@ -272,6 +286,10 @@ static enum error_code check_rows(const struct import *import, struct error *err
 
 static enum error_code read_rest(struct import *import, struct error *error) {
   enum error_code code = import->parser == NULL ? start_reading(import, error) : ERROR_NONE;
+  const char *bytes;
+  size_t count;
+  decimal_comma_finish(&import->decimals, &bytes, &count);
+  if (code == ERROR_NONE) code = put_bytes(import, bytes, count, error);
   if (code == ERROR_NONE) code = csv_parser_finish(import->parser, error);
   if (code == ERROR_NONE) code = check_rows(import, error);
   return code != ERROR_NONE ? code : import_write_file(import->fd, import->pending, import->pending_bytes, error);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/data/csv.h"
+#include "server/data/decimal_comma.h"
 #include "server/data/header.h"
 #include "server/data/ndjson.h"
 #include "server/data/row_sink.h"
@@ -197,6 +198,14 @@ static enum error_code decide_header(struct table *table, const struct format_op
       table->file->part);
 }
 
+static enum error_code finish_csv(struct csv_parser *parser, struct decimal_comma *decimals, struct error *error) {
+  const char *bytes;
+  size_t count;
+  decimal_comma_finish(decimals, &bytes, &count);
+  enum error_code code = csv_parser_feed(parser, bytes, count, error);
+  return code == ERROR_NONE ? csv_parser_finish(parser, error) : code;
+}
+
 static enum error_code read_csv(struct table *table, const struct format_options *options, struct error *error) {
   const struct format_file *file = table->file;
   const size_t sniffed = file->byte_count < SNIFF_BYTES ? (size_t)file->byte_count : SNIFF_BYTES;
@@ -207,11 +216,17 @@ static enum error_code read_csv(struct table *table, const struct format_options
   struct csv_parser *parser = NULL;
   enum error_code code = decide_header(table, options, delimiter, sniffed, &reader.has_header, error);
   if (code == ERROR_NONE) code = csv_parser_create(delimiter, take_csv_row, &reader, &parser, error);
+  struct decimal_comma decimals = {.delimiter = delimiter};
+  const bool has_decimal_comma = decimal_comma_find((const char *)file->bytes, sniffed, delimiter);
   for (uint64_t at = 0; at < file->byte_count && code == ERROR_NONE; at += PORTION_BYTES) {
     const uint64_t left = file->byte_count - at;
-    code = csv_parser_feed(parser, (const char *)file->bytes + at, left < PORTION_BYTES ? (size_t)left : PORTION_BYTES, error);
+    const char *bytes = (const char *)file->bytes + at;
+    size_t count = left < PORTION_BYTES ? (size_t)left : PORTION_BYTES;
+    if (has_decimal_comma) code = decimal_comma_feed(&decimals, bytes, count, &bytes, &count, error);
+    if (code == ERROR_NONE) code = csv_parser_feed(parser, bytes, count, error);
   }
-  if (code == ERROR_NONE) code = csv_parser_finish(parser, error);
+  if (code == ERROR_NONE) code = finish_csv(parser, &decimals, error);
+  decimal_comma_deinit(&decimals);
   csv_parser_destroy(parser);
   free(reader.texts);
   return code;

@@ -97,6 +97,12 @@ START_TEST(a_job_is_split_by_the_parts_of_its_upload) {
       client_expect_json(&server, &(struct client_request){.path = "/v1/models/job/predict", .body = "{\"rows\": [{\"size\": 2}]}"}, 200);
   ck_assert_str_eq(json_text_at(answer, "/predictions/0/class"), "high");
   json_decref(answer);
+  struct client_answer lines; /* of a spreadsheet with commas before decimals */
+  client_post_csv(&server, "/v1/models/job/predict", "size;note\n2,25;x\n-1.002,25;x", &lines);
+  ck_assert_int_eq(lines.status, 200);
+  ck_assert_ptr_nonnull(strstr(lines.body, "\nhigh,"));
+  ck_assert_ptr_nonnull(strstr(lines.body, "\nlow,"));
+  answer_deinit(&lines);
 }
 END_TEST
 
