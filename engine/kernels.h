@@ -32,13 +32,13 @@ void kernel_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_
                       bool accumulate);
 
 /* A product of parts of larger matrices, whose rows lie `…_row` floats apart: c[m, n] = op(a)[m, k] · op(b)[k, n]. A transposed operand is
- * stored as [k, m] or [n, k]. */
+ * stored as [k, m] or [n, k]; a packed b as kernel_pack_rows arranges it, of whose columns the first n are taken. */
 struct kernel_part {
   size_t m, n, k;
   const float *a, *b;
   float *c;
   size_t a_row, b_row, c_row;
-  bool is_a_transposed, is_b_transposed, accumulate;
+  bool is_a_transposed, is_b_transposed, is_b_packed, accumulate;
 };
 /* On this thread, by the plain kernels: one of the many small products that a layer cuts its work into. */
 void kernel_multiply_part(const struct kernel_part *part);
@@ -56,8 +56,9 @@ void kernel_half_matmul_tn(const struct parallel *parallel, size_t m, size_t n, 
 /* c[m, n] = a[m, k] · b as above, with b arranged beforehand: for a b that is used many times, where m is small. On this thread; a row's bits
  * don't depend on m. `packed` holds kernel_packed_count(n, k) floats. */
 size_t kernel_packed_count(size_t n, size_t k);
-void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed); /* b[n, k], for a · bᵀ */
-void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed); /* b[k, n], for a · b */
+void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed);                 /* b[n, k], for a · bᵀ */
+void kernel_pack_rows(size_t n, size_t k, const float *b, size_t b_row, float *packed); /* likewise, rows b_row floats apart */
+void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed);                 /* b[k, n], for a · b */
 void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
 
 /* y[rows, width] += bias[width] in each row */

@@ -21,11 +21,13 @@ static void clear_rest(size_t n, size_t k, float *packed) {
     for (size_t j = n % TILE_COLUMNS; j < TILE_COLUMNS; j++) panel[j] = 0;
 }
 
-void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed) {
+void kernel_pack_rows(size_t n, size_t k, const float *b, size_t b_row, float *packed) {
   for (size_t first = 0; first < n; first += TILE_COLUMNS)
-    tile_copy_transposed(b + first * k, k, k, n - first < TILE_COLUMNS ? n - first : TILE_COLUMNS, packed + first * k);
+    tile_copy_transposed(b + first * b_row, b_row, k, n - first < TILE_COLUMNS ? n - first : TILE_COLUMNS, packed + first * k);
   clear_rest(n, k, packed);
 }
+
+void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed) { kernel_pack_rows(n, k, b, k, packed); }
 
 void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed) {
   for (size_t first = 0; first < n; first += TILE_COLUMNS) {

@@ -47,6 +47,7 @@ struct product {
   float *c;          /* [m, n], rows c_row apart; [n, m] if is_swapped */
   const float *bias; /* NULL, or added to c: [n]; [m] if is_swapped */
   bool is_swapped, accumulate;
+  bool is_b_packed; /* b is as kernel_pack_rows arranges it, whatever b_step and b_column say */
 };
 
 /* Part of c: rows [row_begin, row_end), columns likewise. */
@@ -119,6 +120,7 @@ static bool is_far(size_t stride) { return stride >= FAR_FLOATS || stride % ALIA
 
 /* The block of b for a tile's columns, terms [first, first + k) of the sum. */
 static struct columns_of_b find_b(const struct product *q, size_t first, size_t k, size_t column, size_t columns, float *copy) {
+  if (q->is_b_packed) return (struct columns_of_b){q->b + column * q->k + first * TILE_COLUMNS, TILE_COLUMNS};
   const float *b = q->b + first * q->b_step + column * q->b_column;
   if (q->b_column != 1) {
     tile_copy_transposed(b, q->b_column, k, columns, copy);
@@ -130,9 +132,11 @@ static struct columns_of_b find_b(const struct product *q, size_t first, size_t 
   return (struct columns_of_b){copy, TILE_COLUMNS};
 }
 
-/* The block of a for a tile's rows. Rows along the sum are read in place, unless they are far apart and read for several tiles of columns. */
+/* The block of a for a tile's rows. Rows along the sum are read in place, unless they are far apart and read for several tiles of columns; a
+ * transposed a, if it is read once only. */
 static struct rows_of_a find_a(const struct product *q, size_t first, size_t k, size_t row, size_t rows, size_t tiles, float *copy) {
   const float *a = q->a + row * q->a_row + first * q->a_step;
+  if (q->a_step != 1 && q->a_row == 1 && rows == TILE_ROWS && tiles == 1) return (struct rows_of_a){.panel = a, .panel_step = q->a_step};
   if (q->a_step != 1) {
     for (size_t p = 0; p < k; p++, a += q->a_step) {
       if (rows == TILE_ROWS)
@@ -140,15 +144,14 @@ static struct rows_of_a find_a(const struct product *q, size_t first, size_t k, 
       else
         for (size_t i = 0; i < rows; i++) copy[p * TILE_ROWS + i] = a[i * q->a_row];
     }
-    return (struct rows_of_a){.panel = copy};
+    return (struct rows_of_a){.panel = copy, .panel_step = TILE_ROWS};
   }
   size_t stride = q->a_row;
   if (tiles > 1 && is_far(q->a_row)) {
     for (size_t i = 0; i < rows; i++) memcpy(copy + i * BLOCK_K, a + i * q->a_row, k * sizeof *copy);
     a = copy, stride = BLOCK_K;
   }
-  struct rows_of_a found;
-  found.panel = NULL;
+  struct rows_of_a found = {.panel = NULL};
   for (size_t i = 0; i < TILE_ROWS; i++) found.rows[i] = a + smaller(i, rows - 1) * stride;
   return found;
 }
@@ -372,7 +375,8 @@ void kernel_multiply_part(const struct kernel_part *part) {
   q.a_step = part->is_a_transposed ? part->a_row : 1;
   q.b_step = part->is_b_transposed ? 1 : part->b_row;
   q.b_column = part->is_b_transposed ? part->b_row : 1;
-  if (q.m * q.n * q.k <= SMALL_PRODUCTS)
+  q.is_b_packed = part->is_b_packed;
+  if (q.m * q.n * q.k <= SMALL_PRODUCTS && !q.is_b_packed)
     multiply_small(&q);
   else
     multiply_part(&q, &(struct part){.row_end = q.m, .column_end = q.n});

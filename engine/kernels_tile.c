@@ -60,10 +60,10 @@ static inline __attribute__((always_inline)) void compute_tile(size_t rows, size
                                                                const struct place *to) {
   vector sums[TILE_ROWS][2] = {0};
   const float *a_rows[TILE_ROWS], *panel = a->panel, *b = from->b, *next0 = a->next[0], *next1 = a->next[1];
-  const size_t b_step = from->step;
+  const size_t b_step = from->step, panel_step = a->panel_step;
   for (size_t i = 0; i < rows; i++) a_rows[i] = a->rows[i];
   fetch_place(vectors, to);
-  for (size_t p = 0; p < k; p++, panel += TILE_ROWS, b += b_step) {
+  for (size_t p = 0; p < k; p++, panel += panel_step, b += b_step) {
     vector b0 = vector_load(b), b1 = vectors > 1 ? vector_load(b + VECTOR_FLOATS) : b0;
     __builtin_prefetch(next0 + p);
     __builtin_prefetch(next1 + p);

@@ -21,11 +21,12 @@ enum { TILE_ROWS = 4 };
 #endif
 enum { TILE_COLUMNS = 2 * VECTOR_FLOATS };
 
-/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS]; or, NULL, rows along the sum. Meanwhile the rows `next`, which
+/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS], rows panel_step floats apart; or, NULL, rows along the sum. Meanwhile the rows `next`, which
  * a later tile will read, are fetched little by little: all at once they would have to wait for each other. Who knows of none names its own. */
 enum { TILE_NEXT_ROWS = 2 };
 struct rows_of_a {
   const float *panel;
+  size_t panel_step;
   const float *rows[TILE_ROWS];
   const float *next[TILE_NEXT_ROWS];
 };

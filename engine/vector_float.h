@@ -118,27 +118,48 @@ static inline float vector_max(vector v) {
   return v[0];
 }
 
-/* One step of transposing: swaps the off-diagonal quarters of every square of 2 · half lanes. */
-static inline void vector_swap_quarters(vector rows[VECTOR_FLOATS], size_t half) {
-  vector_lanes upper = {0}, lower = {0};
+/* Of two vectors in a row every second group of `size` lanes from the first one on, and the others. */
+static inline void vector_part_groups(vector first, vector second, size_t size, vector *out_even, vector *out_odd) {
+  vector_lanes even = {0};
 #pragma GCC unroll 16
-  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
-    upper[lane] = (int32_t)((lane & half) == 0 ? lane : VECTOR_FLOATS + lane - half);
-    lower[lane] = (int32_t)((lane & half) == 0 ? lane + half : VECTOR_FLOATS + lane);
-  }
-#pragma GCC unroll 16
-  for (size_t i = 0; i < VECTOR_FLOATS; i++) {
-    if ((i & half) != 0) continue;
-    const vector first = rows[i], second = rows[i + half];
-    rows[i] = __builtin_shuffle(first, second, upper);
-    rows[i + half] = __builtin_shuffle(first, second, lower);
-  }
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) even[lane] = (int32_t)(2 * lane - lane % size);
+  *out_even = __builtin_shuffle(first, second, even);
+  *out_odd = __builtin_shuffle(first, second, even + (int32_t)size);
 }
 
-/* rows[i][j] ↔ rows[j][i] */
+/* Groups of `size` lanes of two vectors by turns, within each four lanes: of their lower halves, and of the upper ones. */
+static inline void vector_mix_groups(vector first, vector second, size_t size, vector *out_low, vector *out_high) {
+  vector_lanes low = {0};
+#pragma GCC unroll 16
+  for (size_t lane = 0; lane < VECTOR_FLOATS; lane++) {
+    const size_t group = lane % 4 / size, from = lane / 4 * 4 + group / 2 * size + lane % size;
+    low[lane] = (int32_t)(from + group % 2 * VECTOR_FLOATS);
+  }
+  *out_low = __builtin_shuffle(first, second, low);
+  *out_high = __builtin_shuffle(first, second, low + 2);
+}
+
+/* rows[i][j] ↔ rows[j][i]: first in squares of four, then whole squares, by shuffles that processors have one instruction for. */
 static inline void vector_transpose(vector rows[VECTOR_FLOATS]) {
 #pragma GCC unroll 4
-  for (size_t half = VECTOR_FLOATS / 2; half > 0; half /= 2) vector_swap_quarters(rows, half);
+  for (size_t i = 0; i < VECTOR_FLOATS; i += 4) {
+    vector low[2], high[2];
+    vector_mix_groups(rows[i], rows[i + 1], 1, &low[0], &high[0]);
+    vector_mix_groups(rows[i + 2], rows[i + 3], 1, &low[1], &high[1]);
+    vector_mix_groups(low[0], low[1], 2, &rows[i], &rows[i + 1]);
+    vector_mix_groups(high[0], high[1], 2, &rows[i + 2], &rows[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4 && VECTOR_FLOATS == 8; i++)
+    vector_part_groups(rows[i], rows[4 % VECTOR_FLOATS + i], 4, &rows[i], &rows[4 % VECTOR_FLOATS + i]);
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4 && VECTOR_FLOATS == 16; i++) {
+    vector even[2], odd[2];
+    vector_part_groups(rows[i], rows[4 % VECTOR_FLOATS + i], 4, &even[0], &odd[0]);
+    vector_part_groups(rows[8 % VECTOR_FLOATS + i], rows[12 % VECTOR_FLOATS + i], 4, &even[1], &odd[1]);
+    vector_part_groups(even[0], even[1], 4, &rows[i], &rows[8 % VECTOR_FLOATS + i]);
+    vector_part_groups(odd[0], odd[1], 4, &rows[4 % VECTOR_FLOATS + i], &rows[12 % VECTOR_FLOATS + i]);
+  }
 }
 
 /* to[j, i] = from[i, j] of a square, i < rows, j < columns, both at most VECTOR_FLOATS; rows lie `…_step` floats apart. */

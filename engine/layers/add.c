@@ -30,10 +30,10 @@ static enum error_code compile(struct layer *layer, struct error *error) {
 
 static void forward(const struct layer *layer, const struct pass *pass) {
   size_t count = pass->batch * shape_size(&layer->out);
-  const float *restrict x = pass->x[0];
+  const float *restrict first = pass->x[0], *restrict x = pass->x[1];
   float *restrict z = pass->z;
-  memcpy(z, x, count * sizeof *z);
-  for (size_t input = 1; input < layer->input_count; input++) {
+  for (size_t i = 0; i < count; i++) z[i] = first[i] + x[i];
+  for (size_t input = 2; input < layer->input_count; input++) {
     x = pass->x[input];
     for (size_t i = 0; i < count; i++) z[i] += x[i];
   }

@@ -39,7 +39,7 @@ struct attention {
   float *statistics;            /* NULL in inference */
   float *dqkv, *dmixed;         /* backward */
   float *dbias_k, *dbias_v;     /* [batch, heads, depth], or NULL */
-  float *blocks;                /* two blocks of S for each piece */
+  float *blocks;                /* for each piece two blocks of S, and keys and values of an item */
   size_t items_per_piece;
 };
 
@@ -54,16 +54,18 @@ void attention_mix(const struct attention *attention);
 /* dqkv, and of each sample the gradients of the appended key and value, from dO and what attention_mix left. */
 void attention_mix_back(const struct attention *attention);
 
-/* One block of queries of an item. */
+/* Some queries of an item: a block, or a stripe of one. */
 struct attention_block {
   const struct attention *attention;
   size_t sample, head;
-  size_t length;             /* real positions of the sample */
-  size_t first, rows;        /* queries [first, first + rows) */
-  size_t keys;               /* of the sequence, that any of them sees */
-  size_t columns;            /* keys + extra */
-  size_t row_floats;         /* from one row of `scores` to the next */
-  float *scores, *gradients; /* [rows, row_floats]: S, then P or D; dS */
+  size_t length;                    /* real positions of the sample */
+  size_t first, rows;               /* queries [first, first + rows) */
+  size_t keys;                      /* of the sequence, that any of them sees */
+  size_t columns;                   /* keys + extra */
+  size_t width;                     /* columns, rounded up to whole vectors */
+  size_t row_floats;                /* from one row of `scores` to the next */
+  float *scores, *gradients;        /* [rows, row_floats], of each row `width` in use: S, then P or D; dS */
+  float *key_panels, *value_panels; /* K and V of the item, as kernel_pack_rows arranges them; V in backward */
 };
 
 /* Of each row, S becomes D times the row's sum of exponentials, 0 where the query doesn't look. `statistics`: [rows, 2], for each row max S and

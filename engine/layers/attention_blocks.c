@@ -1,5 +1,8 @@
 /* Blocks of queries: S = Q Kᵀ, O = D V and their gradients, as self_attention.c has it; what happens to rows of S is in attention_rows.c.
  *
+ * If causal, a block is computed by stripes of a few queries, each with the keys that these see: half of S on the diagonal needn't be computed.
+ * Sums over queries, dK and dV, are those of a block, from the first of its stripes that sees a key.
+ *
  * An item of work is one head of one sample; a piece is some items, one after the other in the piece's own room for two blocks of S. What the
  * next item will read is fetched meanwhile: its rows are short and far apart.
  */
@@ -9,9 +12,11 @@
 #include "engine/layers/attention.h"
 
 enum {
-  QUERY_ROWS = 64,     /* of a block */
-  CAUSAL_ROWS = 32,    /* the same if causal: what lies behind the last query's key needn't be computed */
-  PIECES_MAX = 32,     /* more threads than that are not kept busy by one layer */
+  QUERY_ROWS = 64,  /* of a block */
+  STRIPE_ROWS = 16, /* of a stripe */
+  PIECES_MAX = 32,  /* more threads than that are not kept busy by one layer; fewer … */
+  PIECES_MIN = 8,
+  PIECES_DEPTH = 4096, /* … where so many columns of keys, those of all pieces together, are not enough */
   ROW_FLOATS = 16,     /* of which rows of a block are multiples: a vector, as wide as any processor's */
   LINE_FLOATS = 16,    /* of a cache line */
   PRODUCTS_PER_NS = 24 /* multiply-adds, roughly, to decide how much work is worth a piece */
@@ -19,25 +24,34 @@ enum {
 
 static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 
-size_t attention_block_rows(const struct layer *layer) {
-  const struct self_attention *settings = layer->settings;
-  return smaller(settings->causal ? CAUSAL_ROWS : QUERY_ROWS, layer->in[0].sizes[0]);
-}
+size_t attention_block_rows(const struct layer *layer) { return smaller(QUERY_ROWS, layer->in[0].sizes[0]); }
 
 /* From one row of a block to the next. */
 static size_t count_row_floats(size_t columns) { return (columns + ROW_FLOATS - 1) / ROW_FLOATS * ROW_FLOATS; }
 
 static size_t count_extra(const struct self_attention *settings) { return (size_t)settings->add_bias_kv + (size_t)settings->add_zero_attn; }
 
+/* What a piece needs: scores, gradients, keys, values. */
+static size_t count_block(size_t rows, size_t columns) { return rows * count_row_floats(columns); }
+static size_t count_room(size_t rows, size_t time, size_t extra, size_t depth) {
+  return 2 * count_block(rows, time + extra) + 2 * kernel_packed_count(time, depth);
+}
+
+static size_t count_pieces_max(size_t depth) {
+  const size_t count = smaller(PIECES_MAX, PIECES_DEPTH / depth);
+  return count < PIECES_MIN ? PIECES_MIN : count;
+}
+
 size_t attention_block_floats(const struct layer *layer) {
-  const size_t columns = layer->in[0].sizes[0] + count_extra(layer->settings);
-  return (size_t)PIECES_MAX * 2 * attention_block_rows(layer) * count_row_floats(columns);
+  const struct self_attention *settings = layer->settings;
+  const size_t time = layer->in[0].sizes[0], depth = layer->in[0].sizes[1] / (size_t)settings->heads;
+  return count_pieces_max(depth) * count_room(attention_block_rows(layer), time, count_extra(settings), depth);
 }
 
 size_t attention_items_per_piece(const struct attention *attention) {
   const size_t items = attention->batch * attention->heads, columns = attention->time + attention->extra;
   const size_t enough = parallel_items_per_piece(items, 2 * attention->time * columns * attention->depth / PRODUCTS_PER_NS);
-  const size_t least = parallel_piece_count(items, PIECES_MAX);
+  const size_t least = parallel_piece_count(items, count_pieces_max(attention->depth));
   return enough < least ? least : enough;
 }
 
@@ -62,11 +76,11 @@ static const float *find_value(const struct attention_block *block) {
 /* scores = queries · keysᵀ, the factor 1 / √depth left out */
 static void score(const struct attention_block *block) {
   const struct attention *attention = block->attention;
-  struct kernel_part part = {
-      .m = block->rows, .n = block->keys, .k = attention->depth, .is_b_transposed = true, .c_row = block->row_floats};
+  struct kernel_part part = {.m = block->rows, .n = block->keys, .k = attention->depth, .c_row = block->row_floats};
   part.a = find_query(block);
-  part.b = find_key(block);
-  part.a_row = part.b_row = 3 * attention->width;
+  part.a_row = 3 * attention->width;
+  part.b = block->key_panels;
+  part.is_b_packed = true;
   part.c = block->scores;
   kernel_multiply_part(&part);
   if (attention->extra == 0) return;
@@ -74,7 +88,8 @@ static void score(const struct attention_block *block) {
   if (attention->bias_k == NULL) return;
   part.n = 1;
   part.b = attention->bias_k + block->head * attention->depth;
-  part.b_row = attention->depth;
+  part.is_b_packed = false;
+  part.b_row = 1;
   part.c = block->scores + block->keys;
   kernel_multiply_part(&part);
 }
@@ -97,26 +112,52 @@ static void mix(const struct attention_block *block, const float *values, const 
   kernel_multiply_part(&part);
 }
 
-static void forward_block(const struct attention_block *block) {
-  const struct attention *attention = block->attention;
-  float *mixed = attention->mixed + find_mixed(block, block->first), own[2 * QUERY_ROWS];
-  float *statistics = attention->statistics == NULL ? own : find_statistics(block);
-  score(block);
-  attention_soften(block, statistics);
-  mix(block, find_value(block), attention->bias_v, mixed, attention->width, block->scores);
-  for (size_t row = 0; row < block->rows; row++)
+/* Which keys the block's queries see. */
+static void find_columns(struct attention_block *block) {
+  block->keys = block->attention->causal ? block->first + block->rows : block->length;
+  block->columns = block->keys + block->attention->extra;
+  block->width = count_row_floats(block->columns);
+}
+
+/* Where all queries see the same keys, the block is one stripe. */
+static size_t count_stripe_rows(const struct attention_block *block) { return block->attention->causal ? STRIPE_ROWS : block->rows; }
+
+static struct attention_block find_stripe(const struct attention_block *block, size_t row) {
+  struct attention_block stripe = *block;
+  stripe.first += row;
+  stripe.rows = smaller(count_stripe_rows(block), block->rows - row);
+  stripe.scores += row * block->row_floats;
+  stripe.gradients += row * block->row_floats;
+  find_columns(&stripe);
+  return stripe;
+}
+
+static void forward_stripe(const struct attention_block *stripe) {
+  const struct attention *attention = stripe->attention;
+  float *mixed = attention->mixed + find_mixed(stripe, stripe->first), own[2 * QUERY_ROWS];
+  float *statistics = attention->statistics == NULL ? own : find_statistics(stripe);
+  score(stripe);
+  attention_soften(stripe, statistics);
+  mix(stripe, find_value(stripe), attention->bias_v, mixed, attention->width, stripe->scores);
+  for (size_t row = 0; row < stripe->rows; row++)
     for (size_t i = 0; i < attention->depth; i++) mixed[row * attention->width + i] *= statistics[2 * row + 1];
+}
+
+static void forward_block(const struct attention_block *block) {
+  for (size_t row = 0; row < block->rows; row += count_stripe_rows(block)) {
+    const struct attention_block stripe = find_stripe(block, row);
+    forward_stripe(&stripe);
+  }
 }
 
 /* gradients = dO Vᵀ */
 static void backward_weights(const struct attention_block *block) {
   const struct attention *attention = block->attention;
-  struct kernel_part part = {
-      .m = block->rows, .n = block->keys, .k = attention->depth, .is_b_transposed = true, .c_row = block->row_floats};
+  struct kernel_part part = {.m = block->rows, .n = block->keys, .k = attention->depth, .c_row = block->row_floats};
   part.a = attention->dmixed + find_mixed(block, block->first);
   part.a_row = attention->width;
-  part.b = find_value(block);
-  part.b_row = 3 * attention->width;
+  part.b = block->value_panels;
+  part.is_b_packed = true;
   part.c = block->gradients;
   kernel_multiply_part(&part);
   if (attention->extra == 0) return;
@@ -124,42 +165,66 @@ static void backward_weights(const struct attention_block *block) {
   if (attention->bias_v == NULL) return;
   part.n = 1;
   part.b = attention->bias_v + block->head * attention->depth;
-  part.b_row = attention->depth;
+  part.is_b_packed = false;
+  part.b_row = 1;
   part.c = block->gradients + block->keys;
   kernel_multiply_part(&part);
 }
 
-/* out[keys, depth] += weights[rows, columns]ᵀ · from[rows, depth], and the appended one's, whose place is extra_out; the item's last block,
- * which is the first to be computed, overwrites. */
-static void gather(const struct attention_block *block, const float *weights, const float *from, size_t from_row, float *out,
-                   float *extra_out) {
-  const struct attention *attention = block->attention;
-  struct kernel_part part = {.m = block->keys, .n = attention->depth, .k = block->rows, .is_a_transposed = true};
-  part.accumulate = block->first + block->rows < block->length;
+/* out[m, depth], rows 3 · width apart, = weights[k, m]ᵀ · from[k, depth], or += */
+static void gather(const struct attention_block *block, size_t m, size_t k, const float *weights, const float *from, size_t from_row,
+                   float *out, bool accumulate) {
+  struct kernel_part part = {.m = m, .n = block->attention->depth, .k = k, .is_a_transposed = true, .accumulate = accumulate};
   part.a = weights;
   part.a_row = block->row_floats;
   part.b = from;
   part.b_row = from_row;
   part.c = out;
-  part.c_row = 3 * attention->width;
+  part.c_row = 3 * block->attention->width;
   kernel_multiply_part(&part);
-  if (extra_out == NULL) return;
-  part.m = 1;
-  part.a += block->keys;
-  part.c = extra_out + block->sample * attention->width + block->head * attention->depth;
-  kernel_multiply_part(&part);
+}
+
+/* out[keys, depth] += weights[rows, keys]ᵀ · from[rows, depth], each key's sum from the first stripe on that sees it; the item's last block, which
+ * is the first to be computed, overwrites. */
+static void gather_keys(const struct attention_block *block, const float *weights, const float *from, size_t from_row, float *out) {
+  const bool accumulate = block->first + block->rows < block->length;
+  const size_t shared = block->attention->causal ? block->first : block->keys; /* keys that all queries of the block see */
+  if (shared > 0) gather(block, shared, block->rows, weights, from, from_row, out, accumulate);
+  for (size_t row = 0; shared + row < block->keys; row += STRIPE_ROWS)
+    gather(block, smaller(STRIPE_ROWS, block->rows - row), block->rows - row, weights + row * block->row_floats + shared + row,
+           from + row * from_row, from_row, out + (shared + row) * 3 * block->attention->width, accumulate);
+}
+
+/* The same of the appended key, for a stripe; `out` is [batch, heads, depth]. */
+static void gather_extra(const struct attention_block *stripe, const float *weights, const float *from, size_t from_row, float *out,
+                         bool accumulate) {
+  if (out == NULL) return;
+  out += stripe->sample * stripe->attention->width + stripe->head * stripe->attention->depth;
+  gather(stripe, 1, stripe->rows, weights + stripe->keys, from, from_row, out, accumulate);
+}
+
+static void backward_stripe(const struct attention_block *stripe, bool is_first) {
+  const struct attention *attention = stripe->attention;
+  score(stripe);
+  backward_weights(stripe);
+  attention_differentiate(stripe, find_statistics(stripe));
+  gather_extra(stripe, stripe->scores, attention->dmixed + find_mixed(stripe, stripe->first), attention->width, attention->dbias_v,
+               !is_first);
+  gather_extra(stripe, stripe->gradients, find_query(stripe), 3 * attention->width, attention->dbias_k, !is_first);
+  mix(stripe, find_key(stripe), attention->bias_k, attention->dqkv + find_qkv(stripe, stripe->first), 3 * attention->width,
+      stripe->gradients);
 }
 
 static void backward_block(const struct attention_block *block) {
   const struct attention *attention = block->attention;
-  const float *dmixed = attention->dmixed + find_mixed(block, block->first);
-  score(block);
-  backward_weights(block);
-  attention_differentiate(block, find_statistics(block));
+  const bool is_last = block->first + block->rows == block->length;
+  for (size_t row = 0; row < block->rows; row += count_stripe_rows(block)) {
+    const struct attention_block stripe = find_stripe(block, row);
+    backward_stripe(&stripe, is_last && row == 0);
+  }
   float *dqkv = attention->dqkv + find_qkv(block, 0);
-  gather(block, block->scores, dmixed, attention->width, dqkv + 2 * attention->width, attention->dbias_v);
-  gather(block, block->gradients, find_query(block), 3 * attention->width, dqkv + attention->width, attention->dbias_k);
-  mix(block, find_key(block), attention->bias_k, attention->dqkv + find_qkv(block, block->first), 3 * attention->width, block->gradients);
+  gather_keys(block, block->scores, attention->dmixed + find_mixed(block, block->first), attention->width, dqkv + 2 * attention->width);
+  gather_keys(block, block->gradients, find_query(block), 3 * attention->width, dqkv + attention->width);
 }
 
 /* Padded steps of an item, of `parts` heads side by side, `width` apart, become 0: neither outputs nor gradients come from there. */
@@ -174,18 +239,25 @@ static size_t count_steps(const struct attention *attention, size_t sample) {
 }
 
 /* All blocks of an item, from the last, whose queries see all keys, to the first. */
-static void run_item(const struct attention *attention, size_t item, float *room, void (*run)(const struct attention_block *block)) {
+static void run_item(const struct attention *attention, size_t item, float *room, bool is_forward) {
   struct attention_block block = {.attention = attention, .sample = item / attention->heads, .head = item % attention->heads};
+  const size_t block_floats = count_block(attention->block_rows, attention->time + attention->extra);
   block.length = count_steps(attention, block.sample);
   block.scores = room;
-  block.gradients = room + attention->block_rows * count_row_floats(attention->time + attention->extra);
+  block.gradients = room + block_floats;
+  block.key_panels = room + 2 * block_floats;
+  block.value_panels = block.key_panels + kernel_packed_count(attention->time, attention->depth);
+  kernel_pack_rows(block.length, attention->depth, find_key(&block), 3 * attention->width, block.key_panels);
+  if (!is_forward) kernel_pack_rows(block.length, attention->depth, find_value(&block), 3 * attention->width, block.value_panels);
   for (size_t blocks = parallel_piece_count(block.length, attention->block_rows); blocks-- > 0;) {
     block.first = blocks * attention->block_rows;
     block.rows = smaller(attention->block_rows, block.length - block.first);
-    block.keys = attention->causal ? block.first + block.rows : block.length;
-    block.columns = block.keys + attention->extra;
-    block.row_floats = count_row_floats(block.columns);
-    run(&block);
+    find_columns(&block);
+    block.row_floats = block.width;
+    if (is_forward)
+      forward_block(&block);
+    else
+      backward_block(&block);
   }
 }
 
@@ -205,14 +277,14 @@ static void fetch_item(const struct attention *attention, size_t item, bool is_f
 }
 
 static void run_piece(const struct attention *attention, size_t piece, bool is_forward) {
-  float *room = attention->blocks + piece * 2 * attention->block_rows * count_row_floats(attention->time + attention->extra);
+  float *room = attention->blocks + piece * count_room(attention->block_rows, attention->time, attention->extra, attention->depth);
   const size_t begin = piece * attention->items_per_piece,
                end = smaller(begin + attention->items_per_piece, attention->batch * attention->heads);
   for (size_t item = begin; item < end; item++) {
     if (item + 1 < end) fetch_item(attention, item + 1, is_forward);
     const size_t sample = item / attention->heads, head = item % attention->heads, length = count_steps(attention, sample);
     clear_padding(attention, sample, head, length, is_forward ? 1 : 3, is_forward ? attention->mixed : attention->dqkv);
-    run_item(attention, item, room, is_forward ? forward_block : backward_block);
+    run_item(attention, item, room, is_forward);
   }
 }
 

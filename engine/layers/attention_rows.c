@@ -25,7 +25,7 @@ static void fill(float *s, size_t begin, size_t end, float value) {
 /* What the query doesn't see becomes `value`. */
 static void hide(const struct attention_block *block, size_t row, float *s, float value) {
   fill(s, count_seen(block, row), block->keys, value);
-  fill(s, block->columns, block->row_floats, value);
+  fill(s, block->columns, block->width, value);
 }
 
 static float find_max(size_t count, const float *s) {
@@ -92,31 +92,31 @@ static void drop(const struct attention_block *block, size_t row, float *s) {
 
 void attention_soften(const struct attention_block *block, float *statistics) {
   const struct attention *attention = block->attention;
-  const size_t count = block->row_floats;
+  const size_t count = block->width, step = block->row_floats;
   for (size_t row = 0; row < block->rows; row++) {
-    float *s = block->scores + row * count;
+    float *s = block->scores + row * step;
     hide(block, row, s, -INFINITY);
     statistics[2 * row] = find_max(count, s);
   }
-  for (size_t row = 0; row < block->rows; row++) exponentiate(count, attention->scale, statistics[2 * row], 1, block->scores + row * count);
-  for (size_t row = 0; row < block->rows; row++) statistics[2 * row + 1] = 1.0f / sum(count, block->scores + row * count);
-  for (size_t row = 0; row < block->rows && attention->rate > 0; row++) drop(block, row, block->scores + row * count);
+  for (size_t row = 0; row < block->rows; row++) exponentiate(count, attention->scale, statistics[2 * row], 1, block->scores + row * step);
+  for (size_t row = 0; row < block->rows; row++) statistics[2 * row + 1] = 1.0f / sum(count, block->scores + row * step);
+  for (size_t row = 0; row < block->rows && attention->rate > 0; row++) drop(block, row, block->scores + row * step);
 }
 
 void attention_differentiate(const struct attention_block *block, const float *statistics) {
   const struct attention *attention = block->attention;
-  const size_t count = block->row_floats;
+  const size_t count = block->width, step = block->row_floats;
   for (size_t row = 0; row < block->rows; row++) {
-    if (attention->rate > 0) drop(block, row, block->gradients + row * count);
-    hide(block, row, block->scores + row * count, -INFINITY);
-    hide(block, row, block->gradients + row * count, 0);
+    if (attention->rate > 0) drop(block, row, block->gradients + row * step);
+    hide(block, row, block->scores + row * step, -INFINITY);
+    hide(block, row, block->gradients + row * step, 0);
   }
   for (size_t row = 0; row < block->rows; row++)
-    exponentiate(count, attention->scale, statistics[2 * row], statistics[2 * row + 1], block->scores + row * count);
+    exponentiate(count, attention->scale, statistics[2 * row], statistics[2 * row + 1], block->scores + row * step);
   for (size_t row = 0; row < block->rows; row++) {
-    const float *p = block->scores + row * count;
-    float *g = block->gradients + row * count;
+    const float *p = block->scores + row * step;
+    float *g = block->gradients + row * step;
     slope(count, attention->scale, sum_products(count, p, g), p, g);
   }
-  for (size_t row = 0; row < block->rows && attention->rate > 0; row++) drop(block, row, block->scores + row * count);
+  for (size_t row = 0; row < block->rows && attention->rate > 0; row++) drop(block, row, block->scores + row * step);
 }

@@ -56,25 +56,39 @@ static void check_product(size_t which, size_t m, size_t n, size_t k) {
   free(framed);
 }
 
-/* A product of parts in the middle of larger matrices; what lies around c stays as it was. */
+/* A product of parts in the middle of larger matrices; what lies around c stays as it was. A transposed b gives the same bits packed, also with
+ * columns behind those that are taken. */
 static void check_part(size_t m, size_t n, size_t k, bool is_a_transposed, bool is_b_transposed, bool accumulate) {
   enum { SPARE = 5 };
   const size_t a_row = (is_a_transposed ? m : k) + SPARE, b_row = (is_b_transposed ? k : n) + SPARE, c_row = n + SPARE;
   const size_t a_count = (is_a_transposed ? k : m) * a_row - SPARE, b_count = (is_b_transposed ? n : k) * b_row - SPARE;
   const size_t c_count = m * c_row - SPARE;
   float *a = make_array(a_count, 1), *b = make_array(b_count, 2), *c = make_array(c_count, 3), *start = make_array(c_count, 3);
-  kernel_multiply_part(&(struct kernel_part){.m = m,
-                                             .n = n,
-                                             .k = k,
-                                             .a = a,
-                                             .b = b,
-                                             .c = c,
-                                             .a_row = a_row,
-                                             .b_row = b_row,
-                                             .c_row = c_row,
-                                             .is_a_transposed = is_a_transposed,
-                                             .is_b_transposed = is_b_transposed,
-                                             .accumulate = accumulate});
+  struct kernel_part part = {.m = m,
+                             .n = n,
+                             .k = k,
+                             .a = a,
+                             .b = b,
+                             .c = c,
+                             .a_row = a_row,
+                             .b_row = b_row,
+                             .c_row = c_row,
+                             .is_a_transposed = is_a_transposed,
+                             .is_b_transposed = is_b_transposed,
+                             .accumulate = accumulate};
+  kernel_multiply_part(&part);
+  if (is_b_transposed) {
+    float *packed = make_array(kernel_packed_count(n, k), 4), *from_packed = make_array(c_count, 3);
+    kernel_pack_rows(n, k, b, b_row, packed);
+    part.b = packed;
+    part.is_b_packed = true;
+    part.c = from_packed;
+    part.n = n - n / 3;
+    kernel_multiply_part(&part);
+    for (size_t at = 0; at < c_count; at++) ck_assert_mem_eq(&from_packed[at], at % c_row < part.n ? &c[at] : &start[at], sizeof *c);
+    free(packed);
+    free(from_packed);
+  }
   for (size_t at = 0; at < c_count; at++) {
     const size_t i = at / c_row, j = at % c_row;
     double sum = accumulate || j >= n ? (double)start[at] : 0, magnitude = fabs(sum);
