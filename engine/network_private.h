@@ -1,4 +1,5 @@
-/* The compiled network, as network.c builds it and workspace.c, pass.c and cost64.c walk it. Nobody else includes this. */
+/* The compiled network, as network_compile.c builds it, network.c answers for it and workspace.c, pass.c and cost64.c walk it. Nobody else
+ * includes this. */
 #ifndef ENGINE_NETWORK_PRIVATE_H
 #define ENGINE_NETWORK_PRIVATE_H
 
