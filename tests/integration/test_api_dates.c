@@ -33,11 +33,7 @@ static void start(void) {
   upload_visits();
 }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 START_TEST(a_column_of_dates_is_described_by_times) {
   json_t *dataset = client_get_json(&server, "/v1/datasets/visits", 200);

@@ -11,11 +11,7 @@ static struct server_process server;
 
 static void start(void) { server_start(&server, (const char *const[]){"--log-level", "error", NULL}); }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 static void upload(const char *path, const char *csv) {
   json_decref(client_expect_json(&server, &(struct client_request){.path = path, .content_type = "text/csv", .body = csv}, 201));

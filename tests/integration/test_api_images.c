@@ -19,11 +19,7 @@ static struct server_process server;
 
 static void start(void) { server_start(&server, (const char *const[]){"--log-level", "error", NULL}); }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 /* Of class "up" the upper half is bright, of "down" the lower; `seed` makes others of them. */
 static void fill_pixels(bool is_up, unsigned seed, uint8_t pixels[PIXELS]) {

@@ -33,11 +33,7 @@ static void start(void) {
   upload("/v1/datasets?name=flowers", flowers);
 }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 /* Runs a job on flowers to its end. `more`: further members, with a comma in front. */
 static void run_job(const char *name, const char *more) {

@@ -12,11 +12,7 @@ static struct server_process server;
 
 static void start(void) { server_start(&server, (const char *const[]){"--log-level", "error", NULL}); }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 static const char two_lines[] = "{\"size\":1.5,\"place\":{\"town\":\"A\"}}\n{\"size\":2,\"place\":{\"town\":\"B\"},\"size2\":null}\n";
 

@@ -14,11 +14,7 @@ static struct server_process server;
 
 static void start(void) { server_start(&server, (const char *const[]){"--log-level", "error", NULL}); }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 /* As curl -F part=@file sends it. */
 static void add_named_file(struct bytes *body, const char *part, const char *file, const struct bytes *content) {

@@ -144,9 +144,7 @@ START_TEST(every_route_answers_on_the_way_from_upload_to_deletion) {
     answer_deinit(&answer);
     if (step->wait_path != NULL) json_decref(client_wait_for(&server, step->wait_path, "/state", step->wait_state, 60000));
   }
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
+  server_end(&server);
 }
 END_TEST
 

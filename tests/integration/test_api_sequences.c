@@ -156,10 +156,7 @@ static const struct {
 };
 
 START_TEST(what_are_no_tokens_is_refused_with_what_would_be) {
-  json_t *problem = post("/v1/jobs", refusals[_i].body, 422);
-  const char *pointer = json_text_at(problem, "/errors/0/pointer"), *detail = json_text_at(problem, "/errors/0/detail");
-  ck_assert_msg(strcmp(pointer, refusals[_i].pointer) == 0 && strstr(detail, refusals[_i].detail) != NULL, "%s: %s", pointer, detail);
-  json_decref(problem);
+  client_expect_refusal(&server, "/v1/jobs", refusals[_i].body, refusals[_i].pointer, refusals[_i].detail);
 }
 END_TEST
 

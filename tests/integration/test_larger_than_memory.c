@@ -26,11 +26,7 @@ static void start_with_limit(int resource, rlim_t limit, const char *const *argu
   ck_assert_int_eq(setrlimit(resource, &before), 0);
 }
 
-static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
-}
+static void stop(void) { server_end(&server); }
 
 static void upload_words(size_t rows) {
   char *text = malloc(rows * CSV_ROW_BYTES + CSV_ROW_BYTES), *at = text;

@@ -154,6 +154,14 @@ json_t *client_get_json(const struct server_process *server, const char *path, i
   return client_expect_json(server, &(struct client_request){.path = path}, expected_status);
 }
 
+void client_expect_refusal(const struct server_process *server, const char *path, const char *json, const char *pointer,
+                           const char *words) {
+  json_t *problem = client_expect_json(server, &(struct client_request){.path = path, .body = json}, 422);
+  const char *first = json_text_at(problem, "/errors/0/pointer"), *detail = json_text_at(problem, "/errors/0/detail");
+  ck_assert_msg(strcmp(first, pointer) == 0 && strstr(detail, words) != NULL, "%s: %s", first, detail);
+  json_decref(problem);
+}
+
 const char *answer_get_header(const struct client_answer *answer, const char *name) {
   static char value[1024];
   value[0] = '\0';

@@ -47,6 +47,9 @@ void client_delete(const struct server_process *server, const char *path, struct
 json_t *client_get_json(const struct server_process *server, const char *path, int expected_status);
 json_t *client_expect_json(const struct server_process *server, const struct client_request *request, int expected_status);
 
+/* Posts JSON that is refused with 422, first of all for the field at `pointer`, with a sentence that has `words` in it. */
+void client_expect_refusal(const struct server_process *server, const char *path, const char *json, const char *pointer, const char *words);
+
 /* The value of a header (any case of its name), or "" if it is missing; in a buffer that the next call overwrites. */
 const char *answer_get_header(const struct client_answer *answer, const char *name);
 /* The body as JSON; ends the test if it isn't. */

@@ -177,6 +177,12 @@ void server_assert_database_is_whole(const struct server_process *server) {
   sqlite3_close(database);
 }
 
+void server_end(struct server_process *server) {
+  ck_assert_int_eq(server_stop(server), 0);
+  server_assert_database_is_whole(server);
+  server_cleanup(server);
+}
+
 size_t server_count_dataset_files(const struct server_process *server) {
   char path[256];
   snprintf(path, sizeof path, "%s/datasets", server->data_dir);

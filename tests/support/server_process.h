@@ -45,6 +45,9 @@ void server_cleanup(struct server_process *server);
 /* PRAGMA integrity_check and foreign_key_check of the stopped server's database; ends the test if it isn't whole. */
 void server_assert_database_is_whole(const struct server_process *server);
 
+/* The usual end: it stops with 0, its database is whole, and its folder goes. */
+void server_end(struct server_process *server);
+
 /* Entries of <data-dir>/datasets/: what uploads left there. */
 size_t server_count_dataset_files(const struct server_process *server);
 

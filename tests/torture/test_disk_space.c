@@ -27,9 +27,7 @@ static void start(void) {
 }
 
 static void stop(void) {
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
+  server_end(&server);
   free(table);
 }
 

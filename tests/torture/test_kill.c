@@ -267,9 +267,7 @@ START_TEST(nothing_acknowledged_is_lost_by_kill_9) {
   ck_assert_uint_eq(count_items("/v1/jobs?limit=100"), ROUNDS);
   ck_assert_uint_eq(count_items("/v1/models?limit=100"), ROUNDS);
   ck_assert_uint_eq(count_items("/v1/datasets?limit=100"), server_count_dataset_files(&server));
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
+  server_end(&server);
   for (size_t spec = 0; spec < SPECS; spec++) json_decref(references[spec].series);
 }
 END_TEST

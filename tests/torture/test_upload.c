@@ -110,9 +110,7 @@ START_TEST(an_upload_that_breaks_off_leaves_nothing_behind) {
   }
   wait_for_no_files();
   ck_assert_uint_eq(count_datasets(), 0);
-  ck_assert_int_eq(server_stop(&server), 0);
-  server_assert_database_is_whole(&server);
-  server_cleanup(&server);
+  server_end(&server);
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 
 #include "engine/train.h"
 #include "tests/support/allocations.h"
+#include "tests/support/sittings.h"
 #include "tests/support/specs.h"
 #include "tests/support/suite.h"
 #include "tests/support/threads.h"
@@ -21,10 +22,7 @@ struct scene {
   uint8_t x[(ROWS + VALIDATION_ROWS) * SIZE];
   float y[ROWS + VALIDATION_ROWS], center, scale;
   struct trainer *trainer;
-  uint64_t polls, stop_at; /* 0: never */
-  struct train_position position;
-  float *block;
-  double loss, validation_loss, accuracy; /* as told last */
+  struct sittings sittings;
 };
 
 static struct error error;
@@ -83,47 +81,17 @@ static void scene_deinit(struct scene *scene) {
   settings_deinit(&scene->settings, train_params, train_param_count);
   network_destroy(scene->network);
   network_spec_deinit(&scene->spec);
-  free(scene->block);
+  sittings_deinit(&scene->sittings);
 }
 
-static void note_report(void *context, const struct train_report *report) {
-  struct scene *scene = context;
-  for (size_t i = 0; i < report->value_count; i++) {
-    const struct train_value *value = &report->values[i];
-    if (strcmp(value->name, "loss") == 0) scene->loss = value->value;
-    if (strcmp(value->name, "accuracy") == 0) scene->accuracy = value->value;
-    if (strcmp(value->name, "validation_loss") == 0) scene->validation_loss = value->value;
-  }
-}
-
-static enum error_code note_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *out_error) {
-  struct scene *scene = context;
-  (void)out_error;
-  scene->position = *snapshot->position;
-  memcpy(scene->block, snapshot->block, snapshot->block_count * sizeof(float));
-  return ERROR_NONE;
-}
-
-static enum train_request note_poll(void *context) {
-  struct scene *scene = context;
-  return ++scene->polls == scene->stop_at ? TRAIN_STOP : TRAIN_CONTINUE;
-}
-
-static struct train_result run(struct scene *scene) {
-  const struct train_sink sink = {.context = scene, .report = note_report, .checkpoint = note_checkpoint, .poll = note_poll};
-  struct train_result result;
-  require(trainer_run(scene->trainer, &sink, &result, &error));
-  return result;
-}
+static enum train_outcome run(struct scene *scene) { return sittings_run(&scene->sittings, scene->trainer).outcome; }
+static double value(const struct scene *scene, const char *name) { return sittings_value(&scene->sittings, name); }
 
 /* Weights after a run, [parameters]; free it. */
 static float *train(struct scene *scene, const struct parallel *parallel) {
-  const size_t bytes = network_parameter_count(scene->network) * sizeof(float);
-  float *weights = malloc(bytes);
   scene_start(scene, parallel);
-  ck_assert_int_eq(run(scene).outcome, TRAIN_COMPLETED);
-  memcpy(weights, trainer_get_parameters(scene->trainer), bytes);
-  return weights;
+  ck_assert_int_eq(run(scene), TRAIN_COMPLETED);
+  return sittings_copy_weights(scene->trainer, scene->network);
 }
 
 static const char image_layers[] =
@@ -153,36 +121,23 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
   scene.settings.batch_size = 32;
   scene.settings.accumulate_steps = 1 + _i;
   float *expected = train(&scene, NULL);
-  const double loss = scene.loss, validation_loss = scene.validation_loss;
+  const double loss = value(&scene, "loss"), validation_loss = value(&scene, "validation_loss");
   scene_start(&scene, NULL);
-  scene.block = malloc(trainer_get_block_count(scene.trainer) * sizeof(float));
-  scene.stop_at = 5;
+  scene.sittings.stop_at = 5;
   size_t sittings = 0;
   for (;; sittings++) {
-    scene.polls = 0;
-    if (run(&scene).outcome == TRAIN_COMPLETED) break;
+    if (run(&scene) == TRAIN_COMPLETED) break;
     scene_start(&scene, NULL);
-    require(trainer_restore(scene.trainer, &scene.position, scene.block, trainer_get_block_count(scene.trainer), &error));
+    sittings_restore(&scene.sittings, scene.trainer);
   }
   ck_assert_uint_gt(sittings, 3);
   ck_assert_mem_eq(expected, trainer_get_parameters(scene.trainer), network_parameter_count(scene.network) * sizeof(float));
-  ck_assert_double_eq(scene.loss, loss);
-  ck_assert_double_eq(scene.validation_loss, validation_loss);
+  ck_assert_double_eq(value(&scene, "loss"), loss);
+  ck_assert_double_eq(value(&scene, "validation_loss"), validation_loss);
   free(expected);
   scene_deinit(&scene);
 }
 END_TEST
-
-static struct train_result run_quietly(struct scene *scene) {
-  const struct train_sink sink = {.context = scene, .report = note_report, .poll = note_poll};
-  struct train_result result;
-  const size_t before = allocations_count();
-  const enum error_code code = trainer_run(scene->trainer, &sink, &result, &error);
-  const size_t count = allocations_count() - before;
-  require(code);
-  ck_assert_uint_eq(count, 0);
-  return result;
-}
 
 START_TEST(memory_is_measured_before_and_none_is_taken_while_it_runs) {
   if (!allocations_can_count()) return;
@@ -195,7 +150,8 @@ START_TEST(memory_is_measured_before_and_none_is_taken_while_it_runs) {
   const size_t before = allocations_live_bytes();
   scene_start(&scene, NULL);
   ck_assert_uint_le(allocations_live_bytes() - before, measured + ROUNDING_BYTES);
-  ck_assert_int_eq(run_quietly(&scene).outcome, TRAIN_COMPLETED);
+  ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
+  ck_assert_uint_eq(scene.sittings.allocation_count, 0);
   scene_deinit(&scene);
 }
 END_TEST
@@ -206,11 +162,11 @@ START_TEST(validation_sees_rows_as_they_are) {
   scene_init(&scene, dense_layers);
   spec_set(&scene.settings.optimizer, "learning_rate", "1e-30");
   free(train(&scene, NULL));
-  const double plain_loss = scene.loss, plain_validation = scene.validation_loss;
+  const double plain_loss = value(&scene, "loss"), plain_validation = value(&scene, "validation_loss");
   use_all(&scene);
   free(train(&scene, NULL));
-  ck_assert_double_ne(scene.loss, plain_loss);
-  ck_assert_double_eq(scene.validation_loss, plain_validation);
+  ck_assert_double_ne(value(&scene, "loss"), plain_loss);
+  ck_assert_double_eq(value(&scene, "validation_loss"), plain_validation);
   scene_deinit(&scene);
 }
 END_TEST
@@ -239,7 +195,7 @@ START_TEST(epochs_differ) {
   for (int epochs = 1; epochs <= 3; epochs++) {
     scene.settings.epochs = epochs;
     free(train(&scene, NULL));
-    losses[epochs - 1] = scene.loss;
+    losses[epochs - 1] = value(&scene, "loss");
   }
   ck_assert(losses[0] != losses[1] && losses[1] != losses[2] && losses[0] != losses[2]);
   scene_deinit(&scene);
@@ -254,9 +210,9 @@ static double learn(const char *loss, const char *layers, double mixup, double *
   scene.settings.batch_size = 20;
   scene.settings.epochs = 30;
   free(train(&scene, NULL));
-  *out_validation_loss = scene.validation_loss;
-  const double loss_value = scene.loss;
-  ck_assert_double_gt(scene.accuracy, 0.9); /* against the heavier one of two classes */
+  *out_validation_loss = value(&scene, "validation_loss");
+  const double loss_value = value(&scene, "loss");
+  ck_assert_double_gt(value(&scene, "accuracy"), 0.9); /* against the heavier one of two classes */
   scene_deinit(&scene);
   return loss_value;
 }
@@ -282,7 +238,7 @@ START_TEST(shares_add_up_to_one) {
   scene.settings.epochs = 1;
   scene.settings.batch_size = ROWS;
   free(train(&scene, NULL));
-  ck_assert_double_eq_tol(scene.loss, log(3), 1e-6);
+  ck_assert_double_eq_tol(value(&scene, "loss"), log(3), 1e-6);
   scene_deinit(&scene);
 }
 END_TEST

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/train.h"
+#include "tests/support/sittings.h"
 #include "tests/support/specs.h"
 #include "tests/support/suite.h"
 #include "tests/support/threads.h"
@@ -43,11 +44,7 @@ struct scene {
   struct train_data data;
   float *x, y[ROWS];
   struct trainer *trainer;
-  /* of the run */
-  double last_loss;
-  size_t polls, stop_at; /* 0: never */
-  struct train_position position;
-  float *block; /* as at the last checkpoint */
+  struct sittings sittings;
 };
 
 static struct error error;
@@ -84,7 +81,6 @@ static void scene_init(struct scene *scene, const struct network_case *which) {
   scene->settings.seed = 4;
   fill_rows(scene, which->is_text);
   start(scene, NULL);
-  scene->block = calloc(trainer_get_block_count(scene->trainer), sizeof(float));
 }
 
 static void scene_deinit(struct scene *scene) {
@@ -93,42 +89,10 @@ static void scene_deinit(struct scene *scene) {
   network_destroy(scene->network);
   network_spec_deinit(&scene->spec);
   free(scene->x);
-  free(scene->block);
+  sittings_deinit(&scene->sittings);
 }
 
-static void note_report(void *context, const struct train_report *report) {
-  struct scene *scene = context;
-  for (size_t i = 0; i < report->value_count; i++)
-    if (strcmp(report->values[i].name, "loss") == 0) scene->last_loss = report->values[i].value;
-}
-
-static enum error_code keep(void *context, const struct train_snapshot *snapshot, struct error *out_error) {
-  (void)out_error;
-  struct scene *scene = context;
-  scene->position = *snapshot->position;
-  memcpy(scene->block, snapshot->block, snapshot->block_count * sizeof(float));
-  return ERROR_NONE;
-}
-
-static enum train_request poll(void *context) {
-  struct scene *scene = context;
-  return ++scene->polls == scene->stop_at ? TRAIN_STOP : TRAIN_CONTINUE;
-}
-
-static enum train_outcome run(struct scene *scene) {
-  const struct train_sink sink = {.context = scene, .report = note_report, .checkpoint = keep, .poll = poll};
-  struct train_result result;
-  scene->polls = 0;
-  require(trainer_run(scene->trainer, &sink, &result, &error));
-  return result.outcome;
-}
-
-static float *copy_weights(const struct scene *scene) {
-  const size_t bytes = network_parameter_count(scene->network) * sizeof(float);
-  float *weights = malloc(bytes);
-  ck_assert_ptr_nonnull(weights);
-  return memcpy(weights, trainer_get_parameters(scene->trainer), bytes);
-}
+static enum train_outcome run(struct scene *scene) { return sittings_run(&scene->sittings, scene->trainer).outcome; }
 
 static void check_same_weights(const struct scene *scene, const float *weights) {
   ck_assert_mem_eq(weights, trainer_get_parameters(scene->trainer), network_parameter_count(scene->network) * sizeof(float));
@@ -138,8 +102,9 @@ START_TEST(it_learns_a_few_samples_by_heart_however_many_threads_do) {
   struct scene scene;
   scene_init(&scene, &cases[_i]);
   ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
-  ck_assert_msg(scene.last_loss < GOAL, "%s: the loss is %g", cases[_i].name, scene.last_loss);
-  float *weights = copy_weights(&scene);
+  const double loss = sittings_value(&scene.sittings, "loss");
+  ck_assert_msg(loss < GOAL, "%s: the loss is %g", cases[_i].name, loss);
+  float *weights = sittings_copy_weights(scene.trainer, scene.network);
   for (size_t threads = 2; threads <= 4; threads += 2) {
     const struct parallel parallel = threads_make_parallel(threads);
     start(&scene, &parallel);
@@ -157,13 +122,13 @@ START_TEST(it_goes_on_bit_for_bit) {
   scene.settings.epochs = 20;
   start(&scene, NULL);
   ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
-  float *weights = copy_weights(&scene);
+  float *weights = sittings_copy_weights(scene.trainer, scene.network);
   start(&scene, NULL);
-  scene.stop_at = POLLS_PER_SITTING;
+  scene.sittings.stop_at = POLLS_PER_SITTING;
   size_t sittings = 1;
   for (; run(&scene) == TRAIN_STOPPED; sittings++) {
     start(&scene, NULL);
-    require(trainer_restore(scene.trainer, &scene.position, scene.block, trainer_get_block_count(scene.trainer), &error));
+    sittings_restore(&scene.sittings, scene.trainer);
   }
   ck_assert_uint_gt(sittings, 2);
   check_same_weights(&scene, weights);

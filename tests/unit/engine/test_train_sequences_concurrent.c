@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/train.h"
+#include "tests/support/sittings.h"
 #include "tests/support/specs.h"
 #include "tests/support/suite.h"
 #include "tests/support/threads.h"
@@ -19,10 +20,7 @@ struct scene {
   struct train_data data;
   float x[ROWS * STEPS], y[ROWS * STEPS];
   struct trainer *trainer;
-  double loss, accuracy;
-  uint64_t polls, stop_at; /* 0: never */
-  struct train_position position;
-  float *block;
+  struct sittings sittings;
 };
 
 static struct error error;
@@ -72,8 +70,6 @@ static void scene_init(struct scene *scene, const char *layers, size_t rows, boo
 static void scene_start(struct scene *scene, const struct parallel *parallel) {
   trainer_destroy(scene->trainer);
   require(trainer_create(scene->network, &scene->settings, &scene->data, parallel, &scene->trainer, &error));
-  free(scene->block);
-  scene->block = calloc(trainer_get_block_count(scene->trainer), sizeof(float));
 }
 
 static void scene_deinit(struct scene *scene) {
@@ -81,37 +77,12 @@ static void scene_deinit(struct scene *scene) {
   settings_deinit(&scene->settings, train_params, train_param_count);
   network_destroy(scene->network);
   network_spec_deinit(&scene->spec);
-  free(scene->block);
+  sittings_deinit(&scene->sittings);
 }
 
-static void note_report(void *context, const struct train_report *report) {
-  struct scene *scene = context;
-  for (size_t i = 0; i < report->value_count; i++) {
-    if (strcmp(report->values[i].name, "loss") == 0) scene->loss = report->values[i].value;
-    if (strcmp(report->values[i].name, "accuracy") == 0) scene->accuracy = report->values[i].value;
-  }
-}
-
-static enum error_code note_checkpoint(void *context, const struct train_snapshot *snapshot, struct error *out_error) {
-  (void)out_error;
-  struct scene *scene = context;
-  scene->position = *snapshot->position;
-  memcpy(scene->block, snapshot->block, snapshot->block_count * sizeof(float));
-  return ERROR_NONE;
-}
-
-static enum train_request note_poll(void *context) {
-  struct scene *scene = context;
-  return ++scene->polls == scene->stop_at ? TRAIN_STOP : TRAIN_CONTINUE;
-}
-
-static enum train_outcome run(struct scene *scene) {
-  const struct train_sink sink = {.context = scene, .report = note_report, .checkpoint = note_checkpoint, .poll = note_poll};
-  struct train_result result;
-  scene->polls = 0;
-  require(trainer_run(scene->trainer, &sink, &result, &error));
-  return result.outcome;
-}
+static enum train_outcome run(struct scene *scene) { return sittings_run(&scene->sittings, scene->trainer).outcome; }
+static double loss(const struct scene *scene) { return sittings_value(&scene->sittings, "loss"); }
+static double accuracy(const struct scene *scene) { return sittings_value(&scene->sittings, "accuracy"); }
 
 /* A small batch with any classes, learnt by heart. */
 static const char *const memories[] = {
@@ -126,8 +97,8 @@ START_TEST(a_small_batch_is_learnt_by_heart) {
   scene_init(&scene, memories[_i], 12, false);
   scene_start(&scene, NULL);
   ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
-  ck_assert_msg(scene.loss < 0.01, "%s: loss %g", memories[_i], scene.loss);
-  ck_assert(scene.accuracy == 1);
+  ck_assert_msg(loss(&scene) < 0.01, "%s: loss %g", memories[_i], loss(&scene));
+  ck_assert(accuracy(&scene) == 1);
   scene_deinit(&scene);
 }
 END_TEST
@@ -142,10 +113,7 @@ START_TEST(any_number_of_threads_gives_the_same_bits) {
     scene_start(&scene, &parallel);
     ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
     const size_t bytes = network_parameter_count(scene.network) * sizeof(float);
-    if (expected == NULL) {
-      expected = malloc(bytes);
-      memcpy(expected, trainer_get_parameters(scene.trainer), bytes);
-    }
+    if (expected == NULL) expected = sittings_copy_weights(scene.trainer, scene.network);
     ck_assert_mem_eq(expected, trainer_get_parameters(scene.trainer), bytes);
     scene_deinit(&scene);
   }
@@ -161,14 +129,12 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
   scene_start(&scene, NULL);
   ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
   const size_t bytes = network_parameter_count(scene.network) * sizeof(float);
-  float *expected = malloc(bytes);
-  memcpy(expected, trainer_get_parameters(scene.trainer), bytes);
+  float *expected = sittings_copy_weights(scene.trainer, scene.network);
   scene_start(&scene, NULL);
-  scene.stop_at = 3;
+  scene.sittings.stop_at = 3;
   while (run(&scene) == TRAIN_STOPPED) {
-    trainer_destroy(scene.trainer);
-    require(trainer_create(scene.network, &scene.settings, &scene.data, NULL, &scene.trainer, &error));
-    require(trainer_restore(scene.trainer, &scene.position, scene.block, trainer_get_block_count(scene.trainer), &error));
+    scene_start(&scene, NULL);
+    sittings_restore(&scene.sittings, scene.trainer);
   }
   ck_assert_mem_eq(expected, trainer_get_parameters(scene.trainer), bytes);
   free(expected);
@@ -194,7 +160,8 @@ START_TEST(a_class_for_each_step_is_learnt) {
   if (strcmp(labellings[_i].loss, "auto") != 0) spec_parse(&scene.settings.loss, &loss_kinds, labellings[_i].loss);
   scene_start(&scene, NULL);
   ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
-  ck_assert_msg(scene.accuracy == 1 && scene.loss < 0.05, "%s: loss %g, accuracy %g", labellings[_i].layers, scene.loss, scene.accuracy);
+  ck_assert_msg(accuracy(&scene) == 1 && loss(&scene) < 0.05, "%s: loss %g, accuracy %g", labellings[_i].layers, loss(&scene),
+                accuracy(&scene));
   scene_deinit(&scene);
 }
 END_TEST
@@ -217,8 +184,8 @@ START_TEST(accuracy_counts_real_steps_only) {
   trainer_set_weights(scene.trainer, weights, NULL);
   ck_assert_int_eq(run(&scene), TRAIN_COMPLETED);
   ck_assert_uint_lt(real, (size_t)ROWS * STEPS);
-  ck_assert_double_eq_tol(scene.accuracy, (double)zeros / (double)real, 1e-12);
-  ck_assert_double_eq_tol(scene.loss, log(CLASSES), 1e-6);
+  ck_assert_double_eq_tol(accuracy(&scene), (double)zeros / (double)real, 1e-12);
+  ck_assert_double_eq_tol(loss(&scene), log(CLASSES), 1e-6);
   free(weights);
   scene_deinit(&scene);
 }

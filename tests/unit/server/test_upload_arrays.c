@@ -6,11 +6,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "server/data/upload.h"
 #include "tests/support/allocations.h"
 #include "tests/support/data_files.h"
 #include "tests/support/suite.h"
-#include "tests/support/upload_bodies.h"
+#include "tests/support/whole_upload.h"
 
 enum { TRAIN = 10, TEST = 4, SIDE = 6 };
 
@@ -22,16 +21,7 @@ static void tear_down(void) { data_dir_remove(data_dir); }
 static enum error_code upload_limited(const char *boundary, const struct bytes *body, size_t portion, uint64_t bytes_max,
                                       struct dataset_row *out_row, struct error *error) {
   const struct upload_options options = {.data_dir = data_dir, .boundary = boundary, .header = -1, .bytes_max = bytes_max};
-  struct upload *upload;
-  enum error_code code = upload_begin(&options, &upload, error);
-  if (code != ERROR_NONE) return code;
-  for (size_t at = 0; at < body->count; at += portion) {
-    code = upload_write(upload, body->at + at, body->count - at < portion ? body->count - at : portion, error);
-    if (code == ERROR_NONE) continue;
-    upload_abort(upload);
-    return code;
-  }
-  return upload_finish(upload, out_row, error);
+  return upload_whole(&options, body, portion, out_row, error);
 }
 
 static enum error_code upload(const char *boundary, const struct bytes *body, size_t portion, struct dataset_row *out_row,
@@ -343,25 +333,8 @@ END_TEST
 START_TEST(an_upload_that_runs_out_of_memory_leaves_nothing_behind) {
   if (!allocations_can_count()) return;
   struct bytes body = make_form("0123");
-  const size_t live = allocations_live();
-  bool succeeded = false;
-  for (size_t successes = 0; !succeeded && successes < 10000; successes++) {
-    struct dataset_row row;
-    struct error error = {0};
-    allocations_fail_after(successes);
-    enum error_code code = upload(BODY_BOUNDARY, &body, 333, &row, &error);
-    allocations_fail_after(SIZE_MAX);
-    succeeded = code == ERROR_NONE;
-    if (succeeded) {
-      import_remove_files(data_dir, &row);
-      dataset_row_deinit(&row);
-    } else {
-      ck_assert_msg(code == ERROR_OUT_OF_MEMORY, "%d: %s", (int)code, error.detail);
-    }
-    ck_assert_uint_eq(allocations_live(), live);
-    ck_assert_uint_eq(data_dir_count_files(data_dir), 0);
-  }
-  ck_assert(succeeded);
+  upload_whole_without_memory(&(struct upload_options){.data_dir = data_dir, .boundary = BODY_BOUNDARY, .header = -1, .bytes_max = 1 << 26},
+                              &body, 333);
   bytes_free(&body);
 }
 END_TEST

@@ -3,11 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/data/upload.h"
 #include "tests/support/allocations.h"
 #include "tests/support/data_files.h"
 #include "tests/support/suite.h"
-#include "tests/support/upload_bodies.h"
+#include "tests/support/whole_upload.h"
 
 static char *data_dir;
 
@@ -34,20 +33,15 @@ static struct bytes make_form(const struct part parts[PARTS_MAX]) {
   return body;
 }
 
+static struct upload_options make_options(const char *format) {
+  return (struct upload_options){
+      .data_dir = data_dir, .boundary = BODY_BOUNDARY, .format = format_find(format), .header = -1, .bytes_max = 1 << 26};
+}
+
 static enum error_code upload_form(const char *format, const struct bytes *body, size_t portion, struct dataset_row *out_row,
                                    struct error *error) {
-  const struct upload_options options = {
-      .data_dir = data_dir, .boundary = BODY_BOUNDARY, .format = format_find(format), .header = -1, .bytes_max = 1 << 26};
-  struct upload *upload;
-  enum error_code code = upload_begin(&options, &upload, error);
-  if (code != ERROR_NONE) return code;
-  for (size_t at = 0; at < body->count; at += portion) {
-    code = upload_write(upload, body->at + at, body->count - at < portion ? body->count - at : portion, error);
-    if (code == ERROR_NONE) continue;
-    upload_abort(upload);
-    return code;
-  }
-  return upload_finish(upload, out_row, error);
+  const struct upload_options options = make_options(format);
+  return upload_whole(&options, body, portion, out_row, error);
 }
 
 static enum error_code upload_parts(const char *format, const struct part parts[PARTS_MAX], struct dataset_row *out_row,
@@ -282,25 +276,8 @@ START_TEST(running_out_of_memory_leaves_nothing_behind) {
   static const size_t of_tables[] = {0, 7}; /* CSV; NDJSON */
   for (size_t i = 0; i < 2; i++) {
     struct bytes body = make_form(tables[of_tables[i]].parts);
-    const size_t live = allocations_live();
-    bool succeeded = false;
-    for (size_t successes = 0; !succeeded && successes < 10000; successes++) {
-      struct dataset_row row;
-      struct error error = {0};
-      allocations_fail_after(successes);
-      enum error_code code = upload_form(tables[of_tables[i]].format, &body, 50, &row, &error);
-      allocations_fail_after(SIZE_MAX);
-      succeeded = code == ERROR_NONE;
-      if (succeeded) {
-        import_remove_files(data_dir, &row);
-        dataset_row_deinit(&row);
-      } else {
-        ck_assert_msg(code == ERROR_OUT_OF_MEMORY, "%d: %s", (int)code, error.detail);
-      }
-      ck_assert_uint_eq(allocations_live(), live);
-      ck_assert_uint_eq(data_dir_count_files(data_dir), 0);
-    }
-    ck_assert(succeeded);
+    const struct upload_options options = make_options(tables[of_tables[i]].format);
+    upload_whole_without_memory(&options, &body, 50);
     bytes_free(&body);
   }
 }
