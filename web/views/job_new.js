@@ -1,13 +1,14 @@
 // Starting a job: dataset, target and network first, then what is changed most, the rest folded away; and the same as JSON.
 
 import { createKey, get, getAll, getSchema, post } from "../api.js";
-import { announce, definitionList, h, replace } from "../dom.js";
+import { definitionList, h, replace } from "../dom.js";
 import { dryRun } from "../dry_run.js";
 import { field, jsonEditor, parameterForm, showErrors } from "../form.js";
 import { formatBytes, formatInteger, formatName, plural } from "../format.js";
 import { layerStack } from "../layers.js";
 import { copyBlock, emptyState, pageHead } from "../parts.js";
 import { guessTarget } from "../rows.js";
+import { submitForm } from "../submit_form.js";
 
 const firstFields = ["dataset", "target", "network", "epochs", "batch_size", "loss", "optimizer"];
 
@@ -27,7 +28,6 @@ export async function newJobView({ root, query, signal, setTitle, navigate }) {
   let key = createKey();
   const formNode = h("div");
   const summary = h("div", { class: "problem", hidden: true, tabindex: "-1" });
-  const submit = h("button", { class: "button primary", type: "submit" }, "Start job");
   const curl = h("div");
 
   const preview = h("aside", { class: "preview", "aria-label": "What the server makes of it", "aria-live": "polite" });
@@ -85,23 +85,11 @@ export async function newJobView({ root, query, signal, setTitle, navigate }) {
   await loadColumns();
   const wanted = query.get("target");
   spec.target = columns.some(({ name }) => name === wanted) ? wanted : likelyTarget;
-  const form = h("form", {
-    novalidate: true,
-    onsubmit: async (event) => {
-      event.preventDefault();
-      submit.disabled = true;
-      trial.forget();
-      try {
-        const job = await post("/v1/jobs", spec, { headers: { "Idempotency-Key": key } });
-        announce(`${job.name} is queued.`);
-        navigate(`#/jobs/${encodeURIComponent(job.id)}`);
-      } catch (error) {
-        showErrors(formNode, summary, error, { focus: true });
-      } finally {
-        submit.disabled = false;
-      }
-    },
-  }, formNode, summary, h("div", { class: "actions form-end" }, submit));
+  const form = submitForm({
+    fields: formNode, summary, label: "Start job", trial, navigate,
+    send: () => post("/v1/jobs", spec, { headers: { "Idempotency-Key": key } }),
+    done: ({ id, name }) => ({ said: `${name} is queued.`, hash: `#/jobs/${encodeURIComponent(id)}` }),
+  });
   renderForm();
   changed();
   replace(root, h("p", { class: "crumbs" }, h("a", { href: "#/jobs" }, "Jobs")),

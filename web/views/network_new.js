@@ -1,12 +1,13 @@
 // Creating a network: a form of layers beside what the server makes of it, tried after every change (a dry run), and the same as JSON.
 
 import { createKey, get, getAll, getSchema, post } from "../api.js";
-import { announce, h, replace } from "../dom.js";
+import { h, replace } from "../dom.js";
 import { dryRun } from "../dry_run.js";
 import { jsonEditor, parameterForm, showErrors } from "../form.js";
 import { formatInteger, formatShape } from "../format.js";
 import { describeTotals, layerStack } from "../layers.js";
 import { pageHead } from "../parts.js";
+import { submitForm } from "../submit_form.js";
 
 function startingSpec() {
   return { layers: [{ type: "dense", units: 64, activation: "relu", name: "hidden" }, { type: "dense", units: "auto", activation: "auto" }] };
@@ -22,7 +23,6 @@ export async function newNetworkView({ root, query, signal, setTitle, navigate }
   const formNode = h("div");
   const summary = h("div", { class: "problem", hidden: true, tabindex: "-1" });
   const preview = createPreview(datasets, formNode, () => trial.run());
-  const submit = h("button", { class: "button primary", type: "submit" }, "Create network");
 
   const trial = dryRun({
     signal,
@@ -52,23 +52,11 @@ export async function newNetworkView({ root, query, signal, setTitle, navigate }
     changed();
   });
 
-  const form = h("form", {
-    novalidate: true,
-    onsubmit: async (event) => {
-      event.preventDefault();
-      submit.disabled = true;
-      trial.forget();
-      try {
-        const network = await post("/v1/networks", spec, { headers: { "Idempotency-Key": key } });
-        announce(`${network.name} is created.`);
-        navigate(`#/networks/${encodeURIComponent(network.id)}`);
-      } catch (error) {
-        showErrors(formNode, summary, error, { focus: true });
-      } finally {
-        submit.disabled = false;
-      }
-    },
-  }, formNode, summary, h("div", { class: "actions form-end" }, submit));
+  const form = submitForm({
+    fields: formNode, summary, label: "Create network", trial, navigate,
+    send: () => post("/v1/networks", spec, { headers: { "Idempotency-Key": key } }),
+    done: ({ id, name }) => ({ said: `${name} is created.`, hash: `#/networks/${encodeURIComponent(id)}` }),
+  });
 
   renderForm();
   replace(root, h("p", { class: "crumbs" }, h("a", { href: "#/networks" }, "Networks")),
