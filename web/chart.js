@@ -84,7 +84,7 @@ export function createChart(title, lines, metrics, { canLog = false } = {}) {
     axes: [axis({ size: 34, values: (self, splits) => splits.map((split) => (Number.isInteger(split) || view.byStep ? formatNumber(split) : String(split))) }),
       axis({
         size: 56, ...(isLog() ? { filter: decades, grid: { ...grid(), filter: decades }, ticks: { ...ticks(), filter: decades } } : {}),
-        values: (self, splits) => splits.map((split) => (split === null ? "" : lines[0].isShare ? `${Math.round(split * 1000) / 10} %` : formatTick(split))),
+        values: (self, splits) => (lines[0].isShare ? splits.map((split) => `${Math.round(split * 1000) / 10} %`) : formatTicks(splits)),
       })],
     series: [
       { label: view.byStep ? "Step" : "Epoch", value: (self, value) => (value === null ? "–" : formatX(value)) },
@@ -182,9 +182,20 @@ function showLatest(plot) {
   if (plot.data[0]?.length > 0) plot.setLegend({ idxs: plot.data.map((column) => lastPoint(column, column.length - 1)) }, false);
 }
 
-function formatTick(value) {
+function formatTick(value, digits) {
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(0) : String(Number(value.toPrecision(4)));
+  if (size === 0 || (size >= 1e-3 && size < 1e5)) return String(Number(value.toPrecision(4)));
+  return value.toExponential(digits).replace("e+", "e");
+}
+
+// As short as they can be while no two are the same; null is a line without a number.
+function formatTicks(splits) {
+  const most = 3;
+  for (let digits = 0; ; digits += 1) {
+    const texts = splits.map((split) => (split === null ? "" : formatTick(split, digits)));
+    const given = texts.filter((text) => text !== "");
+    if (digits === most || new Set(given).size === given.length) return texts;
+  }
 }
 
 // A little air above and below, and a span even where all values are the same.

@@ -58,3 +58,21 @@ test("rows are found by conditions, and a mistake is told", async () => {
   // The refused condition is the one complaint that the browser may have.
   assert.deepEqual(browser.complaints.filter((text) => !text.includes("422")), []);
 });
+
+test("of very many columns the first are shown, and all when asked", async () => {
+  const names = Array.from({ length: 150 }, (_, index) => `c${index}`);
+  const wide = [names.join(","), ...Array.from({ length: 3 }, () => names.map((_, index) => index + 0.5).join(","))].join("\n");
+  await page.evaluate((body) => fetch("/v1/datasets?name=wide", { method: "POST", headers: { "Content-Type": "text/csv" }, body }), wide);
+  await page.goto(`${server.url}/#/datasets/wide`);
+  await page.getByRole("heading", { level: 1, name: "wide" }).waitFor();
+  const columns = page.getByRole("region", { name: "Columns" });
+  const rows = page.getByRole("region", { name: "Rows" });
+  assert.equal(await columns.getByRole("rowheader").count(), 100);
+  assert.equal(await rows.getByRole("columnheader").count(), 100);
+  await page.getByText("The first 100 of 150 columns.").first().waitFor();
+  await page.getByRole("button", { name: "Show all" }).first().click();
+  await columns.getByRole("rowheader", { name: "c149" }).waitFor();
+  await page.getByRole("button", { name: "Show all" }).click();
+  await rows.getByRole("columnheader", { name: "c149" }).waitFor();
+  assert.equal(await rows.getByRole("row").nth(1).getByRole("cell").count(), 150);
+});

@@ -1,7 +1,7 @@
 // One dataset: its columns with their kinds and statistics, the rows that could not be read, and a look at the rows.
 
 import { get, patch, remove } from "../api.js";
-import { announce, confirmDialog, definitionList, h, replace, scrollRegion, setText } from "../dom.js";
+import { announce, append, confirmDialog, definitionList, h, replace, scrollRegion, setText } from "../dom.js";
 import { formatBytes, formatInteger, formatNumber, formatTime, plural } from "../format.js";
 import { exploreSection, spreadSection } from "../explore.js";
 import { gallery, isImage, rowImage } from "../image.js";
@@ -11,6 +11,7 @@ import { searchRows } from "../rows.js";
 
 const pageRows = 20;
 const kinds = ["numeric", "categorical", "text"];
+const columnsAtFirst = 100;
 
 export async function datasetView({ root, id, signal, setTitle, navigate }) {
   const dataset = await get(`/v1/datasets/${encodeURIComponent(id)}`, signal);
@@ -38,13 +39,23 @@ export async function datasetView({ root, id, signal, setTitle, navigate }) {
     definitionList([["Id", h("code", null, dataset.id)], ["SHA-256", h("code", { class: "break" }, dataset.sha256)], ["Uploaded", formatTime(dataset.created_at)]]));
 }
 
+// Of a table with thousands of columns the first, and a button for the rest: showAll() is called once if it is pressed.
+function onlyFirstColumns({ columns }, showAll) {
+  if (columns.length <= columnsAtFirst) return null;
+  const note = h("p", { class: "quiet" }, `The first ${formatInteger(columnsAtFirst)} of ${plural(columns.length, "column")}. `,
+    h("button", { class: "button small", type: "button", onclick: () => { note.remove(); showAll(); } }, "Show all"));
+  return note;
+}
+
 function columnTable(dataset, path, errorSlot) {
+  const body = h("tbody", null, dataset.columns.slice(0, columnsAtFirst).map((column) => columnRow(column, path, errorSlot)));
   return h("section", { class: "block" }, h("h2", null, "Columns"),
     h("p", { class: "quiet" }, "Kinds were inferred from the values. Change one where it is wrong, a number that stands for a category, say."),
     scrollRegion("Columns", "is-tall", h("table", { class: "table" },
       h("thead", null, h("tr", null, ["Column", "Kind"].map((name) => h("th", { scope: "col" }, name)),
         ["Missing", "Min", "Max", "Mean", "Std"].map((name) => h("th", { scope: "col", class: "number" }, name)), h("th", { scope: "col" }, "Categories"))),
-      h("tbody", null, dataset.columns.map((column) => columnRow(column, path, errorSlot))))));
+      body)),
+    onlyFirstColumns(dataset, () => append(body, dataset.columns.slice(columnsAtFirst).map((column) => columnRow(column, path, errorSlot)))));
 }
 
 function columnRow(column, path, errorSlot) {
@@ -122,6 +133,8 @@ function cellOf(dataset, row, column, cell, signal) {
 async function preview(dataset, path, errorSlot, signal) {
   const body = h("tbody");
   const status = h("span", { class: "number" });
+  const head = h("tr");
+  let columnCount = columnsAtFirst;
   let first = 0;
   let total = dataset.rows;
   const where = h("input", { type: "text", id: "where", class: "where", autocomplete: "off", placeholder: whereExample(dataset) });
@@ -137,14 +150,22 @@ async function preview(dataset, path, errorSlot, signal) {
     first = wanted;
     total = answer.total;
     replace(body, rows.map((row, index) => h("tr", null, h("th", { scope: "row", class: "number quiet" }, formatInteger(indices[index] + 1)),
-      row.map((cell, column) => cellOf(dataset, indices[index], dataset.columns[column], cell, signal)))));
+      row.slice(0, columnCount).map((cell, column) => cellOf(dataset, indices[index], dataset.columns[column], cell, signal)))));
     setText(status, total === 0 ? "no such row" : `rows ${formatInteger(first + 1)} to ${formatInteger(first + rows.length)} of ${formatInteger(total)}`);
     back.disabled = first === 0;
     forward.disabled = first + rows.length >= total;
   };
+  const drawHead = () => replace(head, h("td"), dataset.columns.slice(0, columnCount)
+    .map(({ name, kind }) => h("th", { scope: "col", class: kind === "numeric" ? "number" : null }, name)));
+  drawHead();
   await turn(0);
   return h("section", { class: "block" },
     h("div", { class: "block-head" }, h("h2", null, "Rows"), search, h("div", { class: "actions" }, status, back, forward)),
     scrollRegion("Rows", "is-tall", h("table", { class: "table" },
-      h("thead", null, h("tr", null, h("td", null), dataset.columns.map(({ name, kind }) => h("th", { scope: "col", class: kind === "numeric" ? "number" : null }, name)))), body)));
+      h("thead", null, head), body)),
+    onlyFirstColumns(dataset, () => {
+      columnCount = dataset.columns.length;
+      drawHead();
+      attempt(errorSlot, () => turn(0));
+    }));
 }
