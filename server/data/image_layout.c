@@ -94,6 +94,24 @@ static void find_parts(struct image_layout *layout) {
   }
 }
 
+static bool ends_in(const char *name, const char *suffix) {
+  const size_t bytes = strlen(name), suffix_bytes = strlen(suffix);
+  return bytes >= suffix_bytes && strcasecmp(name + bytes - suffix_bytes, suffix) == 0;
+}
+
+/* Where an archive holds something else: how that is sent. */
+static const char *advise(const struct zip_reader *reader) {
+  const char *advice = "";
+  for (size_t i = 0; i < zip_reader_get_count(reader); i++) {
+    const char *name = zip_reader_get_entry(reader, i)->name;
+    if (ends_in(name, "xl/workbook.xml")) return "; of a workbook, save the sheet as CSV (UTF-8)";
+    if (ends_in(name, ".csv") || ends_in(name, ".tsv") || ends_in(name, ".ndjson") || ends_in(name, ".jsonl"))
+      advice = "; send a table as it is, or gzipped";
+    if (ends_in(name, ".zip")) advice = "; send the archive of the images itself";
+  }
+  return advice;
+}
+
 enum error_code image_layout_init(struct image_layout *layout, const struct zip_reader *reader, struct error *error) {
   *layout = (struct image_layout){0};
   const size_t entries = zip_reader_get_count(reader);
@@ -103,8 +121,8 @@ enum error_code image_layout_init(struct image_layout *layout, const struct zip_
   collect(layout, reader);
   if (layout->count == 0) {
     image_layout_deinit(layout);
-    return error_set(error, ERROR_INVALID, "the ZIP archive has no image, neither .png nor .jpg: it has %zu file%s, as \"%.100s\"", entries,
-                     entries == 1 ? "" : "s", zip_reader_get_entry(reader, 0)->name);
+    return error_set(error, ERROR_INVALID, "the ZIP archive has no image, neither .png nor .jpg: it has %zu file%s, as \"%.100s\"%s",
+                     entries, entries == 1 ? "" : "s", zip_reader_get_entry(reader, 0)->name, advise(reader));
   }
   strip_common_folders(layout, reader);
   find_parts(layout);

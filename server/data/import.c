@@ -26,7 +26,7 @@
 #include "server/data/header.h"
 #include "server/data/import_private.h"
 
-enum { SNIFF_BYTES = 1 << 16, PENDING_BYTES = 1 << 16, FIRST_STRIDE = 64, REASON_BYTES = 160 };
+enum { SNIFF_BYTES = 1 << 16, PENDING_BYTES = 1 << 16, FIRST_STRIDE = 64, REASON_BYTES = 160, MISREAD_ROWS = 20 };
 
 struct import {
   struct import_options options;
@@ -274,6 +274,14 @@ static enum error_code check_rows(const struct import *import, struct error *err
   if (import->options.is_made && (import->bad_row_count > import->given_bad_row_count || import->source.sha256[0] == '\0' ||
                                   (import->tensors != NULL && tensor_writer_get_count(import->tensors) != import->rows)))
     return error_set(error, ERROR_INTERNAL, "a table was made that can't be read");
+  /* Most rows left out: then it is the file that is misread, not the rows. Of images, each is by itself. */
+  if (import->bad_row_count >= MISREAD_ROWS && import->bad_row_count > import->rows && import->rows > 0 && import->tensors == NULL)
+    return error_set(error, ERROR_INVALID, "%" PRIu64 " of %" PRIu64 " rows can't be used: line %" PRIu64 " %.*s, for one; %s",
+                     import->bad_row_count, import->bad_row_count + import->rows, import->bad_rows[0].line, REASON_BYTES,
+                     import->bad_rows[0].reason,
+                     strstr(import->bad_rows[0].reason, "UTF-8") != NULL
+                         ? "save the file as UTF-8"
+                         : "the first line must name the columns, and each other one have as many cells");
   if (import->rows > 0) return ERROR_NONE;
   if (import->bytes == 0) return error_set(error, ERROR_INVALID, "the file is empty; it needs a row of names and at least one row of data");
   if (import->bad_row_count == 0) {

@@ -90,6 +90,22 @@ static enum error_code check_format(const struct upload *upload, const struct fo
   return error_set(error, ERROR_INVALID, "no part is called \"%.60s\"; of format %s there are %s", stranger, format->name, format->parts);
 }
 
+static bool is_image(const struct upload *upload) {
+  return upload->head_bytes >= 4 && (memcmp(upload->head, "\x89PNG", 4) == 0 || memcmp(upload->head, "\xFF\xD8\xFF", 3) == 0);
+}
+
+/* A file that is none of text, whatever was said of it. */
+static enum error_code check_head(const struct upload *upload, const struct format *format, struct error *error) {
+  if (upload->head_bytes >= GZIP_MAGIC_BYTES && gunzip_is_magic(upload->head, GZIP_MAGIC_BYTES))
+    return error_set(error, ERROR_INVALID, "the file is gzipped twice; gzip it once");
+  if (is_image(upload) && (format == NULL || format_is_streamed(format)))
+    return error_set(error, ERROR_INVALID, "the file is one image; images come together in a ZIP archive, in a folder for each class");
+  const struct format *other = format_find_by_magic(upload->head, upload->head_bytes);
+  if (format == NULL || !format_is_streamed(format) || other == NULL || format_is_streamed(other)) return ERROR_NONE;
+  return error_set(error, ERROR_INVALID, "the file is no %s, but by its first bytes %s (%s): send it with the Content-Type %.*s",
+                   format->name, other->name, other->summary, (int)strcspn(other->media_types, " "), other->media_types);
+}
+
 /* What a request asks for and its format has no use for is likely a mistake: of the file, or of its type. */
 static enum error_code check_options(const struct upload *upload, const struct format *format, struct error *error) {
   const struct upload_options *options = &upload->options;
@@ -147,8 +163,10 @@ static enum error_code start_file(struct upload *upload, struct error *error) {
   if (format != NULL) format = format_correct(format, upload->head, upload->head_bytes);
   if (format == NULL) format = format_find_by_magic(upload->head, upload->head_bytes);
   if (format == NULL) format = format_find_by_suffix(file->name);
+  enum error_code code = check_head(upload, format, error);
+  if (code != ERROR_NONE) return code;
   if (format == NULL) return refuse_unknown(upload, error);
-  enum error_code code = check_format(upload, format, error);
+  code = check_format(upload, format, error);
   if (code == ERROR_NONE) code = check_options(upload, format, error);
   if (code != ERROR_NONE) return code;
   upload->format = format;

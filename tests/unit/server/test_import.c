@@ -250,9 +250,10 @@ END_TEST
 START_TEST(bad_rows_are_reported_by_line_the_first_hundred_of_them) {
   char text[8192] = "a,b\n1,2\n";
   for (int i = 0; i < 250; i++) strcat(text, i % 2 == 0 ? "1\n" : "1,2,3\n");
+  for (int i = 0; i < 250; i++) strcat(text, "3,4\n");
   struct dataset_row row;
   data_import_text(data_dir, text, &row);
-  ck_assert_uint_eq(row.rows, 1);
+  ck_assert_uint_eq(row.rows, 251);
   ck_assert_uint_eq(row.bad_row_count, 250);
   ck_assert_uint_eq(row.bad_rows_kept, IMPORT_BAD_ROWS_KEPT);
   ck_assert_uint_eq(row.bad_rows[0].line, 3);
@@ -260,6 +261,28 @@ START_TEST(bad_rows_are_reported_by_line_the_first_hundred_of_them) {
   ck_assert_uint_eq(row.bad_rows[99].line, 102);
   ck_assert_str_eq(row.bad_rows[99].reason, "has 3 cells, the header has 2");
   dataset_row_deinit(&row);
+}
+END_TEST
+
+static enum error_code import_lines(const char *head, const char *line, int times, struct error *error) {
+  char text[8192];
+  struct import *import;
+  struct dataset_row row;
+  strcpy(text, head);
+  for (int i = 0; i < times; i++) strcat(text, line);
+  ck_assert_int_eq(import_begin(data_dir, &(struct import_options){.header = -1}, &import, error), ERROR_NONE);
+  ck_assert_int_eq(import_write(import, text, strlen(text), error), ERROR_NONE);
+  return import_finish(import, &row, error);
+}
+
+/* A comment before the header, a file that is no UTF-8. */
+START_TEST(a_file_of_which_most_is_misread_is_refused) {
+  struct error error = {0};
+  ck_assert_int_eq(import_lines("# of May\na,b\n", "1,2\n3\n1,2\n", 50, &error), ERROR_INVALID);
+  ck_assert_ptr_nonnull(strstr(error.detail, "101 of 151 rows can't be used: line 2 has 2 cells, the header has 1"));
+  ck_assert_int_eq(import_lines("a,b\n", "1,2\ngr\xFCn,2\nwei\xDF,1\n", 50, &error), ERROR_INVALID);
+  ck_assert_ptr_nonnull(strstr(error.detail, "save the file as UTF-8"));
+  ck_assert_uint_eq(data_dir_count_files(data_dir), 0);
 }
 END_TEST
 
@@ -590,6 +613,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(files, portions_of_any_size_give_the_same_dataset);
   tcase_add_loop_test(files, small_files_are_understood, 0, SMALL_CASE_COUNT);
   tcase_add_loop_test(files, what_holds_no_data_is_refused_and_leaves_nothing_behind, 0, REFUSED_CASE_COUNT);
+  tcase_add_test(files, a_file_of_which_most_is_misread_is_refused);
   tcase_add_test(files, bad_rows_are_reported_by_line_the_first_hundred_of_them);
   tcase_add_test(files, delimiter_and_header_can_be_given);
   tcase_add_test(files, an_aborted_import_leaves_nothing_behind);

@@ -224,6 +224,13 @@ START_TEST(files_without_magic_are_refused_by_name) {
 }
 END_TEST
 
+START_TEST(what_is_gzipped_twice_is_told) {
+  struct bytes once = gzip_make("a,b\n1,2\n", 8), twice = gzip_make(once.at, once.count);
+  expect_refusal(&twice, NULL, ERROR_INVALID, "gzipped twice");
+  bytes_free(&once);
+}
+END_TEST
+
 START_TEST(parts_that_do_not_fit_are_refused) {
   struct bytes images = idx_make_images(TRAIN, SIDE, SIDE, 1), labels = idx_make_labels(TRAIN), few = idx_make_labels(TRAIN - 1),
                other = idx_make_images(TEST, SIDE, SIDE + 1, 1), body = {0};
@@ -385,6 +392,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(refused, files_that_cannot_be_are_refused, 0, sizeof bad_files / sizeof bad_files[0]);
   tcase_add_test(refused, truncated_headers_are_refused);
   tcase_add_test(refused, files_without_magic_are_refused_by_name);
+  tcase_add_test(refused, what_is_gzipped_twice_is_told);
   tcase_add_test(refused, parts_that_do_not_fit_are_refused);
   tcase_add_loop_test(refused, empty_images_of_any_part_are_refused, 0, 3);
   tcase_add_test(refused, a_bomb_is_refused);
