@@ -5,7 +5,7 @@
 BUILD    ?= build
 PREFIX   ?= /usr/local
 MARCH    ?= native
-# onednn, or plain: no library, our own kernels for all. Both have the same results to rounding; bfloat16 is computed by oneDNN only.
+# onednn, or plain: no library, our own kernels for all. Both have the same results to rounding; bfloat16 is there with oneDNN only.
 KERNELS  ?= onednn
 SANITIZE ?=
 CC       ?= cc

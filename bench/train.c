@@ -134,6 +134,13 @@ static const struct bench_case cases[] = {
      .classes = 10,
      .batch_size = 32,
      .train = "{\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
+    {.name = "LSTM 128, 32 steps of 64, batch 32, Adam, bfloat16",
+     .network = "{\"input\":{\"shape\":[32,64]},\"layers\":[{\"type\":\"lstm\",\"units\":128},"
+                "{\"type\":\"dense\",\"units\":10,\"activation\":\"softmax\"}]}",
+     .inputs = 2048,
+     .classes = 10,
+     .batch_size = 32,
+     .train = "{\"loss\":\"cross_entropy\",\"precision\":\"bfloat16\",\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.0001}}"},
     {.name = "transformer 2x128, 64 tokens, batch 32, Adam",
      .network = TRANSFORMER,
      .inputs = 64,

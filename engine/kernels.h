@@ -13,7 +13,7 @@
 
 #include "engine/parallel.h"
 
-/* "plain 6", "plain 6, onednn 2.6.0": recorded with every job. */
+/* "plain 7", "plain 7, onednn 2.6.0": recorded with every job. */
 const char *kernels_name(void);
 /* Whether the products by kernel_half_… below are worth their while on this processor. */
 bool kernels_can_half(void);
@@ -60,6 +60,11 @@ void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed);         
 void kernel_pack_rows(size_t n, size_t k, const float *b, size_t b_row, float *packed); /* likewise, rows b_row floats apart */
 void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed);                 /* b[k, n], for a · b */
 void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
+/* The same with a and b rounded to bfloat16 and sums in float32; arranged by these, in as many floats at most. In float32 where the program was
+ * built for processors that can't. */
+void kernel_half_pack_nt(size_t n, size_t k, const float *b, float *packed);
+void kernel_half_pack_nn(size_t n, size_t k, const float *b, float *packed);
+void kernel_half_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
 
 /* y[rows, width] += bias[width] in each row */
 void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y);

@@ -267,6 +267,12 @@ static void gather_piece(void *argument, size_t piece) {
   gather(&block);
 }
 
+/* W_hh was arranged by the pack function of the same precision. */
+typedef void packed_product(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
+static packed_product *multiply_packed(const struct pass *pass) {
+  return pass->half != NULL ? kernel_half_packed_matmul : kernel_packed_matmul;
+}
+
 static void forward_piece(void *argument, size_t piece) {
   const struct job *job = argument;
   const struct block block = find_block(job, piece);
@@ -277,7 +283,7 @@ static void forward_piece(void *argument, size_t piece) {
       if (job->cell->keeps_u) memset(view.u, 0, block.rows * job->gates * sizeof(float));
     } else {
       float *u = job->cell->keeps_u ? view.u : view.g;
-      kernel_packed_matmul(block.rows, job->gates, job->units, view.h_before, block.direction->packed, u, !job->cell->keeps_u);
+      multiply_packed(job->pass)(block.rows, job->gates, job->units, view.h_before, block.direction->packed, u, !job->cell->keeps_u);
     }
     job->cell->forward(&view);
     put_out(&block, &view, step);
@@ -311,7 +317,8 @@ void recurrent_forward(const struct recurrent_cell *cell, const struct layer *la
   for (size_t d = 0; d < job.direction_count; d++) {
     put_biases(&job, &job.directions[d]);
     multiply_inputs(&job, &job.directions[d]);
-    kernel_pack_nt(job.gates, job.units, job.directions[d].weight_hh, job.directions[d].packed);
+    (pass->half != NULL ? kernel_half_pack_nt : kernel_pack_nt)(job.gates, job.units, job.directions[d].weight_hh,
+                                                                job.directions[d].packed);
   }
   parallel_run(pass->parallel, piece_count, forward_piece, &job);
 }
@@ -361,7 +368,7 @@ static void backward_piece(void *argument, size_t piece) {
     if (job->keeps_all_u) add_rows(block.rows, job->gates, view.u, sums + job->gates);
     if (step == 0) break;
     const float *du = job->keeps_all_u ? view.u : view.g;
-    kernel_packed_matmul(block.rows, job->units, job->gates, du, block.direction->packed, view.dh, true);
+    multiply_packed(job->pass)(block.rows, job->units, job->gates, du, block.direction->packed, view.dh, true);
   }
   clear_rest(&block);
 }
@@ -427,7 +434,8 @@ static void scatter_piece(void *argument, size_t piece) {
 void recurrent_backward(const struct recurrent_cell *cell, const struct layer *layer, const struct pass *pass) {
   struct job job = make_job(cell, layer, pass);
   for (size_t d = 0; d < job.direction_count; d++)
-    kernel_pack_nn(job.units, job.gates, job.directions[d].weight_hh, job.directions[d].packed);
+    (pass->half != NULL ? kernel_half_pack_nn : kernel_pack_nn)(job.units, job.gates, job.directions[d].weight_hh,
+                                                                job.directions[d].packed);
   parallel_run(pass->parallel, job.direction_count * job.block_count, backward_piece, &job);
   for (size_t d = 0; d < job.direction_count; d++) write_gradients(&job, &job.directions[d]);
   if (pass->dx[0] != NULL) parallel_run(pass->parallel, job.block_count, scatter_piece, &job);

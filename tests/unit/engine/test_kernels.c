@@ -106,18 +106,25 @@ static void check_part(size_t m, size_t n, size_t k, bool is_a_transposed, bool 
   free(start);
 }
 
-/* Packed products, row by row too: the bits must be the same. */
-static void check_packed(size_t m, size_t n, size_t k, bool is_transposed, bool accumulate) {
+/* Of products whose right operand is packed, in float32 and in bfloat16. */
+static const struct {
+  void (*pack_nt)(size_t n, size_t k, const float *b, float *packed);
+  void (*pack_nn)(size_t n, size_t k, const float *b, float *packed);
+  void (*multiply)(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
+  double tolerance; /* of Σ |terms| */
+} packed_kinds[] = {{kernel_pack_nt, kernel_pack_nn, kernel_packed_matmul, 3e-7},
+                    {kernel_half_pack_nt, kernel_half_pack_nn, kernel_half_packed_matmul, 8e-3}};
+enum { PACKED_KINDS = sizeof packed_kinds / sizeof packed_kinds[0] };
+
+/* Row by row too: the bits must be the same. */
+static void check_packed(int kind, size_t m, size_t n, size_t k, bool is_transposed, bool accumulate) {
   float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *c = make_array(m * n, 3), *start = make_array(m * n, 3);
   float *packed = make_array(kernel_packed_count(n, k), 4), *alone = make_array(n, 5);
-  if (is_transposed)
-    kernel_pack_nt(n, k, b, packed);
-  else
-    kernel_pack_nn(n, k, b, packed);
-  kernel_packed_matmul(m, n, k, a, packed, c, accumulate);
+  (is_transposed ? packed_kinds[kind].pack_nt : packed_kinds[kind].pack_nn)(n, k, b, packed);
+  packed_kinds[kind].multiply(m, n, k, a, packed, c, accumulate);
   for (size_t i = 0; i < m; i++) {
     memcpy(alone, start + i * n, n * sizeof *alone);
-    kernel_packed_matmul(1, n, k, a + i * k, packed, alone, accumulate);
+    packed_kinds[kind].multiply(1, n, k, a + i * k, packed, alone, accumulate);
     ck_assert_mem_eq(alone, c + i * n, n * sizeof *alone);
     for (size_t j = 0; j < n; j++) {
       double sum = accumulate ? (double)start[i * n + j] : 0, magnitude = fabs(sum);
@@ -126,7 +133,7 @@ static void check_packed(size_t m, size_t n, size_t k, bool is_transposed, bool 
         sum += term;
         magnitude += fabs(term);
       }
-      ck_assert_double_eq_tol((double)c[i * n + j], sum, 3e-7 * magnitude);
+      ck_assert_double_eq_tol((double)c[i * n + j], sum, packed_kinds[kind].tolerance * magnitude);
     }
   }
   float *owned[] = {a, b, c, start, packed, alone};
@@ -134,9 +141,10 @@ static void check_packed(size_t m, size_t n, size_t k, bool is_transposed, bool 
 }
 
 START_TEST(packed_products_agree_with_loops_and_rows_have_the_same_bits_alone) {
-  static const size_t sizes[][3] = {{1, 1, 1}, {3, 2, 5}, {16, 64, 32}, {16, 33, 64}, {9, 33, 17}, {17, 16, 40}, {5, 70, 300}};
+  static const size_t sizes[][3] = {{1, 1, 1},   {3, 2, 5},    {16, 64, 32}, {16, 33, 64},
+                                    {9, 33, 17}, {17, 16, 40}, {5, 70, 300}, {9, 40, 2051}};
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
-    for (unsigned way = 0; way < 4; way++) check_packed(sizes[s][0], sizes[s][1], sizes[s][2], (way & 1) != 0, (way & 2) != 0);
+    for (unsigned way = 0; way < 4; way++) check_packed(_i, sizes[s][0], sizes[s][1], sizes[s][2], (way & 1) != 0, (way & 2) != 0);
 }
 END_TEST
 
@@ -398,7 +406,7 @@ END_TEST
 
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "kernels");
-  tcase_add_test(test_case, packed_products_agree_with_loops_and_rows_have_the_same_bits_alone);
+  tcase_add_loop_test(test_case, packed_products_agree_with_loops_and_rows_have_the_same_bits_alone, 0, PACKED_KINDS);
   tcase_add_test(test_case, products_of_all_sizes_have_the_bits_of_tiles);
   tcase_add_test(test_case, parts_of_matrices_are_multiplied_in_their_place);
   tcase_add_loop_test(test_case, products_agree_with_three_loops_in_float64, 0, 3);

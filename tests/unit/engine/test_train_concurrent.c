@@ -381,7 +381,9 @@ static const char wide_layers[] =
 static const char convolution_layers[] =
     "dense units=256; reshape shape=16x4x4; conv2d filters=24 kernel_size=3 padding=same; batch_norm activation=relu; conv2d filters=16 "
     "kernel_size=3 stride=2; flatten; dense units=3 activation=softmax";
-static const char *const threaded_layers[] = {wide_layers, convolution_layers};
+static const char recurrent_layers[] =
+    "dense units=64; reshape shape=8x8; lstm units=40 return_sequences=1; gru units=24; dense units=3 activation=softmax";
+static const char *const threaded_layers[] = {wide_layers, convolution_layers, recurrent_layers};
 enum { PRECISIONS = 2, THREADED = sizeof threaded_layers / sizeof threaded_layers[0] };
 
 static void scene_init_threaded(struct scene *scene, const char *layers, int precision) {

@@ -26,6 +26,7 @@ static const struct {
      "reshape shape=1x8x8; conv2d filters=16 kernel_size=3 padding=same; batch_norm activation=relu; conv2d filters=24 kernel_size=3 "
      "stride=2 activation=relu; flatten; dense units=10 activation=softmax",
      5, 0.93},
+    {"examples/data/digits.csv", "digit", "reshape shape=8x8; lstm units=40; dense units=10 activation=softmax", 12, 0.9},
     {"examples/data/penguins.csv", "species", "dense units=16 activation=tanh; dense units=3 activation=softmax", 20, 0.93},
 };
 
