@@ -228,9 +228,16 @@ static bool take_members(struct parser *parser, size_t prefix, size_t prefix_byt
   return take(parser, '}') || fail(parser, "has an object that never ends");
 }
 
+/* Most lines are ASCII, which many bytes at a time tell. */
+static bool is_ascii(const char *bytes, size_t count) {
+  unsigned char bits = 0;
+  for (size_t i = 0; i < count; i++) bits |= (unsigned char)bytes[i];
+  return bits < 0x80;
+}
+
 static const char *find_defect(const char *bytes, size_t count) {
   if (memchr(bytes, '\0', count) != NULL) return "has a NUL byte";
-  return u8_check((const uint8_t *)bytes, count) != NULL ? "has a byte that is not UTF-8" : NULL;
+  return !is_ascii(bytes, count) && u8_check((const uint8_t *)bytes, count) != NULL ? "has a byte that is not UTF-8" : NULL;
 }
 
 enum error_code json_line_read(struct json_line_reader *reader, const char *bytes, size_t count, json_member_handler *handler,
