@@ -123,11 +123,26 @@ static enum error_code check_name(struct api *api, const struct request *request
                             : error_set(error, ERROR_CONFLICT, "there is a dataset named \"%s\" already", name);
 }
 
+/* An upload's note, for the rows of what is read whole once all of it has come. */
+struct upload_reading {
+  struct upload_board *board;
+  struct upload_note *note;
+};
+
+static void note_rows(void *context, uint64_t row_count) {
+  const struct upload_reading *reading = context;
+  upload_board_update(reading->board, reading->note, reading->note->phase, reading->note->bytes, row_count);
+}
+
 /* The body into files in the data directory, in bounded memory. */
 static enum error_code receive_body(struct api *api, const struct request *request, const struct upload_options *options,
                                     struct upload_note *note, struct dataset_row *out_row, struct error *error) {
   struct upload *upload = NULL;
-  enum error_code code = upload_begin(options, &upload, error);
+  struct upload_reading reading = {.board = api->uploads, .note = note};
+  struct upload_options told = *options;
+  told.progress = note_rows;
+  told.progress_context = &reading;
+  enum error_code code = upload_begin(&told, &upload, error);
   if (code != ERROR_NONE) return code;
   char *portion = malloc(UPLOAD_PORTION_BYTES);
   if (portion == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");

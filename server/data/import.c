@@ -26,7 +26,7 @@
 #include "server/data/header.h"
 #include "server/data/import_private.h"
 
-enum { SNIFF_BYTES = 1 << 16, PENDING_BYTES = 1 << 16, FIRST_STRIDE = 64, REASON_BYTES = 160, MISREAD_ROWS = 20 };
+enum { SNIFF_BYTES = 1 << 16, PENDING_BYTES = 1 << 16, FIRST_STRIDE = 64, REASON_BYTES = 160, MISREAD_ROWS = 20, PROGRESS_ROWS = 256 };
 
 struct import {
   struct import_options options;
@@ -180,7 +180,8 @@ static enum error_code take_row(void *context, const struct csv_row *row, struct
   }
   if (row->defect != NULL || row->cell_count != import->column_count) return report_bad_row(import, row, error);
   index_row(import, row->offset);
-  import->rows++;
+  if (++import->rows % PROGRESS_ROWS == 0 && import->options.progress != NULL)
+    import->options.progress(import->options.progress_context, import->rows);
   struct reciprocal reciprocal = {0};
   for (size_t i = 0; i < row->cell_count; i++) {
     enum error_code code = column_stats_add(&import->columns[i], &reciprocal, &import->budget, &row->cells[i], row->line, error);

@@ -33,6 +33,8 @@ struct import_options {
   int header;     /* 1 yes, 0 no, −1: found: a header has a word above a column of numbers, or only words that don't come again in
                             their columns */
   bool is_made;   /* the table is made of something else, of which import_set_source will tell: commas, with a header; bad rows are given */
+  void (*progress)(void *context, uint64_t row_count); /* told of good rows now and then, from within any call; NULL: nobody asks */
+  void *progress_context;
 };
 
 /* What a table was made of. */

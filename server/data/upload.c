@@ -134,7 +134,9 @@ static enum error_code begin_import(struct upload *upload, bool is_made, struct 
                                                       : format->delimiter != '\0' ? format->delimiter
                                                                                   : upload->options.delimiter,
                                          .header = is_made ? 1 : upload->options.header,
-                                         .is_made = is_made};
+                                         .is_made = is_made,
+                                         .progress = upload->options.progress,
+                                         .progress_context = upload->options.progress_context};
   return import_begin(upload->options.data_dir, &options, &upload->import, error);
 }
 

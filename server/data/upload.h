@@ -21,6 +21,9 @@ struct upload_options {
   int header;
   struct image_options images; /* as format_options */
   uint64_t bytes_max;          /* of the body, and of the plain bytes of all files together */
+  void (*progress)(void *context,
+                   uint64_t row_count); /* as import_options: what is read whole gets its rows in upload_finish; may be NULL */
+  void *progress_context;
 };
 
 struct upload;

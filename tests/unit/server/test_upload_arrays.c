@@ -96,6 +96,38 @@ START_TEST(parts_in_any_order_and_portions_make_the_same_dataset) {
 }
 END_TEST
 
+struct telling {
+  uint64_t times, row_count;
+};
+
+static void tell(void *context, uint64_t row_count) {
+  struct telling *telling = context;
+  ck_assert_uint_gt(row_count, telling->row_count);
+  telling->times++;
+  telling->row_count = row_count;
+}
+
+/* All of its bytes are there before its first row is. */
+START_TEST(what_is_read_whole_tells_its_rows_on_the_way) {
+  enum { ROWS = 2000 };
+  struct bytes images = idx_make_images(ROWS, 2, 2, 1);
+  struct telling telling = {0};
+  const struct upload_options options = {
+      .data_dir = data_dir, .header = -1, .bytes_max = 1 << 26, .progress = tell, .progress_context = &telling};
+  struct upload *upload;
+  struct dataset_row row;
+  struct error error = {0};
+  ck_assert_int_eq(upload_begin(&options, &upload, &error), ERROR_NONE);
+  ck_assert_int_eq(upload_write(upload, images.at, images.count, &error), ERROR_NONE);
+  ck_assert_uint_eq(telling.times, 0);
+  ck_assert_int_eq(upload_finish(upload, &row, &error), ERROR_NONE);
+  ck_assert_uint_gt(telling.times, 3);
+  ck_assert_uint_le(telling.row_count, ROWS);
+  dataset_row_deinit(&row);
+  bytes_free(&images);
+}
+END_TEST
+
 START_TEST(images_alone_are_a_dataset) {
   struct bytes images = idx_make_images(TRAIN, SIDE, SIDE, 1), body = {0};
   struct dataset_row row;
@@ -384,6 +416,7 @@ static void add_cases(Suite *suite) {
   TCase *forms = suite_add_case(suite, "forms");
   tcase_add_checked_fixture(forms, set_up, tear_down);
   tcase_add_test(forms, parts_in_any_order_and_portions_make_the_same_dataset);
+  tcase_add_test(forms, what_is_read_whole_tells_its_rows_on_the_way);
   tcase_add_test(forms, images_alone_are_a_dataset);
   tcase_add_test(forms, channels_come_first_whatever_the_file_says);
   tcase_add_test(forms, numbers_of_any_type_become_columns);
