@@ -34,7 +34,8 @@ struct metric_input {
   const struct metric_baseline *baselines; /* what the outputs are to be compared with; the metrics themselves don't look at them */
   size_t baseline_count;
   const uint32_t
-      *lengths;        /* regression: [rows] so many values of a row count, from its first on: the others are of padded steps; NULL: all */
+      *lengths;        /* regression, multilabel: [rows] so many values of a row count, from its first on: the others are of padded steps;
+                              NULL: all */
   const double *scale; /* regression: [width], what a difference of 1 is in the data's own units. NULL: all 1 */
 };
 

@@ -15,7 +15,7 @@ static struct metric_rows lay_out(const struct network *network, const struct me
 }
 
 static bool keeps_lengths(const struct network *network, const struct metric_rows_options *options) {
-  return options->task == TASK_REGRESSION && network_has_output_lengths(network);
+  return options->task != TASK_CLASSIFICATION && network_has_output_lengths(network);
 }
 
 bool metric_rows_measure(const struct network *network, const struct metric_rows_options *options, uint64_t *out_bytes) {

@@ -1,7 +1,7 @@
 /* The outputs of a whole dataset beside its targets, gathered batch by batch, as the metrics take them.
  *
  * Padded steps of sequences have no part in any metric. Of a class for each step, rows here are the real steps whose class is known; of
- * numbers, a row's real steps are its first values, and it is kept how many.
+ * numbers and labels, a row's real steps are its first values, and it is kept how many.
  */
 #ifndef ENGINE_METRIC_ROWS_H
 #define ENGINE_METRIC_ROWS_H

@@ -4,14 +4,14 @@
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
   enum error_code code = metric_check_classes(input, error);
   if (code != ERROR_NONE) return code;
-  size_t correct = 0, count = input->rows;
-  if (input->task == TASK_MULTILABEL) {
-    count = input->rows * input->width;
-    for (size_t i = 0; i < count; i++) correct += (input->outputs[i] > 0.5f) == (input->targets[i] > 0.5f);
-  } else {
-    for (size_t i = 0; i < count; i++)
-      correct += metric_class_of(input->outputs + i * input->width, input->width) == (size_t)input->targets[i];
+  size_t correct = 0, count = 0;
+  for (size_t i = 0; i < input->rows * input->width && input->task == TASK_MULTILABEL; i++) {
+    if (!metric_counts(input, i / input->width, i % input->width)) continue;
+    correct += (input->outputs[i] > 0.5f) == (input->targets[i] > 0.5f);
+    count++;
   }
+  for (size_t i = 0; i < input->rows && input->task == TASK_CLASSIFICATION; i++, count++)
+    correct += metric_class_of(input->outputs + i * input->width, input->width) == (size_t)input->targets[i];
   out_value->scalar = (double)correct / (double)count;
   return ERROR_NONE;
 }

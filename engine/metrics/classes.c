@@ -30,6 +30,7 @@ static void tally_classes(const struct metric_input *input, struct class_tally *
 static void tally_labels(const struct metric_input *input, struct class_tally *tallies) {
   for (size_t i = 0; i < input->rows; i++) {
     for (size_t j = 0; j < input->width; j++) {
+      if (!metric_counts(input, i, j)) continue;
       bool actual = input->targets[i * input->width + j] > 0.5f;
       bool predicted = input->outputs[i * input->width + j] > 0.5f;
       tallies[j].actual += actual;
@@ -73,7 +74,7 @@ enum error_code metric_macro(const struct metric_input *input, double (*ratio)(c
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < count; i++) {
     bool occurs = tallies[i].actual + tallies[i].predicted > 0;
-    if (!occurs && (input->task != TASK_MULTILABEL || input->rows == 0)) continue;
+    if (!occurs && (input->task != TASK_MULTILABEL || metric_row_count(input, i) == 0)) continue;
     sum += ratio(&tallies[i]);
     counted++;
   }

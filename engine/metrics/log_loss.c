@@ -27,9 +27,12 @@ static enum error_code compute(const struct metric_input *input, struct metric_v
   enum error_code code = metric_check_classes(input, error);
   if (code != ERROR_NONE) return code;
   bool is_each_alone = input->task == TASK_MULTILABEL || input->width == 1;
-  size_t count = is_each_alone ? input->rows * input->width : input->rows;
+  const size_t width = is_each_alone ? input->width : 1;
+  size_t count = 0;
   double sum = 0;
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < input->rows * width; i++) {
+    if (!metric_counts(input, i / width, i % width)) continue;
+    count++;
     sum += is_each_alone ? loss_of_label(input->outputs[i], input->targets[i] > 0.5f)
                          : loss_of_row(input->outputs + i * input->width, input->width, (size_t)input->targets[i]);
   }

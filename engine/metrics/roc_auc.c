@@ -40,13 +40,16 @@ static double area_under_curve(size_t count, struct scored *rows) {
   return wins / (positives * negatives);
 }
 
-static void gather(const struct metric_input *input, size_t class_index, struct scored *rows) {
-  size_t column = input->width == 1 ? 0 : class_index;
+/* Returns how many. */
+static size_t gather(const struct metric_input *input, size_t class_index, struct scored *rows) {
+  size_t column = input->width == 1 ? 0 : class_index, count = 0;
   for (size_t i = 0; i < input->rows; i++) {
-    rows[i].score = input->outputs[i * input->width + column];
-    rows[i].is_positive =
+    if (!metric_counts(input, i, column)) continue;
+    rows[count].score = input->outputs[i * input->width + column];
+    rows[count++].is_positive =
         input->task == TASK_MULTILABEL ? input->targets[i * input->width + column] > 0.5f : (size_t)input->targets[i] == class_index;
   }
+  return count;
 }
 
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
@@ -61,9 +64,10 @@ static enum error_code compute(const struct metric_input *input, struct metric_v
   if (rows == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory to sort %zu rows", input->rows);
   bool is_binary = input->task == TASK_CLASSIFICATION && count == 2;
   for (size_t i = is_binary ? 1 : 0; i < count && rows != NULL; i++) {
-    if (tallies[i].actual == 0 || tallies[i].actual == input->rows) continue;
-    gather(input, i, rows);
-    sum += area_under_curve(input->rows, rows);
+    if (tallies[i].actual == 0) continue;
+    const size_t row_count = gather(input, i, rows);
+    if (tallies[i].actual == row_count) continue;
+    sum += area_under_curve(row_count, rows);
     counted++;
   }
   free(rows);

@@ -68,11 +68,31 @@ static void upload_sums(void) {
   upload("sums", csv);
 }
 
+/* Whether x is above 2; at padded steps chance says, and must not matter. */
+static void upload_flags(void) {
+  static char csv[ROWS * 64 + 256];
+  size_t at = (size_t)snprintf(csv, sizeof csv, "x0,x1,x2,x3,y0,y1,y2,y3\n");
+  state = 11;
+  for (int row = 0; row < ROWS; row++) {
+    const int length = 1 + row % 4;
+    int flags[4];
+    for (int i = 0; i < 4; i++) {
+      const int x = 1 + draw(4);
+      if (i < length) at += (size_t)snprintf(csv + at, sizeof csv - at, "%d", x);
+      at += (size_t)snprintf(csv + at, sizeof csv - at, ",");
+      flags[i] = i < length ? x > 2 : draw(2);
+    }
+    at += (size_t)snprintf(csv + at, sizeof csv - at, "%d,%d,%d,%d\n", flags[0], flags[1], flags[2], flags[3]);
+  }
+  upload("flags", csv);
+}
+
 static void start(void) {
   server_start(&server, (const char *const[]){"--log-level", "error", NULL});
   upload_tags("tags", 5, ROWS);
   upload_tags("more", 77, 60);
   upload_sums();
+  upload_flags();
 }
 
 static void stop(void) { ck_assert_int_eq(server_stop(&server), 0); }
@@ -184,6 +204,39 @@ START_TEST(numbers_of_padded_steps_are_left_out) {
 }
 END_TEST
 
+START_TEST(labels_of_padded_steps_are_left_out) {
+  json_decref(
+      post("/v1/jobs",
+           "{\"name\":\"flagger\",\"dataset\":\"flags\",\"target\":[\"y0\",\"y1\",\"y2\",\"y3\"],\"task\":\"multilabel\",\"seed\":1,"
+           "\"split\":{\"validation\":0.1,\"test\":0.2},\"epochs\":100,\"batch_size\":16,\"optimizer\":{\"type\":\"adam\","
+           "\"learning_rate\":0.02},\"network\":{\"input\":{\"shape\":[4,1]},\"layers\":[{\"type\":\"masking\"},{\"type\":\"gru\","
+           "\"units\":8,\"return_sequences\":true},{\"type\":\"dense\",\"units\":1,\"activation\":\"sigmoid\"}]}}",
+           202));
+  json_t *job = client_wait_for(&server, "/v1/jobs/flagger", "/state", "succeeded|failed", 240000);
+  ck_assert_str_eq(json_text_at(job, "/state"), "succeeded");
+  /* Three of eight are padding, of which half would be wrong. */
+  static const char *const names[] = {"accuracy", "f1", "roc_auc"};
+  json_t *answer = post("/v1/models/flagger/evaluate", "{\"dataset\":\"flags\"}", 200);
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    char tested[64], evaluated[64];
+    snprintf(tested, sizeof tested, "/metrics/test/%s", names[i]);
+    snprintf(evaluated, sizeof evaluated, "/metrics/%s", names[i]);
+    ck_assert_msg(json_number_at(job, tested) > 0.95, "%s %g", names[i], json_number_at(job, tested));
+    ck_assert_msg(json_number_at(answer, evaluated) > 0.95, "%s %g", names[i], json_number_at(answer, evaluated));
+  }
+  ck_assert_double_lt(json_number_at(answer, "/metrics/log_loss"), 0.2);
+  double support = 0;
+  for (int i = 0; i < 4; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "/metrics/per_class/y%d/support", i);
+    support += json_number_at(answer, path);
+  }
+  ck_assert_double_lt(support, 0.4 * 4 * ROWS); /* half of five eighths */
+  json_decref(answer);
+  json_decref(job);
+}
+END_TEST
+
 static const struct {
   const char *body, *pointer, *detail;
 } refusals[] = {
@@ -205,6 +258,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tests, tags_are_learnt_and_predicted_for_each_real_step);
   tcase_add_test(tests, a_tagger_is_evaluated_traced_checked_and_exported);
   tcase_add_test(tests, numbers_of_padded_steps_are_left_out);
+  tcase_add_test(tests, labels_of_padded_steps_are_left_out);
   tcase_add_loop_test(tests, what_does_not_fit_is_refused_with_what_would, 0, sizeof refusals / sizeof refusals[0]);
 }
 

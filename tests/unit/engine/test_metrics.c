@@ -325,8 +325,30 @@ START_TEST(values_of_padded_steps_do_not_count) {
 }
 END_TEST
 
+START_TEST(labels_of_padded_steps_do_not_count) {
+  /* Two labels a step: the first row has three steps, the second one; what stands behind it is wrong, and would count. */
+  static const float outputs[] = {0.75f, 0.25f, 0.5f, 1, 0.25f, 0.125f, 0.5f, 0.75f, 1, 1, 1, 0};
+  static const float targets[] = {1, 0, 1, 1, 0, 1, 0, 1, 0, 0, 0, 1};
+  static const uint32_t lengths[] = {6, 2};
+  struct metric_input input = {.task = TASK_MULTILABEL, .rows = 2, .width = 6, .outputs = outputs, .targets = targets, .lengths = lengths};
+  assert_scalar("accuracy", &input, 6.0 / 8);
+  assert_scalar("log_loss", &input,
+                -(log(0.75) + log(0.75) + log(0.5) + log(1 - ldexp(1, -23)) + log(0.75) + log(0.125) + log(0.5) + log(0.75)) / 8);
+  /* Labels: 1 of 1, 1 of 1, 0 of 1 (0.5 says no), 1 of 1, none, 0 of 1. */
+  assert_scalar("recall", &input, 3.0 / 6);
+  static const double each[] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1};
+  assert_matrix("per_class", &input, 4, 6, each);
+  /* The first label alone has a row of each kind among those that count. */
+  assert_scalar("roc_auc", &input, 1);
+  static const uint32_t two_steps[] = {4, 2};
+  input.lengths = two_steps;
+  assert_scalar("recall", &input, 3.0 / 4); /* of the labels that count anywhere */
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "metrics");
+  tcase_add_test(test_case, labels_of_padded_steps_do_not_count);
   tcase_add_test(test_case, a_scale_gives_differences_in_the_datas_own_units);
   tcase_add_test(test_case, values_of_padded_steps_do_not_count);
   tcase_add_test(test_case, of_three_classes);
