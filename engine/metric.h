@@ -37,6 +37,12 @@ struct metric_input {
       *lengths;        /* regression, multilabel: [rows] so many values of a row count, from its first on: the others are of padded steps;
                               NULL: all */
   const double *scale; /* regression: [width], what a difference of 1 is in the data's own units. NULL: all 1 */
+  /* Regression: [width], 0 for a number; for each of n outputs in a row that are the categories of one column, one-hot, n. Such outputs have
+   * a part in no metric of numbers. NULL: all are numbers. */
+  const size_t *category_spans;
+  bool
+      is_one_quantity; /* regression: all outputs are of one kind, as the pixels of an image, of which many may hardly vary: rmse and r2 add up
+                           squares over all of them instead of averaging over outputs */
 };
 
 /* A metric's value: a scalar, or a matrix [row_count, column_count] (confusion matrix [true][predicted];
@@ -51,7 +57,7 @@ struct metric_value {
 
 struct metric_kind {
   struct kind kind;
-  unsigned tasks; /* bit (1 << enum task) for each task it applies to */
+  unsigned tasks; /* bit (1 << enum task) for each task it applies to; METRIC_OF_CATEGORIES for those of a reconstruction (metrics.h) */
   bool is_better_when_higher;
   /* ERROR_INVALID if width and classes don't fit, or a target is no class; ERROR_OUT_OF_MEMORY. *out_value is to be deinit'ed either way. */
   enum error_code (*compute)(const struct metric_input *input, struct metric_value *out_value, struct error *error);
@@ -66,9 +72,9 @@ static inline size_t metric_class_of(const float *outputs, size_t width) {
   return best;
 }
 
-/* Whether the output j of that row counts. */
+/* Whether the output j of that row counts, as a number or as a label. */
 static inline bool metric_counts(const struct metric_input *input, size_t row, size_t j) {
-  return input->lengths == NULL || j < input->lengths[row];
+  return (input->lengths == NULL || j < input->lengths[row]) && (input->category_spans == NULL || input->category_spans[j] == 0);
 }
 
 /* Rows in which output j counts. */
@@ -82,6 +88,9 @@ static inline size_t metric_row_count(const struct metric_input *input, size_t j
 static inline double metric_difference(const struct metric_input *input, size_t i, size_t j) {
   return ((double)input->outputs[i] - (double)input->targets[i]) * (input->scale == NULL ? 1 : input->scale[j]);
 }
+
+/* Whether there is anything for that metric to measure: it is one of the task's, and of numbers, categories alone have none. */
+bool metric_applies(const struct metric_kind *kind, const struct metric_input *input);
 
 extern const struct kind_table metric_kinds; /* accuracy, top_k_accuracy, precision, recall, f1, roc_auc, log_loss, per_class,
                                                   confusion_matrix, mae, rmse, r2 */

@@ -308,9 +308,17 @@ static enum error_code check_outputs(const struct network *network, const struct
   return ERROR_NONE;
 }
 
+static enum error_code check_reconstruction(const struct network *network, const struct train_data *data, struct error *error) {
+  const size_t in = shape_size(network_get_input_shape(network)), out = shape_size(network_get_output_shape(network));
+  if (data->task != TASK_REGRESSION) return error_set(error, ERROR_INVALID, "rows that are their own targets are numbers");
+  if (in == out) return ERROR_NONE;
+  return error_set(error, ERROR_INVALID, "the network takes %zu values and gives %zu, but is to give back what it takes", in, out);
+}
+
 static enum error_code check_data(const struct network *network, const struct train_data *data, struct error *error) {
   if (data->train.count == 0) return error_set(error, ERROR_INVALID, "the training part has no rows");
   if (data->train.count > UINT32_MAX) return error_set(error, ERROR_INVALID, "at most %u training rows", UINT32_MAX);
+  if (data->target_is_input) return check_reconstruction(network, data, error);
   if (data->task != TASK_CLASSIFICATION) return ERROR_NONE;
   enum error_code code = check_outputs(network, data, error);
   if (code == ERROR_NONE) code = check_classes(&data->train, data, "training", error);

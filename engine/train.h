@@ -57,9 +57,11 @@ const char *train_get_precision(const struct train_settings *settings);
 
 struct train_data {
   enum task task;
-  size_t class_count;  /* classification */
-  size_t target_steps; /* classification: y has a class for each of so many steps, of an output [time, classes]; 0: one class a row. Steps
+  size_t class_count;   /* classification */
+  size_t target_steps;  /* classification: y has a class for each of so many steps, of an output [time, classes]; 0: one class a row. Steps
                           behind a sequence's end may have any; steps whose class is LOSS_NO_CLASS count neither in cross_entropy nor in the accuracy, and other losses take none such */
+  bool target_is_input; /* reconstruction: a row's target is the row as it goes in, before it is varied, and y is NULL. The network gives as
+                           many values as it takes */
   struct train_rows train, validation; /* validation.count may be 0 */
   /* NULL, or told before a batch is gathered which training rows the batches after it will take, so that what is in a mapped file can be
    * read by then. Every row of an epoch is told of once, but those of its first batch. */
@@ -68,6 +70,7 @@ struct train_data {
   const char *const *class_names; /* [class_count], or a multilabel task's labels, for the doctor to speak of; NULL: by number */
   const char *const *input_names; /* [values of an input], likewise */
   const double *target_scale;     /* regression: [width], what a target was divided by; mae is reported times it. NULL: all 1 */
+  const size_t *category_spans;   /* regression: as in struct metric_input */
 };
 
 /* One named number. Names: DESIGN.md section 3 ("loss", "validation_loss", "layers.hidden.gradient_norm" …). */

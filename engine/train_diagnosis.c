@@ -42,6 +42,17 @@ static void describe_layers(struct trainer *trainer) {
 
 /* ---- the constant answer ---- */
 
+/* Means of what goes in, which are targets too: over some rows, as no other facts are told of them. */
+static void average_inputs(struct trainer *trainer, double *means, size_t width) {
+  const size_t row_count = trainer->data.train.count, count = row_count < FACT_ROWS ? row_count : FACT_ROWS;
+  for (size_t j = 0; j < width; j++) means[j] = 0;
+  for (size_t i = 0; i < count; i++) {
+    const float *x = row_reader_get(&trainer->train_x, i * row_count / count, 1, trainer->batch_x);
+    for (size_t j = 0; j < width; j++) means[j] += (double)x[j];
+  }
+  for (size_t j = 0; j < width; j++) means[j] /= (double)count;
+}
+
 /* Means of the targets over the training part; of classes, their shares. */
 static void average_targets(struct trainer *trainer, double *means, size_t width) {
   const struct train_rows *rows = &trainer->data.train;
@@ -113,7 +124,7 @@ static double evaluate_constant(struct trainer *trainer) {
   const size_t count = rows->count < FACT_ROWS ? rows->count : FACT_ROWS;
   double sum = 0, weight = 0;
   for (size_t i = 0; i < count; i++) {
-    trainer_copy_target(trainer, rows->y + i * rows->count / count * trainer->row_width, trainer->target_width, trainer->batch_y);
+    trainer_copy_target(trainer, &trainer->train_x, i * rows->count / count, trainer->target_width, trainer->batch_y);
     struct loss_batch batch = network_lay_out_loss(trainer->network, &trainer->loss, 1);
     batch.z = trainer->constant_z;
     batch.a = trainer->constant_a;
@@ -132,7 +143,10 @@ static void describe_targets(struct trainer *trainer) {
   trainer->constant_a = trainer->constant_z + width;
   if (trainer->steps > 1 || network_lay_out_loss(trainer->network, &trainer->loss, 1).rows != 1)
     return; /* a class for each step: no one answer for all */
-  average_targets(trainer, means, width);
+  if (trainer->data.target_is_input)
+    average_inputs(trainer, means, width);
+  else
+    average_targets(trainer, means, width);
   if (trainer->data.task == TASK_CLASSIFICATION) find_shares(facts, means, width);
   if (trainer->data.task == TASK_MULTILABEL) find_label_shares(facts, means, width);
   weigh_shares(trainer, means, width);

@@ -96,8 +96,8 @@ bool trainer_has_ended(const struct trainer *trainer);
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
 /* To be called before anything but a forward pass writes to the block. */
 void trainer_settle(struct trainer *trainer);
-/* A row's target, `width` values: the row itself, or a class as one 1 among 0s. */
-void trainer_copy_target(const struct trainer *trainer, const float *row, size_t width, float *target);
+/* The target of a row of the reader's, `width` values: its y as it stands, or a class as one 1 among 0s; or what goes in. */
+void trainer_copy_target(const struct trainer *trainer, const struct row_reader *reader, size_t row, size_t width, float *target);
 
 /* Targets of a batch. */
 struct targets {

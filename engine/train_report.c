@@ -222,14 +222,16 @@ static void count_classes(const struct trainer *trainer, size_t steps, const flo
 static void count_numbers(const struct trainer *trainer, size_t width, const float *outputs, const float *targets, double *sum,
                           double *count) {
   const double *scale = trainer->data.target_scale;
+  const size_t *spans = trainer->data.category_spans;
   const bool is_regression = trainer->data.task == TASK_REGRESSION;
   for (size_t j = 0; j < width; j++) {
+    if (spans != NULL && spans[j] > 0) continue;
     if (is_regression)
       *sum += fabs((double)outputs[j] - (double)targets[j]) * (scale != NULL ? scale[j] : 1);
     else
       *sum += (outputs[j] > 0.5f) == (targets[j] > 0.5f);
+    (*count)++;
   }
-  *count += (double)width;
 }
 
 void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const struct targets *targets,

@@ -23,7 +23,8 @@ struct train_rows {
   const float
       *byte_center; /* [channels]; NULL: 0. Channels are the input's first size if it has rank 3 ([channels, height, width]), else 1 */
   const float *byte_scale; /* [channels], not 0; NULL: 1 */
-  const float *y; /* [count] class indices, [count, target_steps] class indices, or [count, width] values; x_rows doesn't pick them */
+  const float *y; /* [count] class indices, [count, target_steps] class indices, or [count, width] values; x_rows doesn't pick them. NULL: a
+                     row is its own target */
 };
 
 /* Rows and the shape of the input that they are to become, worked out once. Borrows the rows and what they point to. */

@@ -73,13 +73,18 @@ bool trainer_is_at_report(const struct trainer *trainer) {
 
 /* ---- one step ---- */
 
-void trainer_copy_target(const struct trainer *trainer, const float *row, size_t width, float *target) {
+void trainer_copy_target(const struct trainer *trainer, const struct row_reader *reader, size_t row, size_t width, float *target) {
+  if (trainer->data.target_is_input) {
+    row_reader_copy(reader, row, target);
+    return;
+  }
+  const float *y = reader->rows.y + row * trainer->row_width;
   if (trainer->row_width == width) {
-    memcpy(target, row, trainer->row_width * sizeof(float));
+    memcpy(target, y, trainer->row_width * sizeof(float));
     return;
   }
   for (size_t step = 0; step < trainer->steps; step++)
-    for (size_t j = 0; j < trainer->step_width; j++) target[step * trainer->step_width + j] = (float)j == row[step] ? 1 : 0;
+    for (size_t j = 0; j < trainer->step_width; j++) target[step * trainer->step_width + j] = (float)j == y[step] ? 1 : 0;
 }
 
 /* The epoch's order of the rows. Where one batch takes them all, they stay as they stand: sums then are the same to the bit as long as their
@@ -135,7 +140,7 @@ size_t trainer_gather_batch(struct trainer *trainer, size_t index) {
   expect_rows(trainer, first, count);
   const size_t width = trainer->batch_target_width;
   for (size_t i = 0; i < count; i++)
-    trainer_copy_target(trainer, rows->y + trainer->order[first + i] * trainer->row_width, width, trainer->batch_y + i * width);
+    trainer_copy_target(trainer, &trainer->train_x, trainer->order[first + i], width, trainer->batch_y + i * width);
   if (augmenter_is_idle(&trainer->augmenter))
     gather_rows(trainer, first, count);
   else
@@ -324,11 +329,13 @@ static enum error_code poll(struct run *run, bool *out_stop) {
 
 /* ---- the end of an epoch ---- */
 
-static struct targets validation_targets(struct trainer *trainer, size_t first, size_t count) {
-  const float *rows = trainer->data.validation.y + first * trainer->row_width;
+/* Of the rows x. */
+static struct targets validation_targets(struct trainer *trainer, const float *x, size_t first, size_t count) {
   const size_t width = trainer->target_width;
-  if (trainer->row_width == width) return (struct targets){.values = rows, .width = width};
-  for (size_t i = 0; i < count; i++) trainer_copy_target(trainer, rows + i * trainer->row_width, width, trainer->batch_y + i * width);
+  if (trainer->data.target_is_input) return (struct targets){.values = x, .width = width};
+  if (trainer->row_width == width)
+    return (struct targets){.values = trainer->data.validation.y + first * trainer->row_width, .width = width};
+  for (size_t i = 0; i < count; i++) trainer_copy_target(trainer, &trainer->validation_x, first + i, width, trainer->batch_y + i * width);
   return (struct targets){.values = trainer->batch_y, .width = width};
 }
 
@@ -341,8 +348,8 @@ static enum error_code validate(struct run *run, struct epoch_values *values, bo
   for (size_t first = 0; first < rows->count; first += trainer->batch_size) {
     const size_t batch = rows->count - first < trainer->batch_size ? rows->count - first : trainer->batch_size;
     const struct pass_options options = {.batch = batch, .joins = true, .parallel = trainer->parallel};
-    const struct targets targets = validation_targets(trainer, first, batch);
     const float *x = row_reader_get(&trainer->validation_x, first, batch, trainer->batch_x);
+    const struct targets targets = validation_targets(trainer, x, first, batch);
     network_forward(trainer->network, trainer->inference, &options, x, trainer_get_served(trainer), trainer->buffers);
     trainer_evaluate_loss(trainer, trainer->inference, batch, &targets, &loss, &weight);
     report_count_hits(trainer, trainer->inference, batch, &targets, &hits, &count);

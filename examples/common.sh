@@ -95,3 +95,26 @@ reaches() {
   [ "$(jq -n --argjson value "$2" --argjson bar "$4" "\$value $3 \$bar")" = true ] || fail "$1: $2 is not $3 $4"
   echo "✓ $1: $3 $4"
 }
+
+# Rows $2 to $3 of digits.csv as IDX files: $dir/$1-images, $dir/$1-labels. Every field of a header has four bytes, the largest first.
+write_idx() {
+  sed -n "$(($2 + 1)),$(($3 + 1))p" examples/data/digits.csv >"$dir/rows"
+  count=$(wc -l <"$dir/rows")
+  bytes() { printf '%b' "$(awk -F, "$1" "$dir/rows")"; }
+  { printf '\0\0\010\003\0\0%b%b\0\0\0\010\0\0\0\010' "\\0$(printf %o $((count / 256)))" "\\0$(printf %o $((count % 256)))"
+    bytes '{for (i = 1; i <= 64; i++) printf "\\0%o", $i * 15}'; } >"$dir/$1-images"
+  { printf '\0\0\010\001\0\0%b%b' "\\0$(printf %o $((count / 256)))" "\\0$(printf %o $((count % 256)))"; bytes '{printf "\\0%o", $65}'; } >"$dir/$1-labels"
+}
+# upload_fashion: Fashion-MNIST, Debian's package dataset-fashion-mnist, as the dataset "fashion". SMALL=1: handwritten digits in its place.
+upload_fashion() {
+  folder=${FASHION:-/usr/share/datasets/fashion-mnist}
+  if [ -n "${SMALL:-}" ]; then
+    write_idx train 1 1300
+    write_idx t10k 1301 1797
+    set -- "$dir/train-images" "$dir/train-labels" "$dir/t10k-images" "$dir/t10k-labels"
+  else
+    [ -d "$folder" ] || fail "no $folder: apt-get install dataset-fashion-mnist, or say in FASHION where the .gz files are"
+    set -- "$folder/train-images-idx3-ubyte.gz" "$folder/train-labels-idx1-ubyte.gz" "$folder/t10k-images-idx3-ubyte.gz" "$folder/t10k-labels-idx1-ubyte.gz"
+  fi
+  call -F images=@"$1" -F labels=@"$2" -F test_images=@"$3" -F test_labels=@"$4" "$url/v1/datasets?name=fashion" >"$dir/dataset"
+}

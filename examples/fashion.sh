@@ -6,33 +6,17 @@ set -eu
 cd "$(dirname "$0")/.."
 . examples/common.sh
 
-folder=${FASHION:-/usr/share/datasets/fashion-mnist}
 dense_epochs=12
 epochs=30
 warmup=500
-# Rows FIRST to LAST of digits.csv as IDX: $1-images, $1-labels. Every field of a header has four bytes, the largest first.
-write_idx() {
-  sed -n "$(($2 + 1)),$(($3 + 1))p" examples/data/digits.csv >"$dir/rows"
-  count=$(wc -l <"$dir/rows")
-  bytes() { printf '%b' "$(awk -F, "$1" "$dir/rows")"; }
-  { printf '\0\0\010\003\0\0%b%b\0\0\0\010\0\0\0\010' "\\0$(printf %o $((count / 256)))" "\\0$(printf %o $((count % 256)))"
-    bytes '{for (i = 1; i <= 64; i++) printf "\\0%o", $i * 15}'; } >"$dir/$1-images"
-  { printf '\0\0\010\001\0\0%b%b' "\\0$(printf %o $((count / 256)))" "\\0$(printf %o $((count % 256)))"; bytes '{printf "\\0%o", $65}'; } >"$dir/$1-labels"
-}
 if [ -n "${SMALL:-}" ]; then
   dense_epochs=4
   epochs=8
   warmup=5
-  write_idx train 1 1300
-  write_idx t10k 1301 1797
-  set -- "$dir/train-images" "$dir/train-labels" "$dir/t10k-images" "$dir/t10k-labels"
-else
-  [ -d "$folder" ] || fail "no $folder: apt-get install dataset-fashion-mnist, or say in FASHION where the .gz files are"
-  set -- "$folder/train-images-idx3-ubyte.gz" "$folder/train-labels-idx1-ubyte.gz" "$folder/t10k-images-idx3-ubyte.gz" "$folder/t10k-labels-idx1-ubyte.gz"
 fi
 start_server
 show 'curl -F images=@train-images… -F labels=@train-labels… -F test_images=@t10k-images… -F test_labels=@t10k-labels… …/v1/datasets?name=fashion'
-call -F images=@"$1" -F labels=@"$2" -F test_images=@"$3" -F test_labels=@"$4" "$url/v1/datasets?name=fashion" >"$dir/dataset"
+upload_fashion
 jq -r '"\(.rows) pictures of \(.columns[0].shape | map(tostring) | join(" x ")); \(.columns[2].category_counts[1]) to learn from, \(.columns[2].category_counts[0]) to test on"' "$dir/dataset"
 
 three_seeds dense accuracy <<JSON

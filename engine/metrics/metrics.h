@@ -8,7 +8,12 @@
 
 #include "engine/metric.h"
 
-enum { METRIC_OF_CLASSES = 1u << TASK_CLASSIFICATION, METRIC_OF_LABELS = 1u << TASK_MULTILABEL, METRIC_OF_NUMBERS = 1u << TASK_REGRESSION };
+enum {
+  METRIC_OF_CLASSES = 1u << TASK_CLASSIFICATION,
+  METRIC_OF_LABELS = 1u << TASK_MULTILABEL,
+  METRIC_OF_NUMBERS = 1u << TASK_REGRESSION,
+  METRIC_OF_CATEGORIES = 1u << (TASK_REGRESSION + 1) /* of a regression whose outputs have category_spans */
+};
 
 /* One row a kind, in the order in which they are shown. */
 /* clang-format off */

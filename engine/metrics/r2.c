@@ -1,4 +1,5 @@
-/* r2: 1 − Σ (a − y)² / Σ (y − ȳ)² of each output, averaged over outputs: the share of the variance that is explained.
+/* r2: 1 − Σ (a − y)² / Σ (y − ȳ)² of each output, averaged over outputs: the share of the variance that is explained. Of one
+ * quantity both sums go over all outputs, each with its own mean.
  *
  * Of an output whose targets are all equal: 1 if each is hit exactly, else 0. Outputs that count in less than two rows are left out;
  * NAN if that are all.
@@ -7,11 +8,16 @@
 
 #include "engine/metrics/metrics.h"
 
-static double r2_of_output(const struct metric_input *input, size_t output) {
+struct squares {
+  double residual, total;
+};
+
+static struct squares sum_squares(const struct metric_input *input, size_t output) {
   size_t row_count = metric_row_count(input, output), origin = 0;
   while (!metric_counts(input, origin, output)) origin++;
   /* Sums of differences from the first target: where all are equal, their mean is exact and the total is 0. */
-  double first = (double)input->targets[origin * input->width + output], shift = 0, residual = 0, total = 0;
+  double first = (double)input->targets[origin * input->width + output], shift = 0;
+  struct squares sums = {0};
   for (size_t row = origin; row < input->rows; row++)
     if (metric_counts(input, row, output)) shift += (double)input->targets[row * input->width + output] - first;
   double mean = first + shift / (double)row_count;
@@ -19,23 +25,31 @@ static double r2_of_output(const struct metric_input *input, size_t output) {
     if (!metric_counts(input, row, output)) continue;
     const size_t i = row * input->width + output;
     double target = (double)input->targets[i], difference = (double)input->outputs[i] - target;
-    residual += difference * difference;
-    total += (target - mean) * (target - mean);
+    sums.residual += difference * difference;
+    sums.total += (target - mean) * (target - mean);
   }
-  if (total > 0 || isnan(residual)) return 1 - residual / total;
-  return residual > 0 ? 0 : 1;
+  return sums;
+}
+
+static double get_share(const struct squares *sums) {
+  if (sums->total > 0 || isnan(sums->residual)) return 1 - sums->residual / sums->total;
+  return sums->residual > 0 ? 0 : 1;
 }
 
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
   (void)error;
+  struct squares all = {0};
   double sum = 0;
   size_t known = 0;
   for (size_t j = 0; j < input->width; j++) {
     if (metric_row_count(input, j) < 2) continue;
-    sum += r2_of_output(input, j);
+    const struct squares sums = sum_squares(input, j);
+    all.residual += sums.residual;
+    all.total += sums.total;
+    sum += get_share(&sums);
     known++;
   }
-  out_value->scalar = known > 0 ? sum / (double)known : (double)NAN;
+  out_value->scalar = known == 0 ? (double)NAN : input->is_one_quantity ? get_share(&all) : sum / (double)known;
   return ERROR_NONE;
 }
 

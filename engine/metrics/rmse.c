@@ -1,9 +1,10 @@
-/* rmse: √(1/n Σₖ (aₖ − yₖ)²) of each output, averaged over outputs (those that are padding in every row left out). */
+/* rmse: √(1/n Σₖ (aₖ − yₖ)²) of each output, averaged over outputs (those that are padding in every row left out); of one quantity, of all at
+ * once. */
 #include <math.h>
 
 #include "engine/metrics/metrics.h"
 
-static double rmse_of_output(const struct metric_input *input, size_t output) {
+static double mean_square_of_output(const struct metric_input *input, size_t output) {
   double sum = 0, count = 0;
   for (size_t row = 0; row < input->rows; row++) {
     if (!metric_counts(input, row, output)) continue;
@@ -11,7 +12,7 @@ static double rmse_of_output(const struct metric_input *input, size_t output) {
     sum += difference * difference;
     count++;
   }
-  return sqrt(sum / count);
+  return sum / count;
 }
 
 static enum error_code compute(const struct metric_input *input, struct metric_value *out_value, struct error *error) {
@@ -19,11 +20,12 @@ static enum error_code compute(const struct metric_input *input, struct metric_v
   double sum = 0;
   size_t known = 0;
   for (size_t j = 0; j < input->width; j++) {
-    if (input->lengths != NULL && metric_row_count(input, j) == 0) continue;
-    sum += rmse_of_output(input, j);
+    if (metric_row_count(input, j) == 0 && input->rows > 0) continue;
+    const double mean_square = mean_square_of_output(input, j);
+    sum += input->is_one_quantity ? mean_square : sqrt(mean_square);
     known++;
   }
-  out_value->scalar = sum / (double)known;
+  out_value->scalar = input->is_one_quantity ? sqrt(sum / (double)known) : sum / (double)known;
   return ERROR_NONE;
 }
 

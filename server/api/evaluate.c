@@ -7,6 +7,7 @@
 #include "server/api/handlers.h"
 #include "server/api/predictor.h"
 #include "server/codec/job_translator.h"
+#include "server/data/output_units.h"
 #include "server/data/prepared.h"
 
 enum { SORTED_ROW_BYTES = 16 /* a score and what it is of, and as much again that qsort takes */ };
@@ -19,8 +20,8 @@ struct evaluation {
   size_t target_width;
   struct row_storage storage; /* of what `rows` keeps: a file if that is much */
   struct metric_rows rows;
-  double *scale;  /* [target_width]; NULL but for numbers */
-  float *one_hot; /* [batch, output_width], where the loss compares classes as values */
+  struct output_units units; /* mae and rmse are in the data's own units */
+  float *one_hot;            /* [batch, output_width], where the loss compares classes as values */
   double loss_sum, loss_weight;
 };
 
@@ -29,7 +30,7 @@ static void evaluation_deinit(struct evaluation *evaluation) {
   dataset_row_deinit(&evaluation->dataset);
   metric_rows_deinit(&evaluation->rows);
   row_storage_close(&evaluation->storage);
-  free(evaluation->scale);
+  output_units_deinit(&evaluation->units);
   free(evaluation->one_hot);
 }
 
@@ -42,16 +43,6 @@ static bool takes_one_hot(const struct evaluation *evaluation) {
   const struct spec *loss = &evaluation->predictor.model->job_spec.train.loss;
   return get_preprocessor(evaluation)->task == TASK_CLASSIFICATION && evaluation->predictor.output_width > 1 && loss->kind != NULL &&
          loss_of(loss)->target_form == TARGET_VALUES;
-}
-
-/* mae and rmse are in the data's own units. */
-static enum error_code set_scale(struct evaluation *evaluation, struct error *error) {
-  const struct preprocessor *preprocessor = get_preprocessor(evaluation);
-  if (preprocessor->task != TASK_REGRESSION) return ERROR_NONE;
-  evaluation->scale = calloc(preprocessor->target_count + 1, sizeof *evaluation->scale);
-  if (evaluation->scale == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-  for (size_t i = 0; i < preprocessor->target_count; i++) evaluation->scale[i] = preprocessor->targets[i].scale;
-  return ERROR_NONE;
 }
 
 /* What the outputs and targets of all rows take, in memory or in a file. Sorting the scores of classes takes memory in any case. */
@@ -87,7 +78,7 @@ static enum error_code allocate(struct evaluation *evaluation, struct error *err
   if (code != ERROR_NONE) return code;
   evaluation->one_hot = calloc(predictor->batch + 1, predictor->output_width * sizeof(float));
   if (evaluation->one_hot == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
-  return set_scale(evaluation, error);
+  return output_units_init(&evaluation->units, get_preprocessor(evaluation), error);
 }
 
 static const float *get_loss_target(struct evaluation *evaluation, const float *y, size_t count) {
@@ -149,7 +140,9 @@ static enum error_code measure(struct evaluation *evaluation, json_t **out_metri
   if (evaluation->count == 0) return error_set(error, ERROR_INVALID, "no row of the dataset has a known target");
   struct metric_input input = metric_rows_get(&evaluation->rows);
   input.class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0;
-  input.scale = evaluation->scale;
+  input.scale = evaluation->units.scale;
+  input.category_spans = evaluation->units.category_spans;
+  input.is_one_quantity = evaluation->units.is_one_quantity;
   double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;
   return metrics_to_json(&input, loss, preprocessor, out_metrics, error);
 }

@@ -160,7 +160,7 @@ static enum error_code take_train_rows(struct check_request *check, const struct
   for (size_t first = 0; code == ERROR_NONE && first < rows->count; first += PORTION) {
     const size_t count = rows->count - first < PORTION ? rows->count - first : PORTION;
     const float *x = row_reader_get(&reader, first, count, buffer);
-    code = take_rows(check, x, rows->y + first * check->subject.target_width, count, error);
+    code = take_rows(check, x, rows->y == NULL ? x : rows->y + first * check->subject.target_width, count, error);
   }
   free(buffer);
   return code;

@@ -210,7 +210,8 @@ static uint64_t count_steps(const struct submission *submission) {
 static enum error_code check_target_range(const struct submission *submission, struct error *error) {
   const struct loss_kind *loss = loss_of(&submission->spec.train.loss);
   const struct preprocessor *layout = &submission->plan.layout;
-  const bool is_scaled = layout->is_reconstruction && submission->spec.data.scaling == SCALING_MIN_MAX;
+  const bool is_scaled =
+      layout->is_reconstruction && (submission->spec.data.scaling == SCALING_MIN_MAX || !data_plan_has_numbers(&submission->plan));
   if (!loss_has_target_range(loss) || layout->task != TASK_REGRESSION || is_scaled) return ERROR_NONE;
   return error_add(error, "/loss",
                    "%s takes targets from %g to %g, but %s: use \"mean_squared_error\", \"mean_absolute_error\" or \"huber\"%s",

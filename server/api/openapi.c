@@ -180,7 +180,10 @@ static const struct {
      "\"object\","
      "\"properties\":{\"class\":{\"type\":[\"string\",\"null\"]},\"probabilities\":{\"type\":\"object\"},\"labels\":{\"type\":\"object\"},"
      "\"classes\":{\"type\":\"object\",\"description\":\"of a class for each step, by target; null at padded steps\"},"
-     "\"value\":{\"type\":[\"number\",\"null\"]},\"values\":{\"type\":\"object\"},\"non_finite\":{\"type\":\"boolean\"}}}}}}"},
+     "\"value\":{\"type\":[\"number\",\"null\"]},\"values\":{\"type\":\"object\",\"description\":\"of several targets; what an autoencoder "
+     "gives back: numbers, categories, an image's pixels as [height][width] or [channels][height][width]\"},"
+     "\"reconstruction_error\":{\"type\":[\"number\",\"null\"],\"description\":\"mean squared difference to what went in, as it was "
+     "scaled\"},\"non_finite\":{\"type\":\"boolean\"}}}}}}"},
     {"Trace",
      "{\"type\":\"object\",\"properties\":{\"model\":{\"type\":\"string\"},\"network\":{\"type\":\"string\"},"
      "\"loss\":{\"type\":[\"number\",\"null\"]},\"penalty\":{\"type\":[\"number\",\"null\"]},"
@@ -398,6 +401,12 @@ static json_t *make_answer(const struct route *route) {
     json_put(&answer, "content", content("application/json", schema_reference(route->response_schema)));
   } else if (route->response_type != NULL) {
     json_put(&answer, "content", content(route->response_type, string_schema()));
+  }
+  if (route->handler == models_predict) {
+    json_t *picture = json_pack("{s:{s:s, s:s, s:s}}", "schema", "type", "string", "format", "binary", "description",
+                                "the image that an autoencoder gives back of one, where Accept names image/png");
+    json_t *types = json_object_get(answer, "content");
+    json_put(&types, "image/png", picture);
   }
   if (route->success_status == 201 || strcmp(route->name, "createJob") == 0) {
     json_put(&answer, "headers",

@@ -2,11 +2,17 @@
 
 #include "server/codec/network_json.h"
 
+/* What a sigmoid is to give back has to lie where it can. */
+static int choose_scaling(const struct network_spec *network, const struct data_settings *data, bool are_steps) {
+  if (data->task == TASK_CHOICE_RECONSTRUCTION && network_spec_ends_in_sigmoid(network)) return SCALING_MIN_MAX;
+  return !are_steps && network_spec_takes_unscaled(network) ? SCALING_NONE : SCALING_STANDARD;
+}
+
 /* Lists of numbers are padded by ourselves, so that masking is no reason not to scale them. */
 static void resolve_encodings(const struct network_spec *network, const struct dataset_row *dataset, struct data_settings *data) {
   const bool are_steps = !data->window.is_enabled && network_spec_takes_steps(network) && data_plan_has_sequence(dataset, data);
   if (data->sequence.form == SEQUENCE_AUTO) data->sequence.form = are_steps ? SEQUENCE_STEPS : SEQUENCE_FLAT;
-  if (data->scaling == SCALING_AUTO) data->scaling = !are_steps && network_spec_takes_unscaled(network) ? SCALING_NONE : SCALING_STANDARD;
+  if (data->scaling == SCALING_AUTO) data->scaling = choose_scaling(network, data, are_steps);
   if (data->text.encoding == TEXT_ENCODING_AUTO)
     data->text.encoding = network_spec_takes_tokens(network) ? TEXT_ENCODING_TOKENS : TEXT_ENCODING_TF_IDF;
 }

@@ -98,21 +98,28 @@ static bool is_long(const struct predictor *predictor, size_t row_count) {
   return (double)row_count * network_flops_per_sample(predictor->model->network) > short_flops_max;
 }
 
+/* As JSON; the image that an autoencoder gives back also as PNG. */
+static enum error_code answer_rows(struct predictor *predictor, const struct request *request, const json_t *rows,
+                                   struct response *response, struct error *error) {
+  const bool gives_image = predictor_gives_image(predictor, request), has_window = predictor->model->preprocessor.window.length > 0;
+  const size_t count = json_array_size(rows);
+  struct prediction_text text = {0};
+  if (gives_image && count > 1) return error_add(error, "/rows", "has %zu rows; image/png is the answer to one", count);
+  enum error_code code =
+      has_window ? predict_json_window(predictor, rows, &text, error) : predict_json_rows(predictor, request, rows, &text, error);
+  if (code == ERROR_NONE && !gives_image) return predictor_respond(&text, response, error);
+  free(text.bytes);
+  return code == ERROR_NONE ? predictor_respond_image(predictor, response, error) : code;
+}
+
 enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
   json_t *body = NULL, *rows = NULL;
   struct predictor predictor = {0};
-  struct prediction_text text = {0};
   enum error_code code = request_parse_object(request, &body, error);
   if (code == ERROR_NONE) code = find_rows(body, &rows, error);
   if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
   response->is_deferred = code == ERROR_NONE && !request->may_take_long && is_long(&predictor, json_array_size(rows));
-  if (code == ERROR_NONE && !response->is_deferred)
-    code = predictor.model->preprocessor.window.length > 0 ? predict_json_window(&predictor, rows, &text, error)
-                                                           : predict_json_rows(&predictor, request, rows, &text, error);
-  if (code == ERROR_NONE && !response->is_deferred)
-    code = predictor_respond(&text, response, error);
-  else
-    free(text.bytes);
+  if (code == ERROR_NONE && !response->is_deferred) code = answer_rows(&predictor, request, rows, response, error);
   predictor_deinit(&predictor);
   json_decref(body);
   return code;

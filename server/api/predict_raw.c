@@ -1,4 +1,5 @@
-/* Predictions of what is sent as it is: a sentence as text/plain, an image as image/png or image/jpeg. One prediction, as JSON. */
+/* Predictions of what is sent as it is: a sentence as text/plain, an image as image/png or image/jpeg. One prediction, as JSON; the image that
+ * an autoencoder gives back also as PNG. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,11 +64,13 @@ enum error_code body_read(const struct request *request, size_t bytes_max, struc
   return code;
 }
 
-static enum error_code respond_one(struct predictor *predictor, const struct cell *cell, struct response *response, struct error *error) {
+static enum error_code respond_one(struct predictor *predictor, const struct request *request, const struct cell *cell,
+                                   struct response *response, struct error *error) {
   enum error_code code = preprocessor_transform(&predictor->model->preprocessor, cell, "", predictor->x, error);
   if (code != ERROR_NONE) return code;
   struct prediction_text text = {0};
   predictor_run(predictor, 1);
+  if (predictor_gives_image(predictor, request)) return predictor_respond_image(predictor, response, error);
   const struct predictor_rows rows = {predictor->x, predictor->outputs, predictor->lengths, 1};
   predictor_write(predictor->model, &rows, &text);
   return predictor_respond(&text, response, error);
@@ -91,15 +94,15 @@ enum error_code predict_text(struct api *api, const struct request *request, str
   if (code == ERROR_NONE) code = check_text(&body, error);
   if (code == ERROR_NONE) {
     const struct cell cell = {.kind = csv_is_missing(body.bytes) ? CELL_MISSING : CELL_TEXT, .text = body.bytes};
-    code = respond_one(&predictor, &cell, response, error);
+    code = respond_one(&predictor, request, &cell, response, error);
   }
   free(body.bytes);
   predictor_deinit(&predictor);
   return code;
 }
 
-static enum error_code predict_pixels(struct predictor *predictor, const struct feature *feature, const struct body_bytes *body,
-                                      struct response *response, struct error *error) {
+static enum error_code predict_pixels(struct predictor *predictor, const struct request *request, const struct feature *feature,
+                                      const struct body_bytes *body, struct response *response, struct error *error) {
   const struct image_shape shape = {feature->image.channels, feature->image.height, feature->image.width};
   uint8_t *pixels = malloc(shape.channels * shape.height * shape.width);
   if (pixels == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
@@ -108,7 +111,7 @@ static enum error_code predict_pixels(struct predictor *predictor, const struct 
   if (code != ERROR_NONE)
     error_set(error, code == ERROR_MEDIA_TYPE ? ERROR_INVALID : code, "the body %s", defect.detail);
   else
-    code = respond_one(predictor, &(struct cell){.kind = CELL_PIXELS, .pixels = pixels}, response, error);
+    code = respond_one(predictor, request, &(struct cell){.kind = CELL_PIXELS, .pixels = pixels}, response, error);
   free(pixels);
   return code == ERROR_MEDIA_TYPE ? ERROR_INVALID : code;
 }
@@ -120,7 +123,7 @@ enum error_code predict_image(struct api *api, const struct request *request, st
   enum error_code code = predictor_init(&predictor, api, request->id, 1, error);
   if (code == ERROR_NONE) code = predictor_get_lone_feature(&predictor, COLUMN_IMAGE, "an image", &feature, error);
   if (code == ERROR_NONE) code = body_read(request, IMAGE_FILE_BYTES_MAX, &body, error);
-  if (code == ERROR_NONE) code = predict_pixels(&predictor, feature, &body, response, error);
+  if (code == ERROR_NONE) code = predict_pixels(&predictor, request, feature, &body, response, error);
   free(body.bytes);
   predictor_deinit(&predictor);
   return code;

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/data/image_encode.h"
+
 /* The largest batch whose workspace stays small; a single row is always possible. */
 static enum error_code choose_batch(struct predictor *predictor, size_t rows, struct error *error) {
   size_t batch = rows > 0 && rows < PREDICT_BATCH ? rows : PREDICT_BATCH;
@@ -51,9 +53,11 @@ void predictor_run(struct predictor *predictor, size_t count) {
                predictor->outputs, predictor->lengths);
 }
 
-/* Of a sequence of targets, several may belong to one step. */
-static size_t count_targets(const struct model *model, uint32_t length) {
-  return length * (model->preprocessor.target_count / network_get_output_shape(model->network)->sizes[0]);
+/* Targets of a prediction; of a reconstruction, outputs. Of a sequence of them, several may belong to one step. */
+static size_t count_targets(const struct model *model, const uint32_t *length) {
+  const struct preprocessor *preprocessor = &model->preprocessor;
+  const size_t count = preprocessor->is_reconstruction ? preprocessor->output_width : preprocessor->target_count;
+  return length == NULL ? count : *length * (count / network_get_output_shape(model->network)->sizes[0]);
 }
 
 struct prediction predictor_get_row(const struct model *model, const struct predictor_rows *rows, size_t index) {
@@ -61,7 +65,7 @@ struct prediction predictor_get_row(const struct model *model, const struct pred
   return (struct prediction){.preprocessor = preprocessor,
                              .x = rows->x + index * preprocessor->input_width,
                              .outputs = rows->outputs + index * preprocessor->output_width,
-                             .real_count = rows->lengths == NULL ? preprocessor->target_count : count_targets(model, rows->lengths[index])};
+                             .real_count = count_targets(model, rows->lengths == NULL ? NULL : &rows->lengths[index])};
 }
 
 void predictor_write(const struct model *model, const struct predictor_rows *rows, struct prediction_text *text) {
@@ -85,4 +89,22 @@ enum error_code predictor_respond(struct prediction_text *text, struct response 
     text->bytes = NULL;
   }
   return respond_text(response, 200, "application/json", text->bytes, error);
+}
+
+bool predictor_gives_image(const struct predictor *predictor, const struct request *request) {
+  const struct preprocessor *preprocessor = &predictor->model->preprocessor;
+  return preprocessor->is_reconstruction && preprocessor->features[0].kind == COLUMN_IMAGE && accept_names(request->accept, "image/png");
+}
+
+enum error_code predictor_respond_image(const struct predictor *predictor, struct response *response, struct error *error) {
+  const struct image_encoding *image = &predictor->model->preprocessor.features[0].image;
+  const struct image_shape shape = {image->channels, image->height, image->width};
+  uint8_t *pixels = malloc(image_encoding_get_width(image));
+  if (pixels == NULL) return error_set(error, ERROR_OUT_OF_MEMORY, "out of memory");
+  image_encoding_decode(image, predictor->outputs, pixels);
+  enum error_code code = image_encode_png(&shape, pixels, shape.height, shape.width, &response->body, &response->body_bytes, error);
+  free(pixels);
+  response->status = 200;
+  response->content_type = "image/png";
+  return code;
 }

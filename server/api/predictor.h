@@ -41,4 +41,10 @@ void predictor_write(const struct model *model, const struct predictor_rows *row
 __attribute__((warn_unused_result)) enum error_code predictor_respond(struct prediction_text *text, struct response *response,
                                                                       struct error *error);
 
+/* Whether the answer to one row is to be an image, as the client accepts one and the model gives one back; it is then that of the first of the
+ * outputs, as PNG. */
+bool predictor_gives_image(const struct predictor *predictor, const struct request *request);
+__attribute__((warn_unused_result)) enum error_code predictor_respond_image(const struct predictor *predictor, struct response *response,
+                                                                            struct error *error);
+
 #endif

@@ -248,13 +248,29 @@ static enum error_code read_plain_rows(struct subject *subject, const json_t *ro
   return error->code;
 }
 
+/* A row that is to be given back: itself its target, unless another is given, as a noisy one's clean one. */
+static enum error_code read_own_target(struct subject *subject, struct row_cells *cells, const json_t *row, const json_t *target,
+                                       size_t index, struct error *error) {
+  const struct preprocessor *preprocessor = &subject->model->preprocessor;
+  const json_t *const sides[] = {row, target != NULL ? target : row};
+  float *const to[] = {subject->x + index * subject->input_width, subject->targets + index * subject->target_width};
+  enum error_code code = ERROR_NONE;
+  for (size_t i = 0; i < 2 && code == ERROR_NONE; i++) {
+    char pointer[ERROR_POINTER_BYTES];
+    error_pointer(pointer, i == 1 && target != NULL ? "/targets" : "/rows", "%zu", index);
+    code = row_cells_from_json(cells, preprocessor, sides[i], pointer, error);
+    if (code == ERROR_NONE) code = preprocessor_transform(preprocessor, cells->cells, pointer, to[i], error);
+  }
+  return code;
+}
+
 /* A row and its target by the model's preprocessing. */
 static enum error_code read_raw_row(struct subject *subject, struct row_cells *features, struct row_cells *targets, const json_t *row,
                                     const json_t *target, size_t index, struct error *error) {
   const struct preprocessor *preprocessor = &subject->model->preprocessor;
+  if (preprocessor->is_reconstruction) return read_own_target(subject, features, row, target, index, error);
   char pointer[ERROR_POINTER_BYTES];
   error_pointer(pointer, "/rows", "%zu", index);
-  if (target == NULL && preprocessor->is_reconstruction) target = row; /* in the same order */
   enum error_code code = row_cells_from_json(features, preprocessor, row, pointer, error);
   if (code == ERROR_NONE)
     code = preprocessor_transform(preprocessor, features->cells, pointer, subject->x + index * subject->input_width, error);

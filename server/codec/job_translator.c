@@ -177,7 +177,7 @@ enum error_code metrics_to_json(const struct metric_input *input, double loss, c
   enum error_code code = ERROR_NONE;
   for (size_t i = 0; i < metric_kinds.count && code == ERROR_NONE; i++) {
     const struct metric_kind *metric = (const struct metric_kind *)metric_kinds.get(i);
-    if ((metric->tasks & (1u << input->task)) == 0) continue;
+    if (!metric_applies(metric, input)) continue;
     struct metric_value value = {0};
     code = metric->compute(input, &value, error);
     if (code == ERROR_NONE) {

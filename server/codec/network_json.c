@@ -43,19 +43,22 @@ bool network_spec_is_complete(const struct network_spec *spec) {
   return true;
 }
 
+bool network_spec_ends_in_sigmoid(const struct network_spec *spec) {
+  if (spec->layers.count == 0) return false;
+  const struct layer_common *common = spec->layers.items[spec->layers.count - 1].settings;
+  return common->activation.kind != NULL && strcmp(common->activation.kind->name, "sigmoid") == 0;
+}
+
 bool network_spec_ends_in_one_sigmoid(const struct network_spec *spec) {
-  bool is_sigmoid = false;
+  if (!network_spec_ends_in_sigmoid(spec)) return false;
   for (size_t i = spec->layers.count; i > 0; i--) {
     const struct spec *layer = &spec->layers.items[i - 1];
-    const struct layer_common *common = layer->settings;
-    if (i == spec->layers.count) is_sigmoid = common->activation.kind != NULL && strcmp(common->activation.kind->name, "sigmoid") == 0;
-    for (size_t k = 0; is_sigmoid && k < layer->kind->param_count; k++) {
+    for (size_t k = 0; k < layer->kind->param_count; k++) {
       const struct param *param = &layer->kind->params[k];
       if (param->type != PARAM_INTEGER || strcmp(param->name, "units") != 0) continue;
       int64_t units = *(const int64_t *)param_field_const(layer->settings, param);
       return units == 1 || units == PARAM_INTEGER_AUTO;
     }
-    if (!is_sigmoid) return false;
   }
   return false;
 }

@@ -17,6 +17,9 @@ json_t *network_spec_to_json(const struct network_spec *spec);
 /* False while something waits for a dataset: the input's shape, "auto" units or activations. */
 bool network_spec_is_complete(const struct network_spec *spec);
 
+/* Whether the activation of the network's last layer is a sigmoid, asked for by name. */
+bool network_spec_ends_in_sigmoid(const struct network_spec *spec);
+
 /* Whether the network ends in one sigmoid: the classical output for two classes. A layer without "units" passes its input on. */
 bool network_spec_ends_in_one_sigmoid(const struct network_spec *spec);
 

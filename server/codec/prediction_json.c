@@ -8,6 +8,7 @@
 #include "server/codec/image_text.h"
 #include "server/codec/json_text.h"
 #include "server/codec/number_text.h"
+#include "server/codec/reconstruction_text.h"
 #include "server/codec/settings_json.h"
 #include "server/data/csv.h"
 
@@ -396,7 +397,7 @@ void prediction_text_append_string(struct prediction_text *text, const char *str
   text->count += (size_t)(to - start);
 }
 
-static void append_number(struct prediction_text *text, double number) {
+void prediction_text_append_number(struct prediction_text *text, double number) {
   char *to = reserve(text, NUMBER_TEXT_BYTES);
   if (to != NULL) text->count += (size_t)(number_write(to, number) - to);
 }
@@ -421,7 +422,7 @@ static void append_probabilities(const struct preprocessor *preprocessor, const 
   append(text, "{");
   for (size_t i = 0; i < target->class_count; i++) {
     append_key(text, i, target->classes[i]);
-    append_number(text, get_probability(preprocessor, outputs, i));
+    prediction_text_append_number(text, get_probability(preprocessor, outputs, i));
   }
   append(text, "}");
 }
@@ -466,36 +467,26 @@ static void write_labels(const struct prediction *prediction, struct prediction_
   append(text, "},\"probabilities\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     append_key(text, i, preprocessor->targets[i].name);
-    append_number(text, i < prediction->real_count ? (double)outputs[i] : (double)NAN);
+    prediction_text_append_number(text, i < prediction->real_count ? (double)outputs[i] : (double)NAN);
   }
   append(text, "}");
 }
 
 static void write_values(const struct prediction *prediction, struct prediction_text *text) {
   const struct preprocessor *preprocessor = prediction->preprocessor;
-  const bool is_one = preprocessor->target_count == 1 && !preprocessor->is_reconstruction;
+  const bool is_one = preprocessor->target_count == 1;
   append(text, is_one ? "\"value\":" : "\"values\":{");
   for (size_t i = 0; i < preprocessor->target_count; i++) {
     if (!is_one) append_key(text, i, preprocessor->targets[i].name);
-    append_number(text,
-                  i < prediction->real_count ? target_restore(&preprocessor->targets[i], (double)prediction->outputs[i]) : (double)NAN);
+    prediction_text_append_number(
+        text, i < prediction->real_count ? target_restore(&preprocessor->targets[i], (double)prediction->outputs[i]) : (double)NAN);
   }
   if (!is_one) append(text, "}");
 }
 
-/* 1/n Σ (x̂ − x)² over the features, as they are scaled: what mean_squared_error says of the row. */
-static double measure_reconstruction(const struct preprocessor *preprocessor, const float *x, const float *outputs) {
-  double sum = 0;
-  for (size_t i = 0; i < preprocessor->target_count; i++) {
-    const double difference = (double)outputs[i] - (double)x[preprocessor->features[i].offset];
-    sum += difference * difference;
-  }
-  return sum / (double)preprocessor->target_count;
-}
-
 void prediction_write_json(const struct prediction *prediction, struct prediction_text *text) {
   const struct preprocessor *preprocessor = prediction->preprocessor;
-  const float *x = prediction->x, *outputs = prediction->outputs;
+  const float *outputs = prediction->outputs;
   append(text, "{");
   switch (preprocessor->task) {
   case TASK_CLASSIFICATION:
@@ -505,11 +496,12 @@ void prediction_write_json(const struct prediction *prediction, struct predictio
       write_classification(preprocessor, outputs, text);
     break;
   case TASK_MULTILABEL: write_labels(prediction, text); break;
-  case TASK_REGRESSION: write_values(prediction, text); break;
-  }
-  if (preprocessor->is_reconstruction) {
-    append(text, ",\"reconstruction_error\":");
-    append_number(text, measure_reconstruction(preprocessor, x, outputs));
+  case TASK_REGRESSION:
+    if (preprocessor->is_reconstruction)
+      reconstruction_write_json(prediction, text);
+    else
+      write_values(prediction, text);
+    break;
   }
   bool is_finite = true;
   for (size_t i = 0; i < preprocessor->output_width; i++) is_finite = is_finite && isfinite(outputs[i]);
@@ -529,7 +521,7 @@ void csv_write_cell(FILE *file, const char *text) {
   fputc('"', file);
 }
 
-static void write_heading(FILE *file, const char *prefix, const char *name) {
+void csv_write_heading(FILE *file, const char *prefix, const char *name) {
   char *heading = NULL;
   if (asprintf(&heading, "%s%s", prefix, name) < 0) return;
   csv_write_cell(file, heading);
@@ -537,13 +529,15 @@ static void write_heading(FILE *file, const char *prefix, const char *name) {
 }
 
 void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *file) {
-  if (preprocessor->task == TASK_CLASSIFICATION && !has_steps(preprocessor)) {
+  if (preprocessor->is_reconstruction) {
+    reconstruction_write_csv_header(preprocessor, file);
+  } else if (preprocessor->task == TASK_CLASSIFICATION && !has_steps(preprocessor)) {
     fputs("class", file);
     for (size_t i = 0; i < count_classes(preprocessor); i++) {
       fputc(',', file);
-      write_heading(file, "probability_", preprocessor->targets[0].classes[i]);
+      csv_write_heading(file, "probability_", preprocessor->targets[0].classes[i]);
     }
-  } else if (preprocessor->task == TASK_REGRESSION && preprocessor->target_count == 1 && !preprocessor->is_reconstruction) {
+  } else if (preprocessor->task == TASK_REGRESSION && preprocessor->target_count == 1) {
     fputs("value", file);
   } else {
     for (size_t i = 0; i < preprocessor->target_count; i++) {
@@ -551,15 +545,13 @@ void prediction_write_csv_header(const struct preprocessor *preprocessor, FILE *
       csv_write_cell(file, preprocessor->targets[i].name);
       if (preprocessor->task == TASK_REGRESSION) continue;
       fputc(',', file);
-      write_heading(file, "probability_", preprocessor->targets[i].name);
+      csv_write_heading(file, "probability_", preprocessor->targets[i].name);
     }
   }
-  if (preprocessor->is_reconstruction) fputs(",reconstruction_error", file);
   fputc('\n', file);
 }
 
-/* Empty where it isn't finite: CSV has no null. */
-static void write_number(FILE *file, double number) {
+void csv_write_number(FILE *file, double number) {
   if (isfinite(number)) fprintf(file, "%.9g", number);
 }
 
@@ -568,7 +560,7 @@ static void write_csv_step(const struct preprocessor *preprocessor, const float 
   const long found = find_class(preprocessor, outputs);
   if (found >= 0) csv_write_cell(file, preprocessor->targets[0].classes[found]);
   fputc(',', file);
-  if (found >= 0) write_number(file, get_probability(preprocessor, outputs, (size_t)found));
+  if (found >= 0) csv_write_number(file, get_probability(preprocessor, outputs, (size_t)found));
 }
 
 static void write_csv_target(const struct prediction *prediction, size_t index, FILE *file) {
@@ -579,32 +571,30 @@ static void write_csv_target(const struct prediction *prediction, size_t index, 
   } else if (preprocessor->task == TASK_CLASSIFICATION) {
     write_csv_step(preprocessor, prediction->outputs + index * count_classes(preprocessor), file);
   } else if (preprocessor->task == TASK_REGRESSION) {
-    write_number(file, target_restore(&preprocessor->targets[index], output));
+    csv_write_number(file, target_restore(&preprocessor->targets[index], output));
   } else {
     fprintf(file, "%s,", output > 0.5 ? "true" : "false");
-    write_number(file, output);
+    csv_write_number(file, output);
   }
 }
 
 void prediction_write_csv(const struct prediction *prediction, FILE *file) {
   const struct preprocessor *preprocessor = prediction->preprocessor;
-  const float *x = prediction->x, *outputs = prediction->outputs;
-  if (preprocessor->task == TASK_CLASSIFICATION && !has_steps(preprocessor)) {
+  const float *outputs = prediction->outputs;
+  if (preprocessor->is_reconstruction) {
+    reconstruction_write_csv(prediction, file);
+  } else if (preprocessor->task == TASK_CLASSIFICATION && !has_steps(preprocessor)) {
     long found = find_class(preprocessor, outputs);
     if (found >= 0) csv_write_cell(file, preprocessor->targets[0].classes[found]);
     for (size_t i = 0; i < count_classes(preprocessor); i++) {
       fputc(',', file);
-      write_number(file, get_probability(preprocessor, outputs, i));
+      csv_write_number(file, get_probability(preprocessor, outputs, i));
     }
   } else {
     for (size_t i = 0; i < preprocessor->target_count; i++) {
       if (i > 0) fputc(',', file);
       write_csv_target(prediction, i, file);
     }
-  }
-  if (preprocessor->is_reconstruction) {
-    fputc(',', file);
-    write_number(file, measure_reconstruction(preprocessor, x, outputs));
   }
   fputc('\n', file);
 }

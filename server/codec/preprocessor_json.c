@@ -358,7 +358,9 @@ static bool is_consistent(const struct preprocessor *preprocessor) {
     if (feature->offset != offset || feature->width != count_values(feature) + feature->has_indicator) return false;
     offset += feature->width;
   }
-  if (preprocessor->is_reconstruction && preprocessor->target_count != preprocessor->feature_count) return false;
+  if (preprocessor->is_reconstruction && (preprocessor->target_count != preprocessor->feature_count ||
+                                          preprocessor->output_width != offset || preprocessor->target_width != offset))
+    return false;
   for (size_t i = 0; i < preprocessor->target_count && preprocessor_count_steps(preprocessor) > 1; i++)
     if (preprocessor->targets[i].class_count * preprocessor->target_count != preprocessor->output_width) return false;
   const struct window *window = &preprocessor->window;

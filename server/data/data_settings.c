@@ -73,12 +73,14 @@ const struct param data_params[] = {
      .type = PARAM_NAMES,
      .offset = offsetof(struct data_settings, features),
      .help = "columns to predict from; empty: all but target, split column and row numbers without a name"},
-    PARAM_CHOICE_ROW(struct data_settings, task, task_choices, TASK_CHOICE_AUTO,
-                     "what is predicted; auto follows from the target; reconstruction: the numeric features themselves (an autoencoder)"),
+    PARAM_CHOICE_ROW(
+        struct data_settings, task, task_choices, TASK_CHOICE_AUTO,
+        "what is predicted; auto follows from the target; reconstruction: the features themselves, numbers and categories or an "
+        "image (an autoencoder)"),
     PARAM_CHOICE_ROW(
         struct data_settings, scaling, scaling_choices, SCALING_AUTO,
         "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part. auto is none where "
-        "the network begins with an embedding or masking, else standard"),
+        "the network begins with an embedding or masking, min_max where a reconstruction ends in a sigmoid, else standard"),
     PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),
     PARAM_OBJECT_ROW(struct data_settings, sequence, sequence_params, "what columns of lists of numbers become"),
     PARAM_OBJECT_ROW(struct data_settings, window, window_params,

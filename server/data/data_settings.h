@@ -9,7 +9,7 @@ enum {
   SCALING_STANDARD,
   SCALING_MIN_MAX,
   SCALING_NONE,
-  SCALING_AUTO /* none for networks that take their input as it is, else standard */
+  SCALING_AUTO /* none for networks that take their input as it is, min_max for a reconstruction by a sigmoid, else standard */
 };
 
 /* The column that says the part of rows that were uploaded as several parts; "" of other datasets. */

@@ -84,7 +84,8 @@ enum error_code encoder_init(struct encoder *encoder, const struct preprocessor 
     if (code == ERROR_NONE && feature->kind == COLUMN_CATEGORICAL)
       code = lookup_init(&encoder->features[i], feature->categories, feature->category_count, error);
   }
-  for (size_t i = 0; i < target_count && code == ERROR_NONE; i++) {
+  for (size_t i = 0; i < target_count && preprocessor->is_reconstruction; i++) encoder->target_columns[i] = encoder->feature_columns[i];
+  for (size_t i = 0; i < target_count && !preprocessor->is_reconstruction && code == ERROR_NONE; i++) {
     const struct target *target = &preprocessor->targets[i];
     code = place(dataset, target_get_column_name(target), target->column, !target->is_class, pointer, &encoder->target_columns[i], error);
     if (code == ERROR_NONE && target->is_class) code = lookup_init(&encoder->targets[i], target->classes, target->class_count, error);
@@ -189,10 +190,17 @@ static enum error_code encode_one_target(const struct encoder *encoder, size_t i
   return ERROR_NONE;
 }
 
+/* An image is in the file of tensors, and none is missing there. */
+static bool is_target_missing(const struct encoder *encoder, size_t index, const char *const *cells) {
+  const struct preprocessor *preprocessor = encoder->preprocessor;
+  if (preprocessor->is_reconstruction && preprocessor->features[index].kind == COLUMN_IMAGE) return false;
+  return csv_is_missing(cells[encoder->target_columns[index]]);
+}
+
 bool encoder_lacks_target(const struct encoder *encoder, const char *const *cells) {
   const size_t target_count = encoder->preprocessor->target_count;
   size_t missing = 0;
-  for (size_t i = 0; i < target_count; i++) missing += csv_is_missing(cells[encoder->target_columns[i]]);
+  for (size_t i = 0; i < target_count; i++) missing += is_target_missing(encoder, i, cells);
   return preprocessor_count_steps(encoder->preprocessor) > 1 ? missing == target_count : missing > 0;
 }
 
@@ -200,6 +208,7 @@ enum error_code encoder_encode_target(const struct encoder *encoder, const char 
                                       bool *out_missing, struct error *error) {
   const size_t target_count = encoder->preprocessor->target_count;
   *out_missing = encoder_lacks_target(encoder, cells);
+  if (encoder->preprocessor->is_reconstruction) return ERROR_NONE;
   for (size_t i = 0; i < target_count && !*out_missing; i++) {
     if (csv_is_missing(cells[encoder->target_columns[i]])) { /* of a sequence of classes */
       y[i] = LOSS_NO_CLASS;

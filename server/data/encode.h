@@ -47,7 +47,7 @@ __attribute__((warn_unused_result)) enum error_code encoder_encode(const struct 
 bool encoder_parse_date(const struct encoder *encoder, size_t index, const char *text, struct datetime *out_datetime);
 /* Whether a row has no target: it lacks one of them, or, of a class for each step, all. */
 bool encoder_lacks_target(const struct encoder *encoder, const char *const *cells);
-/* y; *out_missing: a target is missing and nothing was written. */
+/* y; *out_missing: a target is missing and nothing was written. Of a reconstruction nothing is written either: its target is x. */
 __attribute__((warn_unused_result)) enum error_code encoder_encode_target(const struct encoder *encoder, const char *const *cells,
                                                                           uint64_t row, bool as_values, float *y, bool *out_missing,
                                                                           struct error *error);

@@ -16,6 +16,14 @@ void image_encoding_encode(const struct image_encoding *encoding, const uint8_t 
   train_rows_convert(pixels, encoding->channels, encoding->height * encoding->width, encoding->center, encoding->scale, x);
 }
 
+void image_encoding_decode(const struct image_encoding *encoding, const float *x, uint8_t *pixels) {
+  const size_t inner = encoding->height * encoding->width;
+  for (size_t i = 0; i < image_encoding_get_width(encoding); i++) {
+    const double pixel = round(image_encoding_restore(encoding, i / inner, x[i]));
+    pixels[i] = pixel > UINT8_MAX ? UINT8_MAX : pixel > 0 ? (uint8_t)pixel : 0;
+  }
+}
+
 static void add_channel(const uint8_t *pixels, size_t count, uint64_t *sum, uint64_t *squares) {
   for (size_t first = 0; first < count; first += EXACT_BYTES) {
     const size_t end = count - first < EXACT_BYTES ? count : first + EXACT_BYTES;

@@ -26,6 +26,13 @@ bool image_encoding_fits(const struct image_encoding *encoding, const struct dat
 /* x[channels, height, width] of as many pixels. */
 void image_encoding_encode(const struct image_encoding *encoding, const uint8_t *pixels, float *x);
 
+/* The pixel that a float stands for: not rounded, and not kept to 0 … 255. */
+static inline double image_encoding_restore(const struct image_encoding *encoding, size_t channel, float x) {
+  return (double)x * (double)encoding->scale[channel] + (double)encoding->center[channel];
+}
+/* Pixels of x[channels, height, width], rounded and kept to 0 … 255; what isn't finite is 0. */
+void image_encoding_decode(const struct image_encoding *encoding, const float *x, uint8_t *pixels);
+
 /* What is learned of the training part, exactly, whatever the rows' order. All zeros: nothing yet. */
 struct image_fit {
   uint64_t count; /* images */

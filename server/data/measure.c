@@ -73,8 +73,7 @@ static struct sum sum_matrices(const struct data_plan *plan, bool as_values) {
   const uint64_t parts[] = {plan->train_rows_max, plan->validation_rows_max, plan->test_rows_max};
   if (plan->layout.window.length > 0) return sum_windows(plan, parts);
   /* Of a mapped image, the number of its row is prepared. */
-  uint64_t row_floats =
-      (data_plan_is_mapped(plan) ? 1 : (uint64_t)plan->layout.input_width) + preprocessor_get_target_width(&plan->layout, as_values);
+  uint64_t row_floats = (data_plan_is_mapped(plan) ? 1 : (uint64_t)plan->layout.input_width) + data_plan_get_target_width(plan, as_values);
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     uint64_t row_bytes;
     if (__builtin_mul_overflow(row_floats, sizeof(float), &row_bytes)) sum.is_over = true;

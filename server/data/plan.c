@@ -340,7 +340,8 @@ static enum error_code lay_out(struct planner *planner, struct error *error) {
   if (is_whole && planner->settings->window.is_enabled) is_whole = plan_spread_targets(planner);
   if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
   layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->target_count * layout->targets[0].class_count : layout->target_count;
-  layout->target_width = layout->target_count;
+  if (layout->is_reconstruction) layout->output_width = layout->input_width;
+  layout->target_width = layout->is_reconstruction ? layout->input_width : layout->target_count;
   return ERROR_NONE;
 }
 
@@ -522,7 +523,7 @@ static enum error_code check_test_dataset(struct planner *planner, struct error 
     if (layout->targets[i].is_class) {
       enum error_code code = check_test_classes(planner, &layout->targets[i], column, error);
       if (code != ERROR_NONE) return code;
-    } else {
+    } else if (!layout->is_reconstruction) { /* whose targets were looked at as features */
       check_test_numbers(planner, column, error);
     }
   }
@@ -585,6 +586,12 @@ bool data_plan_has_strata(const struct data_plan *plan) {
   const struct data_split *split = &plan->settings.split;
   return plan->layout.task == TASK_CLASSIFICATION && plan->layout.target_count == 1 && split->stratify &&
          (split->column[0] == '\0' || plan->validation_from_training);
+}
+
+bool data_plan_has_numbers(const struct data_plan *plan) {
+  for (size_t i = 0; i < plan->layout.feature_count; i++)
+    if (plan->layout.features[i].kind != COLUMN_CATEGORICAL) return true;
+  return false;
 }
 
 void data_plan_deinit(struct data_plan *plan) { preprocessor_deinit(&plan->layout); }

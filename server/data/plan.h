@@ -45,8 +45,16 @@ bool data_plan_has_strata(const struct data_plan *plan);
 
 /* Images alone are trained on where they lie, in the mapped file of the dataset's tensors: what is prepared are the numbers of the rows. */
 static inline bool data_plan_is_mapped(const struct data_plan *plan) {
-  return plan->layout.feature_count == 1 && plan->layout.features[0].kind == COLUMN_IMAGE && !plan->layout.is_reconstruction;
+  return plan->layout.feature_count == 1 && plan->layout.features[0].kind == COLUMN_IMAGE;
 }
+
+/* Floats of a row's y as it is prepared: none of a reconstruction, whose rows are their own targets. */
+static inline size_t data_plan_get_target_width(const struct data_plan *plan, bool as_values) {
+  return plan->layout.is_reconstruction ? 0 : preprocessor_get_target_width(&plan->layout, as_values);
+}
+
+/* Whether any feature is scaled; categories are ones and zeros. */
+bool data_plan_has_numbers(const struct data_plan *plan);
 
 /* What the network's "auto" follows from. */
 void data_plan_get_network_target(const struct data_plan *plan, struct network_target *out_target);

@@ -21,13 +21,21 @@ static bool is_only_target(const struct planner *planner, size_t index) {
   return false;
 }
 
+/* What comes out can be told as what went in. */
+static bool can_be_reconstructed(const struct dataset_column *column) {
+  return column->kind == COLUMN_NUMERIC || column->kind == COLUMN_CATEGORICAL || column->kind == COLUMN_IMAGE;
+}
+
 /* Why a column can't be a feature, or NULL. */
 static const char *find_obstacle(const struct planner *planner, size_t index, char text[OBSTACLE_BYTES]) {
   const struct dataset_column *column = &planner->dataset->columns[index];
   if (is_only_target(planner, index)) return "is the target; a feature must be another column";
   char words[COLUMN_WORDS_BYTES];
-  if (plan_is_reconstruction(planner) && column->kind != COLUMN_NUMERIC) {
-    snprintf(text, OBSTACLE_BYTES, "%s; a reconstruction is of numbers", column_describe_words(column, "is not numeric", words));
+  if (plan_is_reconstruction(planner) && !can_be_reconstructed(column)) {
+    char kind[32];
+    snprintf(kind, sizeof kind, "is %s", plan_kind_word(column));
+    snprintf(text, OBSTACLE_BYTES, "%s; a reconstruction is of numbers, categories or one image",
+             column_describe_words(column, kind, words));
     return text;
   }
   if (index == planner->split_column) return "is the split column; a feature must be another column";

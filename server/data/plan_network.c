@@ -10,7 +10,7 @@ void data_plan_get_network_target(const struct data_plan *plan, struct network_t
                                         .is_multilabel = plan->layout.task == TASK_MULTILABEL,
                                         .steps = preprocessor_count_steps(&plan->layout),
                                         .output_width = plan->layout.task == TASK_CLASSIFICATION ? plan->layout.targets[0].class_count
-                                                                                                 : plan->layout.target_count};
+                                                                                                 : plan->layout.target_width};
   const struct feature *first = &plan->layout.features[0];
   const bool are_tokens = plan->layout.feature_count == 1 && first->kind == COLUMN_TEXT && first->text.form == TEXT_TOKENS;
   if (are_tokens) out_target->token_count = text_encoding_get_token_count(&first->text);

@@ -312,7 +312,7 @@ static enum error_code allocate(struct builder *builder, struct error *error) {
   enum error_code code = data_plan_measure_disk(builder->plan, builder->as_values, &disk_bytes, error);
   if (code != ERROR_NONE) return code;
   if (builder->test_dataset != NULL) builder->sizes[PART_TEST] = builder->plan->test_rows_max;
-  size_t x_width = get_x_width(builder), y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
+  size_t x_width = get_x_width(builder), y_width = data_plan_get_target_width(builder->plan, builder->as_values);
   size_t floats = 0;
   for (int part = 0; part < PART_COUNT; part++)
     floats += align((size_t)builder->sizes[part] * x_width) + align((size_t)builder->sizes[part] * y_width);
@@ -331,7 +331,7 @@ static enum error_code fill_row(struct builder *builder, enum split_part part, u
                                 struct error *error) {
   size_t at = (size_t)builder->filled[part];
   if (at >= builder->sizes[part]) return error_set(error, ERROR_INTERNAL, "a part of the rows is larger than was counted");
-  size_t x_width = get_x_width(builder), y_width = preprocessor_get_target_width(&builder->preprocessor, builder->as_values);
+  size_t x_width = get_x_width(builder), y_width = data_plan_get_target_width(builder->plan, builder->as_values);
   bool is_missing;
   enum error_code code =
       encoder_encode_target(&builder->encoder, cells, row, builder->as_values, builder->y[part] + at * y_width, &is_missing, error);
@@ -378,7 +378,7 @@ static enum error_code fill(struct builder *builder, struct error *error) {
 
 static struct train_rows get_rows(const struct builder *builder, enum split_part part) {
   if (builder->preprocessor.window.length > 0) return prepared_get_windows(builder, part);
-  struct train_rows rows = {.count = (size_t)builder->filled[part], .y = builder->y[part]};
+  struct train_rows rows = {.count = (size_t)builder->filled[part], .y = builder->preprocessor.is_reconstruction ? NULL : builder->y[part]};
   if (!data_plan_is_mapped(builder->plan)) {
     rows.x = builder->x[part];
     return rows;
@@ -411,6 +411,7 @@ static void hand_over(struct builder *builder, struct prepared *out_prepared) {
       .data = {.task = preprocessor->task,
                .class_count = preprocessor->task == TASK_CLASSIFICATION ? preprocessor->targets[0].class_count : 0,
                .target_steps = preprocessor_count_steps(preprocessor) > 1 ? preprocessor->target_count : 0,
+               .target_is_input = preprocessor->is_reconstruction,
                .train = get_rows(builder, PART_TRAIN),
                .validation = get_rows(builder, PART_VALIDATION)},
       .test = get_rows(builder, PART_TEST),

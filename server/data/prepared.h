@@ -10,7 +10,7 @@
 
 struct prepared {
   struct preprocessor preprocessor; /* fitted */
-  struct train_data data;           /* train and validation; targets scaled */
+  struct train_data data;           /* train and validation; targets scaled, or of a reconstruction the rows themselves */
   struct train_rows test;           /* count 0 if there is no test part */
   uint64_t left_out;                /* rows without a target */
   const float *baselines[2];        /* [test.count, target width] of windows: as windows_repeat_last and windows_repeat_all; else NULL */

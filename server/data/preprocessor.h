@@ -73,7 +73,9 @@ struct clock {
 
 struct preprocessor {
   enum task task;
-  bool is_reconstruction; /* a regression whose targets are the features, all numeric, in their order and scaled as they are */
+  bool
+      is_reconstruction; /* a regression whose targets are the features, numeric, categorical or one image: what comes out is laid out as x is, and x
+                             is what should. One target for each feature, in their order; none has an indicator */
   size_t feature_count;
   struct feature *features; /* owned, with all below */
   size_t target_count;
@@ -82,7 +84,7 @@ struct preprocessor {
   struct clock clock;  /* of a window */
   size_t input_width;  /* of the network: of a row, or of the rows of a window */
   size_t output_width; /* of the network: classes, labels, numbers; 1 for two classes by one sigmoid; steps · classes */
-  size_t target_width; /* floats of one y: 1 class index, or one a step, or values */
+  size_t target_width; /* floats of one y: 1 class index, or one a step, or values; of a reconstruction those of x */
 };
 /* Several targets of a classification are the classes of a sequence's steps, all of one list; a step whose cell is missing has none. 1 of
  * anything else. */
@@ -133,7 +135,7 @@ __attribute__((format(printf, 4, 5))) enum error_code preprocessor_add_field_err
 __attribute__((warn_unused_result)) enum error_code preprocessor_transform(const struct preprocessor *preprocessor,
                                                                            const struct cell *cells, const char *pointer, float *x,
                                                                            struct error *error);
-/* y from the targets' cells; missing or unknown → ERROR_INVALID. y holds preprocessor_get_target_width(as_values) floats: class indices, labels
+/* y from the targets' cells (not of a reconstruction, whose y is what preprocessor_transform makes); missing or unknown → ERROR_INVALID. y holds preprocessor_get_target_width(as_values) floats: class indices, labels
  * 0 or 1, scaled numbers. Of a class for each step those that are missing are LOSS_NO_CLASS, but one must be there. With as_values, a class becomes one-hot [output_width] (one sigmoid output: 0 or 1, the index itself). */
 __attribute__((warn_unused_result)) enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor,
                                                                                   const struct cell *cells, const char *pointer,

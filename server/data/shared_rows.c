@@ -19,6 +19,7 @@ static struct part open_part(const struct train_rows *rows, const struct shape *
 /* Of the row as it lies there: both parts lie in the same form. */
 static uint64_t hash_row(const struct duplicates *duplicates, const struct part *part, size_t row) {
   const uint64_t hash = duplicates_hash_bytes(duplicates_start(duplicates), row_reader_locate(&part->reader, row), part->reader.bytes);
+  if (part->y == NULL) return hash;
   return duplicates_hash_bytes(hash, part->y + row * part->target_width, part->target_width * sizeof *part->y);
 }
 

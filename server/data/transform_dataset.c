@@ -17,7 +17,7 @@ struct transformer {
   bool as_values;
   size_t portion, count; /* rows at most, and so far */
   size_t x_width, y_width;
-  float *x, *y;
+  float *x, *y; /* y NULL: a row is its own target */
   /* Of a series: its last rows, as many as a window and what is to come behind it; then again as many, so that they move once in a while only. */
   uint64_t row_count;
   size_t clock; /* column of the dataset; its column_count: none */
@@ -31,13 +31,15 @@ struct transformer {
 static enum error_code flush(struct transformer *transformer, struct error *error) {
   size_t count = transformer->count;
   transformer->count = 0;
-  return count == 0 ? ERROR_NONE : transformer->handler(transformer->context, transformer->x, transformer->y, count, error);
+  const float *y = transformer->y == NULL ? transformer->x : transformer->y;
+  return count == 0 ? ERROR_NONE : transformer->handler(transformer->context, transformer->x, y, count, error);
 }
 
 static enum error_code take_row(void *context, uint64_t row, const char *const *cells, struct error *error) {
   struct transformer *transformer = context;
   bool is_missing;
-  float *x = transformer->x + transformer->count * transformer->x_width, *y = transformer->y + transformer->count * transformer->y_width;
+  float *x = transformer->x + transformer->count * transformer->x_width, *y = transformer->y;
+  if (y != NULL) y += transformer->count * transformer->y_width;
   enum error_code code = encoder_encode_target(&transformer->encoder, cells, row, transformer->as_values, y, &is_missing, error);
   if (code != ERROR_NONE || is_missing) return code;
   code = encoder_encode(&transformer->encoder, cells, row, x, error);
@@ -143,10 +145,10 @@ enum error_code preprocessor_read_dataset(const struct preprocessor *preprocesso
   code = tensor_file_open(data_dir, dataset, &tensors, error);
   transformer.encoder.tensors = &tensors;
   transformer.x = calloc(x_floats, sizeof *transformer.x);
-  transformer.y = calloc(y_floats, sizeof *transformer.y);
+  if (!preprocessor->is_reconstruction) transformer.y = calloc(y_floats, sizeof *transformer.y);
   const bool has_windows = preprocessor->window.length > 0;
-  const bool has_room =
-      transformer.x != NULL && transformer.y != NULL && (!has_windows || make_room_for_windows(&transformer, preprocessor));
+  const bool has_room = transformer.x != NULL && (transformer.y != NULL || preprocessor->is_reconstruction) &&
+                        (!has_windows || make_room_for_windows(&transformer, preprocessor));
   if (code == ERROR_NONE && !has_room) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for %zu rows at a time", portion);
   if (code == ERROR_NONE)
     code = dataset_read_rows(data_dir, dataset, 0, dataset->rows, has_windows ? take_series_row : take_row, &transformer, error);

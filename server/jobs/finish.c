@@ -60,8 +60,7 @@ static bool wants_one_hot(const struct evaluation *evaluation) {
          loss_of(&run->spec.train.loss)->target_form == TARGET_VALUES;
 }
 
-static const float *get_loss_target(struct evaluation *evaluation, size_t first, size_t count) {
-  const float *y = evaluation->run->prepared.test.y + first * evaluation->target_width;
+static const float *get_loss_target(struct evaluation *evaluation, const float *y, size_t count) {
   if (evaluation->one_hot == NULL) return y;
   memset(evaluation->one_hot, 0, count * evaluation->width * sizeof(float));
   for (size_t i = 0; i < count; i++) evaluation->one_hot[i * evaluation->width + (size_t)y[i]] = 1;
@@ -72,14 +71,16 @@ static void evaluate_batch(struct evaluation *evaluation, size_t first, size_t c
   struct run *run = evaluation->run;
   const struct spec *loss = &run->spec.train.loss;
   struct pass_options pass = {.batch = count, .joins = true, .parallel = run->team == NULL ? NULL : team_get_parallel(run->team)};
+  const struct prepared *prepared = &run->prepared;
   const float *x = row_reader_get(&evaluation->reader, first, count, evaluation->x);
+  const float *y = prepared->data.target_is_input ? x : prepared->test.y + first * evaluation->target_width;
   /* Buffers are only written in training. */
   float *buffers = (float *)(uintptr_t)trainer_get_buffers(run->trainer);
   network_forward(run->network, evaluation->workspace, &pass, x, trainer_get_parameters(run->trainer), buffers);
-  struct loss_batch batch = workspace_get_loss_batch(evaluation->workspace, loss, count, get_loss_target(evaluation, first, count));
+  struct loss_batch batch = workspace_get_loss_batch(evaluation->workspace, loss, count, get_loss_target(evaluation, y, count));
   batch.class_weights = trainer_get_class_weights(run->trainer);
   loss_evaluate(loss, &batch, &evaluation->loss_sum, &evaluation->loss_weight);
-  metric_rows_add(&evaluation->rows, evaluation->workspace, run->prepared.test.y + first * evaluation->target_width, count);
+  metric_rows_add(&evaluation->rows, evaluation->workspace, y, count);
 }
 
 static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_json, struct error *error) {
@@ -94,7 +95,9 @@ static enum error_code evaluate_rows(struct evaluation *evaluation, char **out_j
   const struct metric_baseline baselines[] = {{"naive", run->prepared.baselines[0]}, {"seasonal_naive", run->prepared.baselines[1]}};
   struct metric_input input = metric_rows_get(&evaluation->rows);
   input.class_count = run->prepared.data.class_count;
-  input.scale = run->prepared.data.target_scale;
+  input.scale = run->units.scale;
+  input.category_spans = run->units.category_spans;
+  input.is_one_quantity = run->units.is_one_quantity;
   input.baselines = baselines;
   input.baseline_count = preprocessor->window.length > 0 ? sizeof baselines / sizeof baselines[0] : 0;
   double loss = evaluation->loss_weight > 0 ? evaluation->loss_sum / evaluation->loss_weight : (double)NAN;

@@ -72,6 +72,11 @@ static enum error_code measure_checkpoint(const struct train_settings *train, co
   return error_set(error, ERROR_OVER_BUDGET, "a checkpoint needs more memory than can be counted");
 }
 
+/* What each input and label is called, for the doctor. */
+static size_t measure_names(const struct preprocessor *layout) {
+  return (layout->input_width + layout->target_count) * sizeof(const char *);
+}
+
 enum error_code jobs_measure(const struct job_spec *spec, const struct network *network, const struct data_plan *plan, uint64_t *out_bytes,
                              struct error *error) {
   size_t preparing_bytes = 0, rows_bytes = 0, trainer_bytes = 0;
@@ -88,6 +93,7 @@ enum error_code jobs_measure(const struct job_spec *spec, const struct network *
   if (code == ERROR_NONE) code = measure_evaluation(spec, network, plan, &evaluation_bytes, error);
   if (code == ERROR_NONE) code = measure_checkpoint(&spec->train, network, &checkpoint_bytes, error);
   if (code != ERROR_NONE) return code;
+  rows_bytes += measure_names(&plan->layout) + output_units_measure(&plan->layout);
   /* What never meets: preparing the rows; or with rows and trainer one of checkpoints, evaluation, making the model. */
   uint64_t passing_bytes = larger_of(checkpoint_bytes, larger_of(evaluation_bytes, measure_model(network)));
   uint64_t sum = rows_bytes;

@@ -83,16 +83,12 @@ static enum error_code create_team(struct run *run, struct error *error) {
   return ERROR_NONE;
 }
 
-/* mae is reported in the data's own units. */
-static enum error_code set_target_scale(struct run *run, struct error *error) {
-  const struct preprocessor *preprocessor = &run->prepared.preprocessor;
-  if (preprocessor->task != TASK_REGRESSION || run->prepared.data.target_scale != NULL) return ERROR_NONE;
-  run->target_scale = calloc(preprocessor->target_count + 1, sizeof *run->target_scale);
-  if (run->target_scale == NULL)
-    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the scales of %zu targets", preprocessor->target_count);
-  for (size_t i = 0; i < preprocessor->target_count; i++) run->target_scale[i] = preprocessor->targets[i].scale;
-  run->prepared.data.target_scale = run->target_scale;
-  return ERROR_NONE;
+/* mae is reported in the data's own units: of numbers, or where there are none, of the categories' ones and zeros. */
+static enum error_code set_units(struct run *run, struct error *error) {
+  enum error_code code = output_units_init(&run->units, &run->prepared.preprocessor, error);
+  run->prepared.data.target_scale = run->units.scale;
+  if (run->units.has_numbers) run->prepared.data.category_spans = run->units.category_spans;
+  return code;
 }
 
 /* What the doctor calls inputs, classes and labels. */
@@ -243,7 +239,7 @@ enum error_code run_prepare(struct run *run, struct error *error) {
   if (code == ERROR_NONE) code = plan(run, error);
   if (code == ERROR_NONE) code = prepare_data(run, error);
   if (code == ERROR_NONE) code = create_team(run, error);
-  if (code == ERROR_NONE) code = set_target_scale(run, error);
+  if (code == ERROR_NONE) code = set_units(run, error);
   if (code == ERROR_NONE) code = set_names(run, error);
   if (code == ERROR_NONE) {
     const struct parallel *parallel = run->team == NULL ? NULL : team_get_parallel(run->team);

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "server/data/output_units.h"
 #include "server/data/read_ahead.h"
 #include "server/jobs/jobs.h"
 #include "server/jobs/team.h"
@@ -90,7 +91,7 @@ struct run {
   struct read_ahead read_ahead; /* in them, if they are mapped */
   struct network *network;
   struct trainer *trainer;
-  double *target_scale;
+  struct output_units units;
   const char **input_names; /* of each float of an input row, the feature's, or of each label; both borrowed from the preprocessor */
   const char **label_names;
 

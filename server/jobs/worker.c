@@ -265,10 +265,9 @@ static void free_training(struct run *run) {
   if (run->has_spec) job_spec_deinit(&run->spec);
   dataset_row_deinit(&run->dataset);
   dataset_row_deinit(&run->test_dataset);
-  free(run->target_scale);
+  output_units_deinit(&run->units);
   free(run->input_names);
   free(run->label_names);
-  run->target_scale = NULL;
   run->input_names = run->label_names = NULL;
   pthread_mutex_lock(&run->jobs->mutex);
   struct team *team = run->team;

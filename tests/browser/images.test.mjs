@@ -96,3 +96,30 @@ test("a model is tried with an image of a row, of a file, and a drawn one", asyn
   await expectClass("1");
   assert.deepEqual(browser.complaints, []);
 });
+
+test("an autoencoder shows what it makes of an image", async () => {
+  await page.evaluate(async () => {
+    await fetch("/v1/jobs", {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ name: "copy", dataset: "halves", task: "reconstruction", epochs: 40, seed: 1,
+        network: { layers: [{ type: "dense", units: 8, activation: "relu" }, { type: "dense", units: "auto", activation: "sigmoid" }] } }),
+    });
+    for (;;) {
+      const job = await (await fetch("/v1/jobs/copy")).json();
+      if (job.state === "succeeded") return;
+      if (job.state === "failed") throw new Error(job.error?.detail);
+      await new Promise((resolve) => { setTimeout(resolve, 100); });
+    }
+  });
+  await page.goto(`${server.url}/#/models/copy`);
+  await page.getByText("Reconstruction error").waitFor();
+  const canvas = page.locator(".prediction canvas");
+  await canvas.waitFor();
+  const [above, below] = await canvas.evaluate((node) => {
+    const { data, width } = node.getContext("2d").getImageData(0, 0, node.width, node.height);
+    return [data[4 * (2 * width + 3)], data[4 * (9 * width + 3)]];
+  });
+  assert.ok(above > 150 && below < 100, `what comes back is bright above: ${above}, ${below}`);
+  assert.doesNotMatch(await page.locator(".prediction").innerText(), /In the dataset/);
+  assert.deepEqual(browser.complaints, []);
+});

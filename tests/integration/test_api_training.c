@@ -266,52 +266,6 @@ START_TEST(a_model_stays_while_a_job_may_need_it) {
 }
 END_TEST
 
-/* Autoencoders */
-
-#define AUTOENCODER(more_)                                                                                                                 \
-  "{\"name\":\"coder\",\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":8,\"activation\":\"tanh\"},"                                 \
-  "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]},\"dataset\":\"flowers\",\"task\":\"reconstruction\"" more_ "}"
-
-START_TEST(an_autoencoder_gives_back_what_went_in_and_how_far_off_it_is) {
-  json_t *job = run(AUTOENCODER(",\"epochs\":600,\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.01},\"scaling\":\"min_max\""));
-  ck_assert_str_eq(json_text_at(job, "/state"), "succeeded");
-  ck_assert_str_eq(json_text_at(job, "/spec/target/0"), "length"); /* the category is left out */
-  ck_assert_str_eq(json_text_at(job, "/spec/target/1"), "width");
-  ck_assert_uint_eq(json_array_size(json_at(job, "/spec/target")), 2);
-  ck_assert_double_lt(json_number_at(job, "/metrics/test/mae"), 0.5); /* in the data's own units */
-  json_decref(job);
-  json_t *answer = post("/v1/models/coder/predict",
-                        "{\"rows\":[{\"length\":1.0,\"width\":2.0},{\"length\":3.0,\"width\":5.0},{\"length\":-20,\"width\":40}]}", 200);
-  ck_assert_double_eq_tol(json_number_at(answer, "/predictions/0/values/length"), 1, 0.3);
-  ck_assert_double_eq_tol(json_number_at(answer, "/predictions/1/values/width"), 5, 0.5);
-  /* The error is of the values as they were scaled, here to 0 … 1 by the ranges of the training part. */
-  ck_assert_double_lt(json_number_at(answer, "/predictions/0/reconstruction_error"), 0.02);
-  ck_assert_double_gt(json_number_at(answer, "/predictions/2/reconstruction_error"), 1);
-  json_decref(answer);
-  struct client_answer csv;
-  client_post_csv(&server, "/v1/models/coder/predict", "length,width\n1.0,2.0\n", &csv);
-  ck_assert_msg(strncmp(csv.body, "length,width,reconstruction_error\n", 34) == 0, "%s", csv.body);
-  answer_deinit(&csv);
-  json_t *evaluation = post("/v1/models/coder/evaluate", "{\"dataset\":\"flowers\"}", 200);
-  ck_assert_double_lt(json_number_at(evaluation, "/metrics/mae"), 0.5);
-  json_decref(evaluation);
-}
-END_TEST
-
-static const struct {
-  const char *body, *pointer;
-} wrong_coders[] = {
-    {AUTOENCODER(",\"target\":\"kind\""), "/target"},
-    {AUTOENCODER(",\"features\":[\"length\",\"kind\"]"), "/features/1"},
-};
-
-START_TEST(an_autoencoder_has_no_target_but_its_numbers) {
-  json_t *problem = post("/v1/jobs", wrong_coders[_i].body, 422);
-  ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), wrong_coders[_i].pointer);
-  json_decref(problem);
-}
-END_TEST
-
 START_TEST(without_a_target_every_other_task_is_refused) {
   json_t *problem = post("/v1/jobs", "{\"network\":{\"layers\":[" OUTPUT "]},\"dataset\":\"flowers\"}", 422);
   ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/target");
@@ -335,11 +289,9 @@ static void add_cases(Suite *suite) {
   tcase_add_test(weights, a_job_starts_with_a_models_weights);
   tcase_add_test(weights, a_model_that_does_not_fit_is_refused_layer_by_layer);
   tcase_add_test(weights, a_model_stays_while_a_job_may_need_it);
-  TCase *coders = suite_add_case(suite, "autoencoders");
-  tcase_add_checked_fixture(coders, start, stop);
-  tcase_add_test(coders, an_autoencoder_gives_back_what_went_in_and_how_far_off_it_is);
-  tcase_add_loop_test(coders, an_autoencoder_has_no_target_but_its_numbers, 0, sizeof wrong_coders / sizeof wrong_coders[0]);
-  tcase_add_test(coders, without_a_target_every_other_task_is_refused);
+  TCase *targets = suite_add_case(suite, "targets");
+  tcase_add_checked_fixture(targets, start, stop);
+  tcase_add_test(targets, without_a_target_every_other_task_is_refused);
 }
 
 int main(void) { return suite_main("training over HTTP", add_cases); }

@@ -53,9 +53,13 @@ void job_scene_import(struct job_scene *scene, const char *csv) {
   MUST(import_begin(scene->data_dir, &options, &import, error));
   MUST(import_write(import, csv, strlen(csv), error));
   MUST(import_finish(import, &row, error));
-  MUST(datasets_insert(scene->store, &row, error));
-  memcpy(scene->dataset_id, row.id, sizeof row.id);
+  job_scene_use(scene, &row);
   dataset_row_deinit(&row);
+}
+
+void job_scene_use(struct job_scene *scene, struct dataset_row *row) {
+  MUST(datasets_insert(scene->store, row, error));
+  memcpy(scene->dataset_id, row->id, sizeof row->id);
 }
 
 void job_scene_open(struct job_scene *scene) { MUST(store_open(scene->data_dir, &scene->store, error)); }
@@ -123,10 +127,10 @@ void job_scene_submit(struct job_scene *scene, const struct scene_job *job, char
   struct job_row row = {.priority = job->priority != 0 ? job->priority : 50};
   char spec[SPEC_BYTES];
   const char *target = job->target != NULL ? job->target : "side";
-  snprintf(
-      spec, sizeof spec,
-      "{\"network\": \"n\", \"dataset\": \"points\", \"target\": \"%s\", \"features\": [\"x1\", \"x2\", \"x3\", \"x4\"], %s \"seed\": 7}",
-      target, job->extra != NULL ? job->extra : "");
+  const char *features = job->features != NULL ? job->features : "\"x1\", \"x2\", \"x3\", \"x4\"";
+  snprintf(spec, sizeof spec, "{\"network\": \"n\", \"dataset\": \"points\", \"%s\": \"%s\", \"features\": [%s], %s \"seed\": 7}",
+           target[0] == '\0' ? "task" : "target", target[0] == '\0' ? "reconstruction" : target, features,
+           job->extra != NULL ? job->extra : "");
   row.spec_json = strdup(spec);
   fill_row(scene, job->network != NULL ? job->network : default_network, &row);
   if (job->memory_bytes != 0) row.memory_bytes = job->memory_bytes;

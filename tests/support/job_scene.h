@@ -19,6 +19,8 @@ void job_scene_destroy(struct job_scene *scene);
 
 /* Jobs submitted from here on are for this dataset. */
 void job_scene_import(struct job_scene *scene, const char *csv);
+/* … for one that was imported already. */
+void job_scene_use(struct job_scene *scene, struct dataset_row *row);
 
 /* The pool, or another one after job_scene_stop. */
 void job_scene_start(struct job_scene *scene, const struct jobs_options *options);
@@ -29,7 +31,8 @@ void job_scene_open(struct job_scene *scene);
 
 struct scene_job {
   const char *network;   /* JSON; NULL: a dense layer of 8 with tanh, then "auto" */
-  const char *target;    /* NULL: "side" */
+  const char *target;    /* NULL: "side"; "": none, the features are given back */
+  const char *features;  /* in quotes, with commas; NULL: x1 … x4 */
   const char *extra;     /* further members of the job spec, each followed by a comma: "\"epochs\": 3," */
   uint64_t memory_bytes; /* 0: as measured */
   int64_t priority;      /* 0: 50 */

@@ -6,7 +6,7 @@ BUILD=$1
 export BUILD
 passed=0
 failed=0
-for example in race vanishing exploding optimizers forecast penguins languages spam housing fashion images; do
+for example in race vanishing exploding optimizers forecast penguins languages spam housing fashion images autoencoder; do
   echo "$example"
   if SMALL=1 sh "examples/$example.sh" >"$BUILD/$example.log" 2>&1; then
     passed=$((passed + 1))

@@ -8,6 +8,7 @@ import { attempt, copyBlock, downloadLink, isMeasured, testResults } from "../pa
 import { layerTable } from "../layers.js";
 import { forecaster } from "../forecast.js";
 import { getRowImage, imagePredictor, isImage } from "../image.js";
+import { drawPixels } from "../pixels.js";
 import { getRows } from "../rows.js";
 
 export async function modelView({ root, id, signal, setTitle, navigate }) {
@@ -47,6 +48,7 @@ export async function modelView({ root, id, signal, setTitle, navigate }) {
 // A model of images is tried with an image: a row's, a file, a drawing.
 async function pictured(model, path, signal) {
   const [feature] = model.inputs;
+  const isGivenBack = Boolean(model.preprocessing?.reconstruction);
   const summary = h("div", { class: "problem", hidden: true, tabindex: "-1" });
   const result = h("div", { class: "prediction", role: "status", "aria-live": "polite" });
   const form = h("div");
@@ -70,7 +72,7 @@ async function pictured(model, path, signal) {
   replace(form, chooser, element, summary);
   return h("section", { class: "block predictor" }, h("h2", null, "Try a prediction"), h("div", { class: "two-columns" }, form, result),
     h("details", { class: "panel" }, h("summary", null, "With curl"), copyBlock("The same from a terminal",
-      `curl ${location.origin}${path}/predict -H 'Content-Type: image/png' --data-binary @image.png`)));
+      `curl ${location.origin}${path}/predict -H 'Content-Type: image/png' --data-binary @image.png${isGivenBack ? " -H 'Accept: image/png' -o back.png" : ""}`)));
 }
 
 async function predictor(model, path, signal) {
@@ -207,7 +209,7 @@ export async function rowChooser(model, signal, onRow) {
 }
 
 function describePrediction(prediction, truth) {
-  const known = Object.entries(truth ?? {}).filter(([, value]) => value !== undefined && value !== null);
+  const known = Object.entries(truth ?? {}).filter(([, value]) => value !== undefined && value !== null && !Array.isArray(value));
   const truthNote = known.length ? h("p", { class: "quiet" }, `In the dataset: ${known.map(([name, value]) => `${name} ${value}`).join(", ")}`) : null;
   const head = (label, text) => h("p", { class: "prediction-head" }, h("span", { class: "quiet" }, label), h("strong", null, text));
   if (prediction.class !== undefined) {
@@ -224,7 +226,17 @@ function describePrediction(prediction, truth) {
     return [head("Predicted labels", names.join(", ") || "none"), truthNote, probabilityBars(prediction.probabilities, (name) => prediction.labels[name])];
   }
   if (prediction.value !== undefined) return [head("Predicted value", formatNumber(prediction.value)), truthNote];
+  if (prediction.reconstruction_error !== undefined) return [head("Reconstruction error", formatNumber(prediction.reconstruction_error)), truthNote, givenBack(prediction)];
   return [truthNote, definitionList(Object.entries(prediction.values).map(([name, value]) => [name, formatNumber(value)]))];
+}
+
+// What an autoencoder makes of its input: numbers, categories with their probabilities, an image.
+function givenBack({ values, probabilities }) {
+  return definitionList(Object.entries(values).map(([name, value]) => {
+    if (Array.isArray(value)) return [name, drawPixels(Array.isArray(value[0][0]) ? value : [value])];
+    const share = probabilities?.[name]?.[value];
+    return [name, share === undefined ? formatNumber(value) : `${value} (${formatPercent(share)})`];
+  }));
 }
 
 function probabilityBars(probabilities, isWinner) {

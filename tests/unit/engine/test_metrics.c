@@ -346,9 +346,44 @@ START_TEST(labels_of_padded_steps_do_not_count) {
 }
 END_TEST
 
+START_TEST(reconstructed_categories_are_right_or_wrong) {
+  /* A number, a column of three categories, a number, a column of two. The last row's category was not there to be learned. */
+  static const size_t spans[] = {0, 3, 3, 3, 0, 2, 2};
+  static const float outputs[] = {1, 0.75f, 0.5f, 0.25f, 2, -1, -0.5f, 5, 0.25f, 0.5f, 0.75f, 2, 1, 0};
+  static const float targets[] = {2, 1, 0, 0, 2, 0, 1, 5, 0, 1, 0, 4, 0, 0};
+  struct metric_input input = {
+      .task = TASK_REGRESSION, .rows = 2, .width = 7, .outputs = outputs, .targets = targets, .category_spans = spans};
+  assert_scalar("accuracy", &input, 2.0 / 4);
+  assert_scalar("mae", &input, 3.0 / 4);
+  assert_scalar("rmse", &input, (sqrt(1 / 2.0) + sqrt(4 / 2.0)) / 2);
+  assert_scalar("r2", &input, (1 - 1 / 4.5 + 1 - 4 / 2.0) / 2);
+  ck_assert(metric_applies(find("accuracy"), &input) && metric_applies(find("rmse"), &input));
+  ck_assert(!metric_applies(find("f1"), &input));
+  ck_assert(!metric_applies(find("accuracy"), &numbers) && metric_applies(find("rmse"), &numbers));
+  static const size_t all[] = {1, 3, 3, 3, 1, 2, 2};
+  input.category_spans = all;
+  ck_assert(metric_applies(find("accuracy"), &input) && !metric_applies(find("rmse"), &input));
+}
+END_TEST
+
+START_TEST(of_one_quantity_squares_are_added_up_over_all_outputs) {
+  /* The second output hardly varies, and would spoil the mean of the two r2. */
+  static const float outputs[] = {1, 2, 3, 4, 3, 0}, targets[] = {1, 1, 4, 1, 1, 1.5f};
+  struct metric_input input = {
+      .task = TASK_REGRESSION, .rows = 3, .width = 2, .outputs = outputs, .targets = targets, .is_one_quantity = true};
+  const double residual = 0 + 1 + 1 + 9 + 4 + 2.25, total = 1 + 4 + 1 + 1 / 36.0 + 1 / 36.0 + 1 / 9.0;
+  assert_scalar("rmse", &input, sqrt(residual / 6));
+  assert_scalar("r2", &input, 1 - residual / total);
+  input.is_one_quantity = false;
+  assert_scalar("r2", &input, (1 - 5 / 6.0 + 1 - 12.25 * 6) / 2);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "metrics");
   tcase_add_test(test_case, labels_of_padded_steps_do_not_count);
+  tcase_add_test(test_case, reconstructed_categories_are_right_or_wrong);
+  tcase_add_test(test_case, of_one_quantity_squares_are_added_up_over_all_outputs);
   tcase_add_test(test_case, a_scale_gives_differences_in_the_datas_own_units);
   tcase_add_test(test_case, values_of_padded_steps_do_not_count);
   tcase_add_test(test_case, of_three_classes);

@@ -314,6 +314,28 @@ START_TEST(a_stopped_run_goes_on_bit_for_bit) {
 }
 END_TEST
 
+/* Rows that are their own targets, as bytes; noise is on what goes in alone. */
+static void make_autoencoder(struct scene *scene, const char *layers, uint8_t bytes[(ROWS + VALIDATION_ROWS) * INPUTS]) {
+  static const float center = 100, scale = 40;
+  scene_init(scene, layers);
+  for (size_t i = 0; i < (ROWS + VALIDATION_ROWS) * INPUTS; i++) bytes[i] = (uint8_t)(100 + 20 * fmaxf(fminf(scene->x[i], 4), -4));
+  scene->data = (struct train_data){
+      .task = TASK_REGRESSION,
+      .target_is_input = true,
+      .train = {.count = ROWS, .x_bytes = bytes, .byte_center = &center, .byte_scale = &scale},
+      .validation = {.count = VALIDATION_ROWS, .x_bytes = bytes + ROWS * INPUTS, .byte_center = &center, .byte_scale = &scale}};
+  scene->settings.augmentation = (struct augmentation){.is_given = true, .crop = 1, .noise = 0.3};
+}
+
+START_TEST(a_stopped_autoencoder_goes_on_bit_for_bit) {
+  struct scene scene;
+  uint8_t bytes[(ROWS + VALIDATION_ROWS) * INPUTS];
+  make_autoencoder(&scene, "dense units=4 activation=tanh; batch_norm; dense units=6", bytes);
+  check_that_stopping_changes_nothing(&scene, 6);
+  scene_deinit(&scene);
+}
+END_TEST
+
 /* A checkpoint that is copied as late as a sink may. */
 struct late_copy {
   struct train_snapshot snapshot;
@@ -393,12 +415,17 @@ static void scene_init_threaded(struct scene *scene, const char *layers, int pre
   scene->settings.precision = precision;
 }
 
-/* In float32 and in bfloat16. */
+/* In float32 and in bfloat16; and of rows that are to be given back. */
 START_TEST(any_number_of_threads_gives_the_same_bits) {
   float *expected = NULL;
+  uint8_t bytes_of_rows[(ROWS + VALIDATION_ROWS) * INPUTS];
   for (size_t threads = 1; threads <= 4; threads *= 2) {
     struct scene scene;
-    scene_init_threaded(&scene, threaded_layers[_i / PRECISIONS], _i % PRECISIONS);
+    if (_i < PRECISIONS * THREADED)
+      scene_init_threaded(&scene, threaded_layers[_i / PRECISIONS], _i % PRECISIONS);
+    else
+      make_autoencoder(&scene, "dense units=300 activation=gelu; dense units=200 activation=tanh; dense units=6", bytes_of_rows);
+    scene.settings.batch_size = 128;
     const struct parallel parallel = threads_make_parallel(threads);
     scene_start(&scene, &parallel);
     struct record *record = record_create(&scene);
@@ -671,11 +698,12 @@ static void add_cases(Suite *suite) {
   tcase_add_test(tcase, every_kind_is_among_those_that_are_stopped_here);
   tcase_add_loop_test(tcase, a_stopped_run_goes_on_bit_for_bit, 0, 2 * OPTIMIZERS);
   tcase_add_loop_test(tcase, a_stop_within_a_step_changes_nothing, 0, 2 * ALGORITHMS);
+  tcase_add_test(tcase, a_stopped_autoencoder_goes_on_bit_for_bit);
   tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits_in_every_algorithm, 0, ALGORITHMS);
   tcase_add_loop_test(tcase, every_algorithm_counts_its_evaluations_and_ends_with_the_budget, 0, ALGORITHMS);
   tcase_add_test(tcase, accumulated_gradients_are_those_of_one_large_batch);
   tcase_add_loop_test(tcase, a_checkpoint_stays_as_it_is_until_it_is_settled, 0, 7);
-  tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, PRECISIONS * THREADED);
+  tcase_add_loop_test(tcase, any_number_of_threads_gives_the_same_bits, 0, PRECISIONS * THREADED + 1);
   tcase_add_loop_test(tcase, bfloat16_learns_as_float32_does, 0, THREADED);
   tcase_add_loop_test(tcase, a_stopped_run_in_bfloat16_goes_on_bit_for_bit, 0, THREADED);
   tcase_add_test(tcase, another_seed_gives_other_weights);

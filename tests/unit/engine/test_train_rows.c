@@ -182,6 +182,82 @@ START_TEST(a_trainer_does_not_care_how_its_rows_lie) {
 }
 END_TEST
 
+/* ---- rows that are their own targets ---- */
+
+static const char coder_layers[] = "dense units=3 activation=tanh; dense units=6";
+
+static const struct {
+  double noise, mixup;
+  const char *loss;
+} coders[] = {{0, 0, "mean_squared_error"}, {0.5, 0, "mean_squared_error"}, {0, 0.4, "huber"}, {0.5, 0.4, "mean_absolute_error"}};
+
+/* As floats or bytes, varied or not: what is trained is what comes of the same rows with targets written beside them, which stay clean. */
+START_TEST(a_row_may_be_its_own_target) {
+  struct train_scene beside, own;
+  struct lying *lying = calloc(1, sizeof *lying);
+  struct train_scene *scenes[] = {&beside, &own};
+  for (size_t i = 0; i < 2; i++) {
+    struct train_scene *scene = scenes[i];
+    train_scene_init(scene, coder_layers, TASK_REGRESSION);
+    if (i == 0) lay(lying, scene);
+    train_scene_validate(scene);
+    set_rows(scene, lying, i == 0 ? PLAIN : _i % 2 == 0 ? PICKED : BYTES);
+    scene->data.train.y = i == 0 ? lying->plain : NULL;
+    scene->data.validation.y = i == 0 ? lying->plain + ROWS * INPUTS : NULL;
+    scene->data.target_is_input = i == 1;
+    scene->settings.batch_size = 7;
+    scene->settings.augmentation =
+        (struct augmentation){.is_given = true, .crop = 1, .noise = coders[_i / 2].noise, .mixup = coders[_i / 2].mixup};
+    train_scene_set(&scene->settings.loss, &loss_kinds, coders[_i / 2].loss);
+    train_scene_run(scene);
+  }
+  const size_t bytes = network_parameter_count(beside.network) * sizeof(float);
+  ck_assert_mem_eq(trainer_get_parameters(beside.trainer), trainer_get_parameters(own.trainer), bytes);
+  static const char *const values[] = {"loss", "mae", "validation_loss", "validation_mae"};
+  for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+    ck_assert(isfinite(train_scene_last(&own, values[i])));
+    ck_assert_double_eq(train_scene_last(&beside, values[i]), train_scene_last(&own, values[i]));
+  }
+  train_scene_deinit(&beside);
+  train_scene_deinit(&own);
+  free(lying);
+}
+END_TEST
+
+START_TEST(a_network_that_gives_other_than_it_takes_can_give_nothing_back) {
+  struct train_scene scene;
+  struct error error = {0};
+  train_scene_init(&scene, "dense units=5", TASK_REGRESSION);
+  scene.data.target_is_input = true;
+  ck_assert_int_eq(trainer_create(scene.network, &scene.settings, &scene.data, NULL, &scene.trainer, &error), ERROR_INVALID);
+  ck_assert_str_eq(error.detail, "the network takes 6 values and gives 5, but is to give back what it takes");
+  train_scene_deinit(&scene);
+}
+END_TEST
+
+/* Of numbers alone; and of all, where nothing says that any are categories. */
+START_TEST(categories_have_no_part_in_the_absolute_error) {
+  static const size_t spans[INPUTS] = {0, 2, 2, 0, 0, 0};
+  static const double scale[INPUTS] = {1, 1e6, 1e6, 1, 1, 1};
+  struct train_scene scene;
+  train_scene_init(&scene, coder_layers, TASK_REGRESSION);
+  scene.data.target_is_input = true;
+  scene.data.train.y = NULL;
+  scene.data.target_scale = scale;
+  train_scene_run(&scene);
+  ck_assert_double_gt(train_scene_last(&scene, "mae"), 1000);
+  train_scene_deinit(&scene);
+  train_scene_init(&scene, coder_layers, TASK_REGRESSION);
+  scene.data.target_is_input = true;
+  scene.data.train.y = NULL;
+  scene.data.target_scale = scale;
+  scene.data.category_spans = spans;
+  train_scene_run(&scene);
+  ck_assert_double_lt(train_scene_last(&scene, "mae"), 10);
+  train_scene_deinit(&scene);
+}
+END_TEST
+
 static void ignore_report(void *context, const struct train_report *report) { (void)context, (void)report; }
 static enum train_request go_on(void *context) {
   (void)context;
@@ -227,6 +303,9 @@ static void add_cases(Suite *suite) {
   tcase_add_test(rows, inputs_without_channels_have_one_center);
   TCase *trainer = suite_add_case(suite, "trainer");
   tcase_add_loop_test(trainer, a_trainer_does_not_care_how_its_rows_lie, 0, 2);
+  tcase_add_loop_test(trainer, a_row_may_be_its_own_target, 0, 2 * sizeof coders / sizeof coders[0]);
+  tcase_add_test(trainer, a_network_that_gives_other_than_it_takes_can_give_nothing_back);
+  tcase_add_test(trainer, categories_have_no_part_in_the_absolute_error);
   tcase_add_test(trainer, training_on_bytes_allocates_what_was_measured_and_nothing_while_it_runs);
 }
 

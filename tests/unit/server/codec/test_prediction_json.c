@@ -143,9 +143,10 @@ START_TEST(bad_rows_name_every_place) {
 }
 END_TEST
 
-static void check_sequence(const char *text, const float *outputs, size_t real_count, const char *expected_json, const char *expected_csv) {
+static void check_row(const char *text, const float *x, const float *outputs, size_t real_count, const char *expected_json,
+                      const char *expected_csv) {
   struct preprocessor preprocessor = make(text);
-  const struct prediction row = {.preprocessor = &preprocessor, .outputs = outputs, .real_count = real_count};
+  const struct prediction row = {.preprocessor = &preprocessor, .x = x, .outputs = outputs, .real_count = real_count};
   struct prediction_text written = {0};
   prediction_write_json(&row, &written);
   ck_assert(!written.lacks_memory);
@@ -164,6 +165,10 @@ static void check_sequence(const char *text, const float *outputs, size_t real_c
   json_decref(prediction);
   json_decref(expected);
   preprocessor_deinit(&preprocessor);
+}
+
+static void check_sequence(const char *text, const float *outputs, size_t real_count, const char *expected_json, const char *expected_csv) {
+  check_row(text, NULL, outputs, real_count, expected_json, expected_csv);
 }
 
 static void check_prediction(const char *text, const float *outputs, const char *expected_json, const char *expected_csv) {
@@ -225,6 +230,48 @@ START_TEST(steps_of_a_sequence_have_a_class_each_and_padded_ones_none) {
 }
 END_TEST
 
+/* A number, a color of three and a shape of one. */
+static const char coder_text[] =
+    "{\"task\":\"regression\",\"reconstruction\":true,\"input_width\":5,\"output_width\":5,\"target_width\":5,\"features\":["
+    "{\"name\":\"size\",\"kind\":\"numeric\",\"column\":0,\"offset\":0,\"width\":1,\"center\":10,\"scale\":2,\"fill\":10},"
+    "{\"name\":\"color\",\"kind\":\"categorical\",\"column\":1,\"offset\":1,\"width\":3,\"categories\":[\"a\",\"b,c\",\"d\"],"
+    "\"seen\":[true,true,false]},"
+    "{\"name\":\"shape\",\"kind\":\"categorical\",\"column\":2,\"offset\":4,\"width\":1,\"categories\":[\"round\"],\"seen\":[true]}],"
+    "\"targets\":[{\"name\":\"size\",\"column\":0,\"is_class\":false,\"center\":10,\"scale\":2},"
+    "{\"name\":\"color\",\"column\":1,\"is_class\":false,\"center\":0,\"scale\":1},"
+    "{\"name\":\"shape\",\"column\":2,\"is_class\":false,\"center\":0,\"scale\":1}]}";
+/* Two channels of 1 × 2 pixels; and one. */
+#define IMAGE_CODER(width_, shape_, centers_, scales_)                                                                                     \
+  "{\"task\":\"regression\",\"reconstruction\":true,\"input_width\":" width_ ",\"output_width\":" width_ ",\"target_width\":" width_       \
+  ",\"features\":[{\"name\":\"image\",\"kind\":\"image\",\"column\":0,\"offset\":0,\"width\":" width_ ",\"image\":{\"shape\":" shape_      \
+  ",\"centers\":" centers_ ",\"scales\":" scales_ "}}],"                                                                                   \
+  "\"targets\":[{\"name\":\"image\",\"column\":0,\"is_class\":false,\"center\":0,\"scale\":1}]}"
+static const char two_channels_text[] = IMAGE_CODER("4", "[2,1,2]", "[0,100]", "[255,10]");
+static const char gray_text[] = IMAGE_CODER("4", "[1,2,2]", "[0]", "[255]");
+
+START_TEST(what_is_given_back_is_told_as_what_went_in) {
+  static const float x[] = {0, 1, 0, 0, 1}, outputs[] = {0.5f, 0.25f, 0.75f, -0.5f, 1.25f};
+  /* (1/4 + 9/16 + 9/16 + 1/4 + 1/16) / 5; what lies below 0 is no probability. */
+  check_row(coder_text, x, outputs, 5,
+            "{\"values\":{\"size\":11.0,\"color\":\"b,c\",\"shape\":\"round\"},\"probabilities\":{\"color\":{\"a\":0.25,\"b,c\":0.75,"
+            "\"d\":0.0},\"shape\":{\"round\":1.0}},\"reconstruction_error\":0.3375}",
+            "size,color,probability_color,shape,probability_shape,reconstruction_error\n11,\"b,c\",0.75,round,1,0.3375\n");
+  check_row(coder_text, x, (const float[]){NAN, NAN, 0, 0, -1}, 5,
+            "{\"values\":{\"size\":null,\"color\":null,\"shape\":\"round\"},\"probabilities\":{\"color\":{\"a\":0.0,\"b,c\":0.0,\"d\":0.0},"
+            "\"shape\":{\"round\":0.0}},\"reconstruction_error\":null,\"non_finite\":true}",
+            "size,color,probability_color,shape,probability_shape,reconstruction_error\n,,,round,0,\n");
+}
+END_TEST
+
+START_TEST(an_image_is_given_back_in_the_form_it_is_taken) {
+  static const float x[] = {0, 1, 0, 1}, outputs[] = {0, 1, 0.5f, -1};
+  check_row(two_channels_text, x, outputs, 4, "{\"values\":{\"image\":[[[0.0,255.0]],[[105.0,90.0]]]},\"reconstruction_error\":1.0625}",
+            "reconstruction_error\n1.0625\n");
+  check_row(gray_text, x, outputs, 4, "{\"values\":{\"image\":[[0.0,255.0],[127.5,-255.0]]},\"reconstruction_error\":1.0625}",
+            "reconstruction_error\n1.0625\n");
+}
+END_TEST
+
 START_TEST(what_is_not_finite_is_null_and_flagged) {
   check_prediction(number_text, (const float[]){INFINITY}, "{\"value\":null,\"non_finite\":true}", "value\n\n");
   check_prediction(classifier_text, (const float[]){NAN, 0.5f, 0.25f},
@@ -261,6 +308,8 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, bad_rows_name_every_place);
   tcase_add_test(test_case, every_task_has_its_form_of_prediction);
   tcase_add_test(test_case, steps_of_a_sequence_have_a_class_each_and_padded_ones_none);
+  tcase_add_test(test_case, what_is_given_back_is_told_as_what_went_in);
+  tcase_add_test(test_case, an_image_is_given_back_in_the_form_it_is_taken);
   tcase_add_test(test_case, what_is_not_finite_is_null_and_flagged);
 }
 

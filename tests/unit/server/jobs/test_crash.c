@@ -12,12 +12,16 @@
 enum { ROWS = 240, ROUNDS = 10, JOBS = 3, LONGEST_LIFE_MS = 400 };
 
 /* Long enough to be killed a few times each. */
-static const char *const runs[] = {
-    "\"epochs\": 6000, \"batch_size\": 8,",
-    "\"epochs\": 600, \"batch_size\": 240, \"algorithm\": {\"type\": \"genetic\", \"population\": 30}, \"ema_decay\": 0.9,",
-    "\"epochs\": 120, \"batch_size\": 60, \"algorithm\": \"finite_differences\", \"accumulate_steps\": 2,",
-    "\"epochs\": 1500, \"batch_size\": 60, \"algorithm\": {\"type\": \"random_search\", \"candidates\": 3},",
-    "\"epochs\": 1500, \"batch_size\": 240, \"optimizer\": {\"type\": \"lbfgs\", \"line_search\": \"strong_wolfe\", \"history_size\": 5},",
+static const struct scene_job runs[] = {
+    {.extra = "\"epochs\": 6000, \"batch_size\": 8,"},
+    {.extra = "\"epochs\": 600, \"batch_size\": 240, \"algorithm\": {\"type\": \"genetic\", \"population\": 30}, \"ema_decay\": 0.9,"},
+    {.extra = "\"epochs\": 120, \"batch_size\": 60, \"algorithm\": \"finite_differences\", \"accumulate_steps\": 2,"},
+    {.extra = "\"epochs\": 1500, \"batch_size\": 60, \"algorithm\": {\"type\": \"random_search\", \"candidates\": 3},"},
+    {.extra = "\"epochs\": 1500, \"batch_size\": 240, \"optimizer\": {\"type\": \"lbfgs\", \"line_search\": \"strong_wolfe\", "
+              "\"history_size\": 5},"},
+    {.target = "",
+     .features = "\"x1\", \"x2\", \"side\"",
+     .extra = "\"epochs\": 6000, \"batch_size\": 8, \"augmentation\": {\"noise\": 0.3, \"mixup\": 0.2},"},
 };
 
 static const struct jobs_options options = {.workers = 2, .checkpoint_interval_ms = 15};
@@ -62,7 +66,7 @@ static char *list_diagnoses(struct job_scene *scene, const char *id) {
 START_TEST(killed_jobs_end_with_the_same_bits_and_every_point_once) {
   struct job_scene scene;
   char whole[STORE_ID_BYTES], ids[JOBS][STORE_ID_BYTES];
-  struct scene_job job = {.extra = runs[_i]};
+  const struct scene_job job = runs[_i];
   job_scene_create(&scene, ROWS);
   job_scene_start(&scene, &options);
   const int64_t submitted_ms = store_now_ms();

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/support/allocations.h"
+#include "tests/support/image_files.h"
 #include "tests/support/job_scene.h"
 #include "tests/support/suite.h"
 
@@ -68,6 +69,17 @@ static const struct {
     /* … or the test part's evaluation. */
     {"{\"layers\": [{\"type\": \"dense\", \"units\": 6000, \"activation\": \"relu\"}," OUTPUT "]}", "side",
      "\"epochs\": 1, \"batch_size\": 32, \"split\": {\"validation\": 0.05, \"test\": 0.9},"},
+    /* Images that are given back: none is copied, but those of the test part, beside what came out. */
+    {"{\"layers\": [{\"type\": \"dense\", \"units\": 16, \"activation\": \"relu\"}," OUTPUT "]}", "",
+     "\"scaling\": \"min_max\", \"epochs\": 1, \"batch_size\": 32, \"optimizer\": {\"type\": \"adam\"}, \"split\": {\"test\": 0.5, "
+     "\"column\": \"\"},"},
+    {"{\"layers\": [{\"type\": \"conv2d\", \"filters\": 16, \"kernel_size\": 3, \"padding\": \"same\", \"activation\": \"relu\"}, "
+     "{\"type\": "
+     "\"conv2d\", \"filters\": 3, \"kernel_size\": 3, \"padding\": \"same\"}]}",
+     "",
+     "\"scaling\": \"standard\", \"epochs\": 1, \"batch_size\": 64, \"optimizer\": {\"type\": \"adam\"}, \"augmentation\": {\"noise\": "
+     "0.1, "
+     "\"horizontal_flip\": true},"},
 };
 
 static struct job_scene scene;
@@ -107,6 +119,13 @@ static void import_tokens(void) {
   free(csv);
 }
 
+static void import_images(void) {
+  struct dataset_row row;
+  image_set_import(scene.data_dir, &(struct image_set){.channels = 3, .height = 32, .width = 32, .train = 800}, &row);
+  job_scene_use(&scene, &row);
+  dataset_row_deinit(&row);
+}
+
 /* So that what the first job of a process leaves behind for later ones is there. */
 static void warm_up(void) {
   const struct scene_job job = {.network = cases[0].network, .extra = "\"epochs\": 2, \"split\": {\"validation\": 0.05, \"test\": 0.93},"};
@@ -137,8 +156,11 @@ START_TEST(a_job_takes_the_memory_that_was_computed_for_it_and_gives_it_back) {
   const struct jobs_options options = {.workers = 1, .checkpoint_interval_ms = 20};
   job_scene_start(&scene, &options);
   warm_up();
+  const bool is_of_images = cases[_i].target[0] == '\0';
   if (strcmp(cases[_i].target, "order") == 0) import_tokens();
-  const struct scene_job job = {.network = cases[_i].network, .target = cases[_i].target, .extra = cases[_i].extra};
+  if (is_of_images) import_images();
+  const struct scene_job job = {
+      .network = cases[_i].network, .target = cases[_i].target, .features = is_of_images ? "\"image\"" : NULL, .extra = cases[_i].extra};
   const size_t before = allocations_live_bytes();
   allocations_reset_peak();
   double peak = 0, computed = 0;
