@@ -60,7 +60,7 @@ test("rows are found by conditions, and a mistake is told", async () => {
 });
 
 test("of very many columns the first are shown, and all when asked", async () => {
-  const names = Array.from({ length: 150 }, (_, index) => `c${index}`);
+  const names = Array.from({ length: 150 }, (_, index) => (index === 0 ? "a_name_that_is_too_long_for_a_small_screen" : `c${index}`));
   const wide = [names.join(","), ...Array.from({ length: 3 }, () => names.map((_, index) => index + 0.5).join(","))].join("\n");
   await page.evaluate((body) => fetch("/v1/datasets?name=wide", { method: "POST", headers: { "Content-Type": "text/csv" }, body }), wide);
   await page.goto(`${server.url}/#/datasets/wide`);
@@ -70,6 +70,10 @@ test("of very many columns the first are shown, and all when asked", async () =>
   assert.equal(await columns.getByRole("rowheader").count(), 100);
   assert.equal(await rows.getByRole("columnheader").count(), 100);
   await page.getByText("The first 100 of 150 columns.").first().waitFor();
+  await page.getByRole("img", { name: /bins? from/ }).waitFor();
+  await page.setViewportSize({ width: 360, height: 800 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await page.getByRole("button", { name: "Show all" }).first().click();
   await columns.getByRole("rowheader", { name: "c149" }).waitFor();
   await page.getByRole("button", { name: "Show all" }).click();
