@@ -1,4 +1,4 @@
-/* Every field of every JSON body, one after the other, with values of wrong types and sizes: whatever it is, the answer is a result or says
+/* Every field of the JSON bodies that are posted, one after the other, with values of wrong types and sizes: whatever it is, the answer is a result or says
  * which field is wrong, and the server goes on. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +104,10 @@ static void start(void) {
                                    .body = "{\"name\":\"net\",\"layers\":[{\"type\":\"dense\",\"units\":4,\"activation\":\"relu\"},"
                                            "{\"type\":\"dense\",\"units\":\"auto\",\"activation\":\"auto\"}]}"};
   json_decref(client_expect_json(&server, &network, 201));
+  struct client_request whole = {
+      .path = "/v1/networks",
+      .body = "{\"name\":\"whole\",\"input\":{\"shape\":[2]},\"layers\":[{\"type\":\"dense\",\"units\":2,\"activation\":\"softmax\"}]}"};
+  json_decref(client_expect_json(&server, &whole, 201));
   struct client_request job = {.path = "/v1/jobs",
                                .body = "{\"name\":\"job\",\"network\":\"net\",\"dataset\":\"table\",\"target\":\"y\",\"epochs\":2}"};
   json_decref(client_expect_json(&server, &job, 202));
@@ -132,11 +136,13 @@ START_TEST(every_parameter_of_a_network) {
 }
 END_TEST
 
-START_TEST(every_field_of_what_is_asked_of_a_model) {
+START_TEST(every_field_of_what_is_asked_of_models_and_networks) {
   try_text("/v1/models/job/predict", "{\"rows\":[{\"a\":1,\"color\":\"red\"},[2,\"blue\"]]}");
   try_text("/v1/models/job/evaluate", "{\"dataset\":\"table\"}");
   try_text("/v1/models/job/trace", "{\"rows\":[{\"a\":1,\"color\":\"red\"}],\"targets\":[\"yes\"],\"step\":true,\"optimizer\":{\"type\":"
                                    "\"sgd\",\"learning_rate\":0.5}}");
+  try_text("/v1/networks/whole/trace",
+           "{\"rows\":[[1,2]],\"targets\":[1],\"seed\":3,\"loss\":\"cross_entropy\",\"optimizer\":{\"type\":\"adam\"}}");
   try_text("/v1/gradient-checks", "{\"network\":\"net\",\"dataset\":\"table\",\"target\":\"y\",\"row_count\":4,\"tolerance\":1e-4}");
 }
 END_TEST
@@ -146,7 +152,7 @@ static void add_cases(Suite *suite) {
   tcase_add_unchecked_fixture(values, start, stop);
   tcase_add_test(values, every_setting_of_a_job);
   tcase_add_test(values, every_parameter_of_a_network);
-  tcase_add_test(values, every_field_of_what_is_asked_of_a_model);
+  tcase_add_test(values, every_field_of_what_is_asked_of_models_and_networks);
 }
 
 int main(void) { return suite_main("wrong values", add_cases); }
