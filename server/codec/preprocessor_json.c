@@ -9,7 +9,7 @@
 
 /* Both directions of one form:
  * {"task", "reconstruction": true for one, "window": {"length", "horizon", "stride", "time": {"name", "column", "order": null of numbers} if one puts the rows in order} of a forecast, "input_width", "output_width", "target_width",
- *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "categories", "seen",
+ *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "bins", "edges", "categories", "seen",
  *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
  *                "datetime": {"order", "has_times", "parts": [those that are used]},
  *                "image": {"shape": [channels, height, width], "centers", "scales": one for each channel},
@@ -85,6 +85,10 @@ static json_t *feature_to_json(const struct feature *feature) {
     json_put(&json, "center", json_number(feature->center));
     json_put(&json, "scale", json_number(feature->scale));
     json_put(&json, "fill", json_number(feature->fill));
+    if (feature->bins.width > 0) {
+      json_put(&json, "bins", json_integer((json_int_t)feature->bins.width));
+      json_put(&json, "edges", numbers_to_json(feature->bins.edges, feature->bins.count > 0 ? feature->bins.count + 1 : 0));
+    }
     if (feature->token_count > 0) json_put(&json, "tokens", json_integer((json_int_t)feature->token_count));
     return json;
   }
@@ -241,6 +245,20 @@ static double *read_numbers(struct reader *reader, const json_t *array, size_t c
   return numbers;
 }
 
+static void read_bins(struct reader *reader, const json_t *json, struct number_bins *bins) {
+  const json_t *edges = json_object_get(json, "edges");
+  const size_t count = json_array_size(edges), width = read_size(reader, json, "bins");
+  if (reader->is_bad || width == 0 || width > LIMIT_UNITS || count == 1 || count > width + 1 || !number_bins_init(bins, width)) {
+    reader->is_bad = true;
+    return;
+  }
+  bins->count = count > 0 ? count - 1 : 0;
+  for (size_t i = 0; i < count; i++) {
+    bins->edges[i] = json_number_value(json_array_get(edges, i));
+    reader->is_bad |= i > 0 && !(bins->edges[i] > bins->edges[i - 1]);
+  }
+}
+
 static void read_list(struct reader *reader, const json_t *json, struct sequence_encoding *list) {
   const json_t *mask = json_object_get(json, "mask_value");
   list->length = read_size(reader, json, "length");
@@ -292,6 +310,7 @@ static void read_feature(struct reader *reader, const json_t *json, struct featu
     feature->center = read_number(reader, json, "center");
     feature->scale = read_number(reader, json, "scale");
     feature->fill = read_number(reader, json, "fill");
+    if (json_object_get(json, "bins") != NULL) read_bins(reader, json, &feature->bins);
     if (json_object_get(json, "tokens") != NULL) feature->token_count = read_size(reader, json, "tokens");
     return;
   }
@@ -345,7 +364,7 @@ static size_t count_values(const struct feature *feature) {
   case COLUMN_DATETIME: return datetime_get_width(&feature->dates);
   case COLUMN_SEQUENCE: return sequence_get_width(&feature->list);
   case COLUMN_IMAGE: return image_encoding_get_width(&feature->image);
-  case COLUMN_NUMERIC: break;
+  case COLUMN_NUMERIC: return feature->bins.width > 0 ? feature->bins.width : 1;
   }
   return 1;
 }

@@ -5,6 +5,17 @@
 static const char *const task_choices[] = {"auto", "classification", "multilabel", "regression", "reconstruction", NULL};
 static const char *const scaling_choices[] = {"standard", "min_max", "none", "auto", NULL};
 
+static const char *const number_encoding_choices[] = {"scaled", "piecewise_linear", NULL};
+
+static const struct param number_params[] = {
+    PARAM_CHOICE_ROW(
+        struct number_settings, encoding, number_encoding_choices, NUMBER_SCALED,
+        "scaled: one number, as scaling says; piecewise_linear: one for each bin between two quantiles of the training part, 0 "
+        "below it, 1 above it and the share in it, for numbers that are skewed or mean different things in different ranges"),
+    PARAM_INTEGER_ROW(struct number_settings, bins, 1, LIMIT_UNITS, 48,
+                      "piecewise_linear: bins of a column; fewer where it has fewer different values"),
+};
+
 static const char *const text_encoding_choices[] = {"auto", "tokens", "tf_idf", NULL};
 
 static const struct param text_params[] = {
@@ -81,6 +92,7 @@ const struct param data_params[] = {
         struct data_settings, scaling, scaling_choices, SCALING_AUTO,
         "numeric features: mean 0 and deviation 1, range 0 to 1, or as they are; fitted on the training part. auto is none where "
         "the network begins with an embedding or masking, min_max where a reconstruction ends in a sigmoid, else standard"),
+    PARAM_OBJECT_ROW(struct data_settings, number, number_params, "what columns of numbers become"),
     PARAM_OBJECT_ROW(struct data_settings, text, text_params, "what columns of free text become"),
     PARAM_OBJECT_ROW(struct data_settings, sequence, sequence_params, "what columns of lists of numbers become"),
     PARAM_OBJECT_ROW(struct data_settings, window, window_params,

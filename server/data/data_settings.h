@@ -21,6 +21,13 @@ struct data_split {
   char column[LIMIT_NAME_BYTES + 1]; /* "", or a column that says training/train, validation/valid, test for each row; "auto" */
 };
 
+/* What columns of numbers become (server/data/number_bins.h). */
+enum { NUMBER_SCALED, NUMBER_PIECEWISE_LINEAR };
+struct number_settings {
+  int encoding; /* NUMBER_* */
+  int64_t bins; /* piecewise_linear: at most */
+};
+
 /* What text columns become (server/data/text_encoding.h). */
 enum { TEXT_ENCODING_AUTO, TEXT_ENCODING_TOKENS, TEXT_ENCODING_TF_IDF };
 struct text_settings {
@@ -53,12 +60,13 @@ struct data_settings {
   struct names features;                   /* empty: all but target and split column (and image columns, for now) */
   int task;                                /* TASK_CHOICE_*; auto: see data_plan_create */
   int scaling;                             /* of numeric features */
+  struct number_settings number;
   struct text_settings text;
   struct sequence_settings sequence;
   struct window_settings window;
   struct data_split split;
 };
-extern const struct param data_params[10];
+extern const struct param data_params[11];
 extern const size_t data_param_count;
 
 #endif

@@ -37,6 +37,7 @@ static void add_columns(struct sum *sum, const struct preprocessor *layout) {
   for (size_t i = 0; i < layout->feature_count; i++) {
     add_texts(sum, &layout->features[i].name, 1);
     if (layout->features[i].list.centers != NULL) add(sum, layout->features[i].list.features + ALLOCATION_BYTES, 2 * sizeof(double));
+    if (layout->features[i].bins.width > 0) add(sum, 1, number_bins_measure(layout->features[i].bins.width) + ALLOCATION_BYTES);
     add_texts(sum, layout->features[i].categories, layout->features[i].category_count);
     add(sum, layout->features[i].category_count + ALLOCATION_BYTES, sizeof(bool));
   }
@@ -47,13 +48,16 @@ static void add_columns(struct sum *sum, const struct preprocessor *layout) {
 }
 
 /* The tables to encode with, the statistics to fit by. */
-static void add_fitting(struct sum *sum, const struct preprocessor *layout) {
+static void add_fitting(struct sum *sum, const struct data_plan *plan) {
+  const struct preprocessor *layout = &plan->layout;
   add(sum, layout->feature_count + layout->target_count + 2,
-      sizeof(struct moments) + sizeof(struct text_fit) + sizeof(struct datetime_fit));
+      sizeof(struct moments) + sizeof(struct text_fit) + sizeof(struct datetime_fit) + sizeof(struct number_sample));
   add(sum, 1, encoder_measure(layout));
+  if (plan->settings.number.encoding == NUMBER_PIECEWISE_LINEAR) add(sum, 1, number_sample_measure(plan->rows)); /* qsort's copy */
   for (size_t i = 0; i < layout->feature_count; i++) {
     if (layout->features[i].list.centers != NULL) add(sum, layout->features[i].list.features + 1, sizeof(struct moments));
     if (layout->features[i].kind == COLUMN_TEXT) add(sum, 1, text_fit_measure(&layout->features[i].text));
+    if (layout->features[i].bins.width > 0) add(sum, 1, number_sample_measure(plan->rows) + ALLOCATION_BYTES);
   }
 }
 
@@ -120,7 +124,7 @@ enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, 
   }
   add_matrices(&filling, plan, as_values);
   add_columns(&both, &plan->layout);
-  add_fitting(&both, &plan->layout);
+  add_fitting(&both, plan);
   add(&both, 1, READING_BYTES);
   add(&both, 1, plan->row_cache_bytes);
   add(&both, 1, splitting.bytes > filling.bytes ? splitting.bytes : filling.bytes);

@@ -249,6 +249,13 @@ static struct text_encoding make_text_encoding(const struct text_settings *setti
   };
 }
 
+/* No more bins than lie between the column's values. */
+static size_t count_bins(const struct number_settings *settings, const struct dataset_column *column) {
+  const size_t bins = (size_t)settings->bins;
+  if (!column->has_categories || column->category_count > bins) return bins;
+  return column->category_count > 2 ? column->category_count - 1 : 1;
+}
+
 /* Appends the column to the layout; false if memory is short. */
 static bool add_feature(struct preprocessor *layout, const struct data_settings *settings, const struct dataset_column *column,
                         size_t index) {
@@ -258,6 +265,10 @@ static bool add_feature(struct preprocessor *layout, const struct data_settings 
   if (layout->is_reconstruction) feature->has_indicator = false; /* no row with a missing value is trained on */
   feature->name = strdup(column->name);
   size_t values = 1;
+  if (column->kind == COLUMN_NUMERIC && settings->number.encoding == NUMBER_PIECEWISE_LINEAR) {
+    values = count_bins(&settings->number, column);
+    if (!number_bins_init(&feature->bins, values)) return false;
+  }
   if (column->kind == COLUMN_CATEGORICAL) {
     feature->categories = copy_categories(column);
     feature->category_count = values = column->category_count;

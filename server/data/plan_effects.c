@@ -60,11 +60,24 @@ static void check_sequence(const struct data_plan *plan, struct error *error) {
   if ((double)sequence->max_length != get_default("sequence", "max_length")) (void)error_add(error, "/sequence/max_length", no_list);
 }
 
+static void check_number(const struct data_plan *plan, struct error *error) {
+  const struct number_settings *number = &plan->settings.number;
+  const bool has_bins = number->encoding == NUMBER_PIECEWISE_LINEAR;
+  if (has_bins && !has_kind(plan, COLUMN_NUMERIC))
+    (void)error_add(error, "/number/encoding", "is of columns of numbers, and none of the features is one: leave it out");
+  else if (!has_bins && (double)number->bins != get_default("number", "bins"))
+    (void)error_add(error, "/number/bins", "is of \"piecewise_linear\": leave it out, or set number.encoding to that");
+}
+
+static bool is_scaled(const struct feature *feature) {
+  return feature->kind != COLUMN_CATEGORICAL && feature->kind != COLUMN_TEXT && feature->bins.width == 0;
+}
+
 static void check_scaling(const struct data_plan *plan, struct error *error) {
   if (plan->settings.scaling != SCALING_MIN_MAX) return;
   for (size_t i = 0; i < plan->layout.feature_count; i++)
-    if (plan->layout.features[i].kind != COLUMN_CATEGORICAL && plan->layout.features[i].kind != COLUMN_TEXT) return;
-  (void)error_add(error, "/scaling", "is of numbers, and none of the features has any: leave it out");
+    if (is_scaled(&plan->layout.features[i])) return;
+  (void)error_add(error, "/scaling", "is of numbers as they are, and none of the features has any: leave it out");
 }
 
 /* What a window can't have is left aside where no features are named; a dataset of images is none of a series. */
@@ -101,6 +114,7 @@ enum error_code data_plan_check_effects(const struct data_plan *plan, const stru
   struct error found = {0};
   check_text(plan, network, &found);
   check_sequence(plan, &found);
+  check_number(plan, &found);
   check_scaling(plan, &found);
   check_window(plan, datasets->dataset, &found);
   check_split(plan, datasets->dataset, &found);

@@ -164,6 +164,8 @@ enum error_code plan_target_features(struct planner *planner, struct error *erro
   const struct dataset_row *dataset = planner->dataset;
   size_t count = 0;
   bool are_same = true;
+  if (planner->settings->number.encoding != NUMBER_SCALED)
+    return error_add(error, "/number/encoding", "must be \"scaled\": a reconstruction's features are its targets, a number each");
   for (size_t i = 0; i < dataset->column_count; i++) {
     if (!planner->is_feature[i]) continue;
     are_same = are_same && count < names->count && strcmp(names->items[count], dataset->columns[i].name) == 0;

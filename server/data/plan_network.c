@@ -68,6 +68,8 @@ static enum error_code set_tokens(struct data_plan *plan, const struct plan_data
   if (plan->settings.scaling != SCALING_NONE)
     (void)error_add(error, "/scaling",
                     "must be \"none\" or \"auto\": the network begins with an embedding, which takes tokens as they are");
+  if (plan->settings.number.encoding != NUMBER_SCALED)
+    (void)error_add(error, "/number/encoding", "must be \"scaled\": the network begins with an embedding, which takes tokens as they are");
   layout->input_width = 0;
   for (size_t i = 0; i < layout->feature_count; i++) {
     struct feature *feature = &layout->features[i];

@@ -198,6 +198,7 @@ static enum error_code fit_features(struct builder *builder, uint64_t row, const
                        builder->dataset->name);
     }
     moments_add(&builder->features[i], reciprocal, number);
+    if (feature->bins.width > 0) number_sample_add(&builder->numbers[i], number);
   }
   return ERROR_NONE;
 }
@@ -238,40 +239,50 @@ static int get_scaling(const struct builder *builder, const struct feature *feat
   return feature->kind == COLUMN_DATETIME && scaling == SCALING_NONE ? SCALING_STANDARD : scaling;
 }
 
-static void drop_texts(struct builder *builder) {
+static void drop_fits(struct builder *builder) {
   for (size_t i = 0; builder->steps != NULL && i < builder->preprocessor.feature_count; i++) free(builder->steps[i]);
   free(builder->steps);
   builder->steps = NULL;
   for (size_t i = 0; builder->texts != NULL && i < builder->preprocessor.feature_count; i++) text_fit_deinit(&builder->texts[i]);
+  for (size_t i = 0; builder->numbers != NULL && i < builder->preprocessor.feature_count; i++) number_sample_deinit(&builder->numbers[i]);
   free(builder->texts);
   free(builder->dates);
+  free(builder->numbers);
   builder->texts = NULL;
   builder->dates = NULL;
+  builder->numbers = NULL;
 }
 
-static enum error_code fit(struct builder *builder, struct error *error) {
+static enum error_code begin_fit(struct builder *builder, struct error *error) {
   struct preprocessor *preprocessor = &builder->preprocessor;
   builder->features = calloc(preprocessor->feature_count + 1, sizeof *builder->features);
   builder->targets = calloc(preprocessor->target_count + 1, sizeof *builder->targets);
   builder->texts = calloc(preprocessor->feature_count + 1, sizeof *builder->texts);
   builder->dates = calloc(preprocessor->feature_count + 1, sizeof *builder->dates);
   builder->steps = calloc(preprocessor->feature_count + 1, sizeof *builder->steps);
-  if (builder->steps == NULL || builder->features == NULL || builder->targets == NULL || builder->texts == NULL || builder->dates == NULL) {
-    return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
-  }
-  for (size_t i = 0; i < preprocessor->feature_count; i++) {
+  builder->numbers = calloc(preprocessor->feature_count + 1, sizeof *builder->numbers);
+  bool is_whole = builder->steps != NULL && builder->features != NULL && builder->targets != NULL && builder->texts != NULL &&
+                  builder->dates != NULL && builder->numbers != NULL;
+  for (size_t i = 0; i < preprocessor->feature_count && is_whole; i++) {
     struct feature *feature = &preprocessor->features[i];
     if (feature->kind == COLUMN_CATEGORICAL) memset(feature->is_seen, false, feature->category_count * sizeof *feature->is_seen);
     memset(feature->dates.is_used, false, sizeof feature->dates.is_used);
     enum error_code code = feature->kind == COLUMN_TEXT ? text_fit_init(&builder->texts[i], &feature->text, error) : ERROR_NONE;
     if (code != ERROR_NONE) return code;
+    if (feature->bins.width > 0) is_whole = number_sample_init(&builder->numbers[i], builder->plan->rows);
     if (feature->list.centers == NULL) continue;
     builder->steps[i] = calloc(feature->list.features, sizeof **builder->steps);
-    if (builder->steps[i] == NULL)
-      return error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
+    is_whole = builder->steps[i] != NULL;
   }
+  return is_whole ? ERROR_NONE : error_set(error, ERROR_OUT_OF_MEMORY, "no memory to fit %zu columns", preprocessor->feature_count);
+}
+
+static enum error_code fit(struct builder *builder, struct error *error) {
+  struct preprocessor *preprocessor = &builder->preprocessor;
+  enum error_code code = begin_fit(builder, error);
+  if (code != ERROR_NONE) return code;
   builder->usable = 0;
-  enum error_code code = row_cache_read(&builder->rows, fit_row, builder, error);
+  code = row_cache_read(&builder->rows, fit_row, builder, error);
   if (code != ERROR_NONE) return code;
   for (size_t i = 0; i < preprocessor->feature_count; i++) {
     struct feature *feature = &preprocessor->features[i];
@@ -281,6 +292,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     if (feature->kind == COLUMN_TEXT) code = text_fit_finish(&builder->texts[i], &feature->text, error);
     if (code != ERROR_NONE) return code;
     if (feature->kind == COLUMN_CATEGORICAL || feature->kind == COLUMN_TEXT || feature->token_count > 0) continue;
+    if (feature->bins.width > 0) number_sample_finish(&builder->numbers[i], &feature->bins);
     fit_numbers(&builder->features[i], get_scaling(builder, feature), &feature->center, &feature->scale);
     if (preprocessor->window.length > 0) feature->dates.is_used[DATETIME_INSTANT] = false; /* what is forecast lies beyond all trained on */
     feature->fill = builder->features[i].count > 0 ? moments_get_mean(&builder->features[i]) : 0;
@@ -293,7 +305,7 @@ static enum error_code fit(struct builder *builder, struct error *error) {
     target->center = preprocessor->features[i].center;
     target->scale = preprocessor->features[i].scale;
   }
-  drop_texts(builder);
+  drop_fits(builder);
   return ERROR_NONE;
 }
 
@@ -446,7 +458,7 @@ enum error_code prepared_create(const char *data_dir, const struct dataset_row *
   if (code == ERROR_NONE) code = fit(&builder, error);
   if (code == ERROR_NONE) code = fill(&builder, error);
   row_cache_deinit(&builder.rows);
-  drop_texts(&builder);
+  drop_fits(&builder);
   encoder_deinit(&builder.encoder);
   if (code == ERROR_NONE) hand_over(&builder, out_prepared);
   preprocessor_deinit(&builder.preprocessor);

@@ -23,10 +23,11 @@ struct builder {
   int32_t *strata; /* [plan->rows], or NULL */
   uint8_t *parts;  /* [plan->rows] of each usable row */
   struct moments *features, *targets;
-  struct text_fit *texts;     /* of text features */
-  struct moments **steps;     /* of features that are arrays of steps, [features] each */
-  struct image_fit image;     /* of the image, which is the only feature then */
-  struct datetime_fit *dates; /* of datetime features */
+  struct text_fit *texts;        /* of text features */
+  struct moments **steps;        /* of features that are arrays of steps, [features] each */
+  struct image_fit image;        /* of the image, which is the only feature then */
+  struct datetime_fit *dates;    /* of datetime features */
+  struct number_sample *numbers; /* of features that are cut into bins */
   uint64_t sizes[PART_COUNT], filled[PART_COUNT];
   struct row_storage storage;
   float *x[PART_COUNT], *y[PART_COUNT]; /* in it; of mapped rows, x are their numbers, uint32_t */

@@ -24,6 +24,7 @@ void preprocessor_deinit(struct preprocessor *preprocessor) {
     free(feature->is_seen);
     free(feature->list.centers);
     free(feature->list.scales);
+    number_bins_deinit(&feature->bins);
     text_encoding_deinit(&feature->text);
   }
   for (size_t i = 0; preprocessor->targets != NULL && i < preprocessor->target_count; i++) {
@@ -65,7 +66,8 @@ static bool copy_feature(struct feature *copy, const struct feature *feature) {
   if (copy->is_seen != NULL && feature->category_count > 0)
     memcpy(copy->is_seen, feature->is_seen, feature->category_count * sizeof *copy->is_seen);
   if (!copy_numbers(&copy->list.centers, feature->list.centers, feature->list.features) |
-      !copy_numbers(&copy->list.scales, feature->list.scales, feature->list.features))
+      !copy_numbers(&copy->list.scales, feature->list.scales, feature->list.features) |
+      !copy_numbers(&copy->bins.edges, feature->bins.edges, feature->bins.width + 1))
     return false;
   struct error error = {0};
   const bool has_text = feature->kind != COLUMN_TEXT || text_encoding_copy(&copy->text, &feature->text, &error) == ERROR_NONE;
@@ -124,7 +126,10 @@ bool feature_takes_number(const struct feature *feature, double number) {
 }
 
 void encode_number(const struct feature *feature, double value, float *x) {
-  x[feature->offset] = scale_number(value, feature->center, feature->scale);
+  if (feature->bins.width > 0)
+    number_bins_encode(&feature->bins, value, x + feature->offset);
+  else
+    x[feature->offset] = scale_number(value, feature->center, feature->scale);
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 0;
 }
 
@@ -153,7 +158,7 @@ void encode_missing(const struct feature *feature, float *x) {
   memset(x + feature->offset, 0, feature->width * sizeof *x);
   for (size_t i = 0; i < feature->width && feature->has_mask; i++) x[feature->offset + i] = (float)feature->mask;
   if (feature->has_mask) return;
-  if (feature->kind == COLUMN_NUMERIC) x[feature->offset] = scale_number(feature->fill, feature->center, feature->scale);
+  if (feature->kind == COLUMN_NUMERIC) encode_number(feature, feature->fill, x);
   if (feature->kind == COLUMN_SEQUENCE) sequence_encode_missing(&feature->list, x + feature->offset);
   if (feature->has_indicator) x[feature->offset + feature->width - 1] = 1;
 }

@@ -2,6 +2,7 @@
  *
  * Layout of one input row x[input_width], column after column in the dataset's order:
  *   numeric      1 float, scaled: (v − center) / scale; missing → 0 after imputation by the training mean (so `fill` scaled)
+ *                cut into bins: as number_bins.h says; missing → as the training mean
  *                tokens for an embedding: 1 float, as it is; missing → the padding
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
  *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of sine and cosine; missing → 0
@@ -24,6 +25,7 @@
 #include "engine/metric.h"
 #include "server/data/datetime.h"
 #include "server/data/image_encoding.h"
+#include "server/data/number_bins.h"
 #include "server/data/sequence.h"
 #include "server/data/text_encoding.h"
 #include "server/store/datasets.h"
@@ -38,6 +40,7 @@ struct feature {
   bool has_mask;              /* missing → `mask` in all its floats, as they are, for a masking layer */
   double mask;
   size_t token_count; /* numeric: > 0 if it holds tokens 0 … token_count − 1 for an embedding, as they are; missing → fill, the padding */
+  struct number_bins bins; /* numeric: width > 0 if it is cut into them */
   size_t category_count;
   char **categories;
   bool *is_seen;                  /* in the training part */

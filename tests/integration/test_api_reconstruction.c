@@ -141,6 +141,7 @@ static const struct {
 } wrong_coders[] = {
     {AUTOENCODER(",\"target\":\"kind\""), "/target"},
     {AUTOENCODER(",\"features\":[\"length\",\"colour\"]"), "/features/1"},
+    {AUTOENCODER(",\"number\":{\"encoding\":\"piecewise_linear\"}"), "/number/encoding"},
     {AUTOENCODER(",\"loss\":\"cross_entropy\""), "/loss"},
     {"{\"network\":{\"layers\":[{\"type\":\"dense\",\"units\":5}]},\"dataset\":\"flowers\",\"task\":\"reconstruction\"}",
      "/network/layers/0"},

@@ -151,6 +151,8 @@ static const struct {
      "whole numbers from 0 to 10"},
     {SPEC("r", "", "{\"type\":\"embedding\",\"input_dim\":12,\"output_dim\":4},{\"type\":\"flatten\"}"), "/features", "padding_idx"},
     {SPEC("r", "\"scaling\":\"standard\",", EMBEDDING ",{\"type\":\"flatten\"}"), "/scaling", "must be \"none\" or \"auto\""},
+    {SPEC("r", "\"number\":{\"encoding\":\"piecewise_linear\"},", EMBEDDING ",{\"type\":\"flatten\"}"), "/number/encoding",
+     "must be \"scaled\""},
     {SPEC("r", "", "{\"type\":\"embedding\",\"input_dim\":\"auto\",\"output_dim\":4},{\"type\":\"flatten\"}"),
      "/network/layers/0/input_dim", "give the number of different tokens"},
 };

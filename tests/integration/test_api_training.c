@@ -266,6 +266,40 @@ START_TEST(a_model_stays_while_a_job_may_need_it) {
 }
 END_TEST
 
+/* x² by a network without a hidden layer: a straight line can't, a broken one can. */
+START_TEST(numbers_cut_into_bins_make_a_broken_line_of_a_straight_one) {
+  char csv[8192] = "x,y\n";
+  size_t at = strlen(csv);
+  for (int i = -100; i <= 100; i++) at += (size_t)snprintf(csv + at, sizeof csv - at, "%.2f,%.4f\n", i / 10.0, i * i / 100.0);
+  json_decref(client_expect_json(
+      &server, &(struct client_request){.method = "POST", .path = "/v1/datasets?name=bowl", .content_type = "text/csv", .body = csv}, 201));
+  double r2[2];
+  for (int i = 0; i < 2; i++) {
+    char body[512];
+    snprintf(body, sizeof body,
+             "{\"name\":\"bowl-%d\",\"network\":{\"layers\":[" OUTPUT
+             "]},\"dataset\":\"bowl\",\"target\":\"y\",\"epochs\":100,\"optimizer\":{\"type\":\"adam\",\"learning_rate\":0.05}%s}",
+             i, i == 0 ? "" : ",\"number\":{\"encoding\":\"piecewise_linear\",\"bins\":10}");
+    json_t *job = run(body);
+    ck_assert_str_eq(json_text_at(job, "/state"), "succeeded");
+    ck_assert_str_eq(json_text_at(job, "/spec/number/encoding"), i == 0 ? "scaled" : "piecewise_linear");
+    ck_assert_double_eq(json_number_at(job, "/network_spec/input/shape/0"), i == 0 ? 1 : 10);
+    r2[i] = json_number_at(job, "/metrics/test/r2");
+    json_decref(job);
+  }
+  ck_assert_double_lt(r2[0], 0.3);
+  ck_assert_double_gt(r2[1], 0.97);
+  json_t *answer = post("/v1/models/bowl-1/predict", "{\"rows\":[[5],{\"x\":-5},[1e9]]}", 200);
+  ck_assert_double_eq_tol(json_number_at(answer, "/predictions/0/value"), 25, 5);
+  ck_assert_double_eq_tol(json_number_at(answer, "/predictions/1/value"), 25, 5);
+  ck_assert_double_eq_tol(json_number_at(answer, "/predictions/2/value"), 100, 15); /* no further than what was seen */
+  json_decref(answer);
+  json_t *model = client_get_json(&server, "/v1/models/bowl-1/export?format=json", 200);
+  ck_assert_uint_eq(json_array_size(json_at(model, "/preprocessing/features/0/edges")), 11);
+  json_decref(model);
+}
+END_TEST
+
 START_TEST(without_a_target_every_other_task_is_refused) {
   json_t *problem = post("/v1/jobs", "{\"network\":{\"layers\":[" OUTPUT "]},\"dataset\":\"flowers\"}", 422);
   ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/target");
@@ -279,6 +313,7 @@ static void add_cases(Suite *suite) {
   tcase_add_checked_fixture(kinds, start, stop);
   tcase_add_test(kinds, every_algorithm_of_the_schema_runs_within_one_budget);
   tcase_add_test(kinds, every_optimizer_of_the_schema_learns);
+  tcase_add_test(kinds, numbers_cut_into_bins_make_a_broken_line_of_a_straight_one);
   tcase_add_test(kinds, bfloat16_tells_which_layers_have_none);
   tcase_add_test(kinds, a_range_test_answers_with_a_rate);
   tcase_add_loop_test(kinds, what_is_wrong_is_told_at_its_field, 0, sizeof wrong / sizeof wrong[0]);

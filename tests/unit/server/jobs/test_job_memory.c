@@ -66,6 +66,9 @@ static const struct {
     {"{\"layers\": [{\"type\": \"embedding\", \"input_dim\": 20000, \"output_dim\": 128, \"padding_idx\": 0}, {\"type\": "
      "\"global_max_pool\"}," OUTPUT "]}",
      "order", "\"scaling\": \"none\", \"epochs\": 1, \"batch_size\": 512, \"optimizer\": {\"type\": \"adam\"},"},
+    /* … or numbers cut into bins, … */
+    {"{\"layers\": [" WIDE "," OUTPUT "]}", "order",
+     "\"number\": {\"encoding\": \"piecewise_linear\", \"bins\": 200}, \"epochs\": 1, \"batch_size\": 512,"},
     /* … or the test part's evaluation. */
     {"{\"layers\": [{\"type\": \"dense\", \"units\": 6000, \"activation\": \"relu\"}," OUTPUT "]}", "side",
      "\"epochs\": 1, \"batch_size\": 32, \"split\": {\"validation\": 0.05, \"test\": 0.9},"},
