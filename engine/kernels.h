@@ -13,7 +13,7 @@
 
 #include "engine/parallel.h"
 
-/* "plain 7", "plain 7, onednn 2.6.0": recorded with every job. */
+/* "plain 8", "plain 8, onednn 2.6.0": recorded with every job. */
 const char *kernels_name(void);
 /* Whether the products by kernel_half_… below are worth their while on this processor. */
 bool kernels_can_half(void);
@@ -68,7 +68,7 @@ void kernel_half_packed_matmul(size_t m, size_t n, size_t k, const float *a, con
 
 /* y[rows, width] += bias[width] in each row */
 void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width, const float *bias, float *y);
-/* sums[width] = Σ over rows of x[rows, width], in float64 inside */
+/* sums[width] = Σ over rows of x[rows, width]: of eight rows in float32, and of those sums in float64 */
 void kernel_column_sums(const struct parallel *parallel, size_t rows, size_t width, const float *x, float *sums);
 
 /* z[m, n] = x[m, k] · w[n, k]ᵀ + bias[n] (NULL: none), for predictions: a row's bits don't depend on m. On this thread. */

@@ -1,4 +1,5 @@
-/* Kernels that go over values once: biases, sums, a look whether all is finite. Sums run in fixed order, in float64. */
+/* Kernels that go over values once: biases, sums, a look whether all is finite. Sums run in fixed order, in float64 but for those of
+ * a few rows. */
 #include "engine/kernels.h"
 #include "engine/vector_float.h"
 
@@ -26,7 +27,10 @@ void kernel_add_bias(const struct parallel *parallel, size_t rows, size_t width,
   parallel_run(parallel, parallel_piece_count(rows, job.rows_per_piece), bias_piece, &job);
 }
 
-enum { SUM_COLUMNS = 64 }; /* summed side by side */
+enum {
+  SUM_COLUMNS = 256, /* summed side by side: enough of a row that memory comes in order */
+  SUM_ROWS = 8       /* summed in float32, before that is added in float64: to widen each value would take longer than to read it */
+};
 
 struct sums_job {
   size_t rows, width, block_count, blocks_per_piece;
@@ -34,13 +38,20 @@ struct sums_job {
   float *sums;
 };
 
+/* sums[count] += Σ of `rows` rows, at most SUM_ROWS */
+static void add_rows(size_t rows, size_t count, size_t width, const float *x, double *sums) {
+  float few[SUM_COLUMNS];
+  for (size_t j = 0; j < count; j++) few[j] = x[j];
+  for (size_t row = 1; row < rows; row++)
+    for (size_t j = 0; j < count; j++) few[j] += x[row * width + j];
+  for (size_t j = 0; j < count; j++) sums[j] += (double)few[j];
+}
+
 static void sum_block(const struct sums_job *job, size_t block) {
   double sums[SUM_COLUMNS] = {0};
-  size_t first = block * SUM_COLUMNS, count = smaller(job->width - first, SUM_COLUMNS);
-  for (size_t row = 0; row < job->rows; row++) {
-    const float *x = job->x + row * job->width + first;
-    for (size_t j = 0; j < count; j++) sums[j] += (double)x[j];
-  }
+  const size_t first = block * SUM_COLUMNS, count = smaller(job->width - first, SUM_COLUMNS);
+  for (size_t row = 0; row < job->rows; row += SUM_ROWS)
+    add_rows(smaller(SUM_ROWS, job->rows - row), count, job->width, job->x + row * job->width + first, sums);
   for (size_t j = 0; j < count; j++) job->sums[first + j] = (float)sums[j];
 }
 
