@@ -17,6 +17,7 @@ enum { VECTOR_FLOATS = 4 };
 
 typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
 typedef int32_t vector_lanes __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
+typedef uint32_t vector_bits __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
 
 static inline vector vector_load(const float *from) {
   vector value;
@@ -72,6 +73,17 @@ static inline vector vector_choose(vector_mask condition, vector then, vector ot
   return (vector)vector_choose_lanes(condition, (vector_lanes)then, (vector_lanes)otherwise);
 }
 #endif
+
+/* Lane by lane the nearest value in [low, high]; NaN stays. */
+static inline vector vector_clamp(vector x, float low, float high) {
+#if defined(__AVX512F__)
+  return (vector)_mm512_min_ps(_mm512_set1_ps(high), _mm512_max_ps(_mm512_set1_ps(low), (__m512)x));
+#else
+  const vector lows = (vector){0} + low, highs = (vector){0} + high;
+  x = vector_choose(vector_is_larger(lows, x), lows, x);
+  return vector_choose(vector_is_larger(x, highs), highs, x);
+#endif
+}
 
 /* Small numbers, kept as bytes. */
 static inline vector_lanes vector_load_bytes(const uint8_t *from) {

@@ -11,35 +11,36 @@
 
 #include "engine/layers/kinds.h"
 #include "engine/layers/recurrent.h"
-#include "engine/vector_math.h"
+#include "engine/vector_gates.h"
 
 enum { CANDIDATE = 2, GATES = 3 };
 
-/* r or z of a row: values = σ(values + u + biases). */
-static void open_gate(size_t n, float *restrict values, const float *restrict u, const float *restrict bias_ih,
-                      const float *restrict bias_hh) {
-  for (size_t j = 0; j < n; j++) values[j] = vector_sigmoid(values[j] + u[j] + (bias_ih[j] + bias_hh[j]));
-}
-
-static void propose(size_t n, float *restrict values, float *restrict u, const float *restrict r, const float *restrict bias_ih,
-                    const float *restrict bias_hh) {
-  for (size_t j = 0; j < n; j++) {
-    u[j] += bias_hh[j];
-    values[j] = vector_tanh(values[j] + bias_ih[j] + r[j] * u[j]);
+/* Of a row: g becomes the gates, u of n what r multiplies; h. */
+static void mix(size_t n, float *restrict g, float *restrict u, const float *restrict bias_ih, const float *restrict bias_hh,
+                const float *restrict h_before, float *restrict h) {
+  for (size_t j = 0; j < n; j += VECTOR_FLOATS) {
+    const size_t count = n - j;
+    vector gates[CANDIDATE];
+#pragma GCC unroll 2
+    for (size_t gate = 0, at = j; gate < CANDIDATE; gate++, at += n) {
+      const vector bias = vector_load_some(bias_ih + at, count) + vector_load_some(bias_hh + at, count);
+      gates[gate] = vector_sigmoids(vector_load_some(g + at, count) + vector_load_some(u + at, count) + bias);
+      vector_store_some(g + at, gates[gate], count);
+    }
+    const vector r = gates[0], z = gates[1];
+    const size_t at = CANDIDATE * n + j;
+    const vector hidden = vector_load_some(u + at, count) + vector_load_some(bias_hh + at, count);
+    const vector candidate = vector_tanhs(vector_load_some(g + at, count) + vector_load_some(bias_ih + at, count) + r * hidden);
+    vector_store_some(u + at, hidden, count);
+    vector_store_some(g + at, candidate, count);
+    vector_store_some(h + j, candidate + z * (vector_load_some(h_before + j, count) - candidate), count);
   }
 }
 
 static void forward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
-  const float *b = step->bias_ih, *d = step->bias_hh;
-  for (size_t row = 0; row < step->rows; row++) {
-    float *g = step->g + row * GATES * n, *u = step->u + row * GATES * n;
-    for (size_t gate = 0; gate < CANDIDATE; gate++) open_gate(n, g + gate * n, u + gate * n, b + gate * n, d + gate * n);
-    propose(n, g + CANDIDATE * n, u + CANDIDATE * n, g, b + CANDIDATE * n, d + CANDIDATE * n);
-    const float *restrict z = g + n, *restrict candidate = g + CANDIDATE * n, *restrict h_before = step->h_before + row * n;
-    float *restrict h = step->h + row * n;
-    for (size_t j = 0; j < n; j++) h[j] = candidate[j] + z[j] * (h_before[j] - candidate[j]);
-  }
+  for (size_t row = 0; row < step->rows; row++)
+    mix(n, step->g + row * GATES * n, step->u + row * GATES * n, step->bias_ih, step->bias_hh, step->h_before + row * n, step->h + row * n);
 }
 
 /* Of a row: the gates g are replaced by their gradients, and n's part of u by its own; those of r and z are g's. */

@@ -10,27 +10,29 @@
 
 #include "engine/layers/kinds.h"
 #include "engine/layers/recurrent.h"
-#include "engine/vector_math.h"
+#include "engine/vector_gates.h"
 
 enum { GATES = 4 };
 
-/* Of a row: the sums in `gates` become the gates; the four of a unit, and its c and h, are computed together. `bias_ih` and `bias_hh` are
- * [GATES, n] too. */
+/* Of a row: the sums in `gates` become the gates; the four of a unit, and its c, are computed together, and h, which waits for c, after all of
+ * them. `bias_ih` and `bias_hh` are [GATES, n] too. */
 static void remember(size_t n, float *restrict gates, const float *restrict bias_ih, const float *restrict bias_hh,
                      const float *restrict c_before, float *restrict c, float *restrict h) {
-  float *i_gate = gates, *f_gate = gates + n, *q_gate = gates + 2 * n, *o_gate = gates + 3 * n;
-  const float *b = bias_ih, *d = bias_hh;
-#pragma GCC ivdep
-  for (size_t j = 0; j < n; j++) {
-    const float i = vector_sigmoid(i_gate[j] + (b[j] + d[j])), f = vector_sigmoid(f_gate[j] + (b[n + j] + d[n + j]));
-    const float q = vector_tanh(q_gate[j] + (b[2 * n + j] + d[2 * n + j])), o = vector_sigmoid(o_gate[j] + (b[3 * n + j] + d[3 * n + j]));
-    i_gate[j] = i;
-    f_gate[j] = f;
-    q_gate[j] = q;
-    o_gate[j] = o;
-    c[j] = f * c_before[j] + i * q;
-    h[j] = o * vector_tanh(c[j]);
+  for (size_t j = 0; j < n; j += VECTOR_FLOATS) {
+    const size_t count = n - j;
+    vector sums[GATES];
+#pragma GCC unroll 4
+    for (size_t gate = 0, at = j; gate < GATES; gate++, at += n)
+      sums[gate] = vector_load_some(gates + at, count) + (vector_load_some(bias_ih + at, count) + vector_load_some(bias_hh + at, count));
+    const vector i = vector_sigmoids(sums[0]), f = vector_sigmoids(sums[1]), q = vector_tanhs(sums[2]), o = vector_sigmoids(sums[3]);
+    vector_store_some(gates + j, i, count);
+    vector_store_some(gates + n + j, f, count);
+    vector_store_some(gates + 2 * n + j, q, count);
+    vector_store_some(gates + 3 * n + j, o, count);
+    vector_store_some(c + j, f * vector_load_some(c_before + j, count) + i * q, count);
   }
+  for (size_t j = 0; j < n; j += VECTOR_FLOATS)
+    vector_store_some(h + j, vector_load_some(gates + 3 * n + j, n - j) * vector_tanhs(vector_load_some(c + j, n - j)), n - j);
 }
 
 static void forward_cell(const struct recurrent_step *step) {
@@ -39,28 +41,29 @@ static void forward_cell(const struct recurrent_step *step) {
     remember(n, step->g + row * GATES * n, step->bias_ih, step->bias_hh, step->c_before + row * n, step->c + row * n, step->h + row * n);
 }
 
-/* The arrays of a row are apart; each gate is replaced by its gradient. */
-static void forget(size_t n, float *restrict i_gate, float *restrict f_gate, float *restrict q_gate, float *restrict o_gate,
-                   const float *restrict c, const float *restrict c_before, float *restrict dh, float *restrict dc) {
-  for (size_t j = 0; j < n; j++) {
-    const float i = i_gate[j], f = f_gate[j], q = q_gate[j], o = o_gate[j], tanh_c = vector_tanh(c[j]);
-    const float dc_t = dc[j] + dh[j] * o * (1 - tanh_c * tanh_c);
-    i_gate[j] = dc_t * q * i * (1 - i);
-    f_gate[j] = dc_t * c_before[j] * f * (1 - f);
-    q_gate[j] = dc_t * i * (1 - q * q);
-    o_gate[j] = dh[j] * tanh_c * o * (1 - o);
-    dc[j] = dc_t * f;
-    dh[j] = 0;
+/* Of a row: each gate is replaced by its gradient. */
+static void forget(size_t n, float *restrict gates, const float *restrict c, const float *restrict c_before, float *restrict dh,
+                   float *restrict dc) {
+  float *i_gate = gates, *f_gate = gates + n, *q_gate = gates + 2 * n, *o_gate = gates + 3 * n;
+  for (size_t j = 0; j < n; j += VECTOR_FLOATS) {
+    const size_t count = n - j;
+    const vector i = vector_load_some(i_gate + j, count), f = vector_load_some(f_gate + j, count);
+    const vector q = vector_load_some(q_gate + j, count), o = vector_load_some(o_gate + j, count);
+    const vector dh_t = vector_load_some(dh + j, count), tanh_c = vector_tanhs(vector_load_some(c + j, count));
+    const vector dc_t = vector_load_some(dc + j, count) + dh_t * o * (1.0f - tanh_c * tanh_c);
+    vector_store_some(i_gate + j, dc_t * q * i * (1.0f - i), count);
+    vector_store_some(f_gate + j, dc_t * vector_load_some(c_before + j, count) * f * (1.0f - f), count);
+    vector_store_some(q_gate + j, dc_t * i * (1.0f - q * q), count);
+    vector_store_some(o_gate + j, dh_t * tanh_c * o * (1.0f - o), count);
+    vector_store_some(dc + j, dc_t * f, count);
+    vector_store_some(dh + j, (vector){0}, count);
   }
 }
 
 static void backward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
-  for (size_t row = 0; row < step->rows; row++) {
-    float *gates = step->g + row * GATES * n;
-    forget(n, gates, gates + n, gates + 2 * n, gates + 3 * n, step->c + row * n, step->c_before + row * n, step->dh + row * n,
-           step->dc + row * n);
-  }
+  for (size_t row = 0; row < step->rows; row++)
+    forget(n, step->g + row * GATES * n, step->c + row * n, step->c_before + row * n, step->dh + row * n, step->dc + row * n);
 }
 
 static void forward64_cell(const void *settings, size_t n, const double *g, const double *u, double *h, double *c) {

@@ -3,7 +3,7 @@
 
 #include "engine/layers/kinds.h"
 #include "engine/layers/recurrent.h"
-#include "engine/vector_math.h"
+#include "engine/vector_gates.h"
 
 struct rnn {
   struct recurrent recurrent;
@@ -20,18 +20,24 @@ static const struct param params[] = {
 
 static bool is_relu(const void *settings) { return ((const struct rnn *)settings)->nonlinearity == NONLINEARITY_RELU; }
 
+/* NaN stays NaN. */
+static vector rectify(vector z) {
+  const vector none = {0};
+  return vector_choose(vector_is_larger(none, z), none, z);
+}
+
 static void forward_cell(const struct recurrent_step *step) {
   const size_t n = step->units;
-  const float *restrict b = step->bias_ih, *restrict d = step->bias_hh;
   const bool relu = is_relu(step->settings);
   for (size_t row = 0; row < step->rows; row++) {
     float *restrict g = step->g + row * n, *restrict h = step->h + row * n;
-    for (size_t j = 0; j < n; j++) g[j] += b[j] + d[j];
-    if (relu)
-      for (size_t j = 0; j < n; j++) g[j] = g[j] < 0 ? 0 : g[j]; /* NaN stays NaN */
-    else
-      for (size_t j = 0; j < n; j++) g[j] = vector_tanh(g[j]);
-    for (size_t j = 0; j < n; j++) h[j] = g[j];
+    for (size_t j = 0; j < n; j += VECTOR_FLOATS) {
+      const size_t count = n - j;
+      const vector bias = vector_load_some(step->bias_ih + j, count) + vector_load_some(step->bias_hh + j, count);
+      const vector z = vector_load_some(g + j, count) + bias, a = relu ? rectify(z) : vector_tanhs(z);
+      vector_store_some(g + j, a, count);
+      vector_store_some(h + j, a, count);
+    }
   }
 }
 

@@ -1,5 +1,7 @@
-/* The elementary functions of vector_math.h beside libm's in float64, over dense grids, and at the edges. */
+/* The elementary functions of vector_math.h, and those of vector_gates.h, beside libm's in float64, over dense grids, and at the edges. */
 #include "engine/vector_math.h"
+
+#include "engine/vector_gates.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,8 @@ static float exp_negative_of(float x) { return vector_exp_negative(x); }
 static float expm1_of(float x) { return vector_expm1(x); }
 static float tanh_of(float x) { return vector_tanh(x); }
 static float sigmoid_of(float x) { return vector_sigmoid(x); }
+static float sigmoids_of(float x) { return vector_sigmoids((vector){0} + x)[VECTOR_FLOATS - 1]; }
+static float tanhs_of(float x) { return vector_tanhs((vector){0} + x)[VECTOR_FLOATS - 1]; }
 static float log1p_unit_of(float x) { return vector_log1p_unit(x); }
 static float log1p_of(float x) { return vector_log1p(x); }
 static float erfcx_of(float x) { return vector_erfcx(x); }
@@ -45,6 +49,10 @@ START_TEST(relative_errors_are_those_of_float32) {
   ck_assert_double_lt(worst_error(tanh_of, tanh, -1, 1, smallest_normal), 3.5e-7);
   ck_assert_double_lt(worst_error(tanh_of, tanh, -20, 20, smallest_normal), 3.5e-7);
   ck_assert_double_lt(worst_error(sigmoid_of, sigmoid64, -87, 30, smallest_normal), 3e-7);
+  ck_assert_double_lt(worst_error(sigmoids_of, sigmoid64, -87, 30, smallest_normal), 3.5e-7);
+  ck_assert_double_lt(worst_error(sigmoids_of, sigmoid64, -20, 30, smallest_normal), 2.5e-7);
+  ck_assert_double_lt(worst_error(tanhs_of, tanh, -1, 1, smallest_normal), 2.5e-7);
+  ck_assert_double_lt(worst_error(tanhs_of, tanh, -20, 20, smallest_normal), 2.5e-7);
   ck_assert_double_lt(worst_error(log1p_unit_of, log1p, 0, 1, smallest_normal), 3e-7);
   ck_assert_double_lt(worst_error(log1p_of, log1p, 0, 4, smallest_normal), 3e-7);
   ck_assert_double_lt(worst_error(log1p_of, log1p, 0, 1e6, smallest_normal), 3e-7);
@@ -79,6 +87,7 @@ START_TEST(tiny_arguments_come_through) {
   for (float x = 1e-30f; x < 1e-3f; x *= 3) {
     ck_assert_double_le(fabs((double)vector_expm1(x) / expm1((double)x) - 1), 2e-7);
     ck_assert_double_le(fabs((double)vector_tanh(-x) / tanh(-(double)x) - 1), 2e-7);
+    ck_assert_double_le(fabs((double)tanhs_of(-x) / tanh(-(double)x) - 1), 2e-7);
     ck_assert_double_le(fabs((double)vector_log1p_unit(x) / log1p((double)x) - 1), 2e-7);
     ck_assert_double_le(fabs((double)vector_log1p(x) / log1p((double)x) - 1), 2e-7);
   }
@@ -90,6 +99,8 @@ START_TEST(limits_are_those_of_the_functions) {
   ck_assert(isinf(vector_exp(89.0f)) && vector_exp(-200.0f) == 0.0f);
   ck_assert(vector_expm1(-INFINITY) == -1.0f);
   ck_assert(vector_tanh(INFINITY) == 1.0f && vector_tanh(-INFINITY) == -1.0f);
+  ck_assert(tanhs_of(INFINITY) == 1.0f && tanhs_of(-INFINITY) == -1.0f);
+  ck_assert(sigmoids_of(INFINITY) == 1.0f && sigmoids_of(-INFINITY) >= 0.0f && sigmoids_of(-INFINITY) < 2e-38f);
   ck_assert(isinf(vector_log1p(INFINITY)) && isnan(vector_log1p(NAN)) && vector_log1p(0.0f) == 0.0f);
   ck_assert(vector_sigmoid(INFINITY) == 1.0f && vector_sigmoid(-INFINITY) == 0.0f);
   ck_assert(vector_normal(INFINITY) == 1.0f && vector_normal_density(INFINITY) == 0.0f);
@@ -102,6 +113,8 @@ START_TEST(nan_comes_through) {
   ck_assert(isnan(vector_expm1(NAN)));
   ck_assert(isnan(vector_tanh(NAN)));
   ck_assert(isnan(vector_sigmoid(NAN)));
+  ck_assert(isnan(sigmoids_of(NAN)) && isnan(tanhs_of(NAN)));
+  ck_assert(isnan(sigmoids_of(-NAN)) && isnan(tanhs_of(-NAN)));
   ck_assert(isnan(vector_normal(NAN)) && isnan(vector_normal_density(NAN)));
 }
 END_TEST
