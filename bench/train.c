@@ -278,6 +278,17 @@ static double run_once(struct bench *bench, clockid_t clock, struct error *error
   return (double)bench->steps / (read_clock(clock) - start);
 }
 
+/* Of a layer's forward pass, the products with its input; a recurrent layer's others are with the h of the step before. */
+static double count_input_flops(const struct layer *layer) {
+  double inputs = 0, others = 0; /* weights */
+  for (size_t i = 0; i < layer->tensor_count; i++) {
+    const struct layer_tensor *tensor = &layer->tensors[i];
+    if (tensor->shape.rank < 2) continue;
+    *(strncmp(tensor->name, "weight_hh", strlen("weight_hh")) == 0 ? &others : &inputs) += (double)shape_size(&tensor->shape);
+  }
+  return inputs == 0 ? 0 : layer->flops_per_sample * inputs / (inputs + others);
+}
+
 typedef float vector __attribute__((vector_size(VECTOR_FLOATS * sizeof(float))));
 
 /* The most multiply-adds per second that this thread was seen to do in registers, in GFLOP/s. */
@@ -345,8 +356,8 @@ int main(int argument_count, char **arguments) {
     qsort(rates, RUNS, sizeof rates[0], compare_numbers);
     const double batch = cases[i].batch_size, median = rates[RUNS / 2];
     /* Backward costs twice the forward pass, less the ∂C/∂x of the first layer, which nobody needs. */
-    const struct layer *first = network_get_layer(bench.network, 0);
-    const double flops = batch * (3 * network_flops_per_sample(bench.network) - first->flops_per_sample);
+    const double input_flops = count_input_flops(network_get_layer(bench.network, 0));
+    const double flops = batch * (3 * network_flops_per_sample(bench.network) - input_flops);
     printf("%-42s %10.0f [%.0f … %.0f] %12.2f %10.1f %4.0f%% of %.0f\n", cases[i].name, median * batch, rates[0] * batch,
            rates[RUNS - 1] * batch, 1e6 / median, median * flops * 1e-9, median * flops * 1e-7 / peak, peak);
     fflush(stdout);
