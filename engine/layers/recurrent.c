@@ -2,10 +2,11 @@
  *
  * Samples don't see each other, so the batch is cut into blocks of BLOCK_ROWS samples, each of which goes through all steps on its own, in each
  * direction: that is a piece. All rows of all steps stand in the order [block][step][sample of the block], so that one step of a block is
- * one matrix, and all steps of all blocks are one too: W_ih x is one product before the walk, ∂C/∂W_ih, ∂C/∂W_hh and ∂C/∂x are one each
- * after it, and only W_hh h and its ∂C/∂h are done step by step, with W_hh arranged beforehand.
+ * one matrix, and all steps of all blocks are one too: ∂C/∂W_ih, ∂C/∂W_hh and ∂C/∂x are one product each after the walk. W_hh h and its ∂C/∂h
+ * are computed step by step, with W_hh arranged beforehand, and so is W_ih x unless W_ih is large (or x is rounded to bfloat16): then that is
+ * one product before the walk.
  *
- *   gather x ─▶ g = x W_ihᵀ ─▶ for each step: u = h W_hhᵀ, or added to g, cell ─▶ z
+ *   gather x ─▶ for each step: g = x W_ihᵀ, u = h W_hhᵀ, or added to g, cell ─▶ z
  *   gather x ─▶ for each step, backward: δ + ∂C/∂h, cell's backward, ∂C/∂h = ∂C/∂u W_hh ─▶ ∂C/∂W_ih = ∂C/∂gᵀ x, ∂C/∂W_hh = ∂C/∂uᵀ h_before
  *
  * Step s of a sample is time s or, in the reverse direction, time length − 1 − s: so both begin at s = 0 and end at s = length − 1, which is
@@ -20,6 +21,7 @@
 #include <string.h>
 
 #include "engine/kernels.h"
+#include "engine/vector_float.h"
 
 const struct param recurrent_params[10] = {
     PARAM_INLINE_ROW(struct recurrent, common, layer_name_params),
@@ -39,16 +41,18 @@ const struct param recurrent_params[10] = {
 enum { WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH }; /* of a direction, which has two or four tensors */
 enum {
   BLOCK_ROWS = 16,
-  DIRECTIONS = 2,     /* at most */
-  LINE_FLOATS = 16,   /* arrays start on a cache line */
-  KEPT_ARRAYS = 4,    /* of a direction, and … */
-  WORK_ARRAYS = 6,    /* … what is in `work` besides */
-  INFERENCE_STEPS = 2 /* of h and c that inference keeps */
+  DIRECTIONS = 2,       /* at most */
+  LINE_FLOATS = 16,     /* arrays start on a cache line */
+  KEPT_ARRAYS = 4,      /* of a direction, and … */
+  WORK_ARRAYS = 7,      /* … what is in `work` besides */
+  INFERENCE_STEPS = 2,  /* of h and c that inference keeps */
+  NEAR_FLOATS = 1 << 16 /* of W_ih, arranged, that stay in the second cache beside W_hh */
 };
 
 static const struct recurrent *recurrent_of(const struct layer *layer) { return layer->settings; }
 static size_t count_directions(const struct layer *layer) { return recurrent_of(layer)->bidirectional ? DIRECTIONS : 1; }
 static size_t larger(size_t left, size_t right) { return left > right ? left : right; }
+static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 
 static void add_tensors(struct layer *layer, size_t gates, size_t features, const char *suffix) {
   static const char *const names[] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"};
@@ -66,6 +70,12 @@ static void add_tensors(struct layer *layer, size_t gates, size_t features, cons
     tensor->is_penalized = !is_bias;
     if (is_bias) tensor->fan_in = units;
   }
+}
+
+/* Whether W_ih x is computed step by step too, and so is still near when W_hh h is added: where all of W_ih is. In bfloat16 one product is
+ * faster. */
+static bool walks_inputs(const struct pass *pass, size_t gates, size_t features) {
+  return pass->half == NULL && kernel_packed_count(gates, features) <= NEAR_FLOATS;
 }
 
 enum error_code recurrent_compile(const struct recurrent_cell *cell, struct layer *layer, struct error *error) {
@@ -88,7 +98,7 @@ enum error_code recurrent_compile(const struct recurrent_cell *cell, struct laye
   layer->saved_fixed = directions * KEPT_ARRAYS * LINE_FLOATS;
   layer->work_per_sample = directions * (steps * (features + gates) + gates + 2 * units + INFERENCE_STEPS * kept);
   layer->work_fixed = directions * (4 * gates + larger(kernel_packed_count(gates, units), kernel_packed_count(units, gates)) +
-                                    (WORK_ARRAYS + KEPT_ARRAYS) * LINE_FLOATS);
+                                    smaller(kernel_packed_count(gates, features), NEAR_FLOATS) + (WORK_ARRAYS + KEPT_ARRAYS) * LINE_FLOATS);
   layer->half_per_sample = steps * (gates + larger(features, units));
   layer->half_fixed = gates * larger(features, units) + KERNEL_HALF_SPARE;
   layer->flops_per_sample = 2.0 * (double)(directions * steps) * (double)gates * (double)(features + units);
@@ -100,15 +110,16 @@ struct direction {
   bool is_reverse;
   const float *weight_ih, *weight_hh; /* [G, F], [G, H] */
   const struct layer_tensor *tensors;
-  float *x;       /* [rows, F], gathered; then ∂C/∂x */
-  float *g;       /* [rows, G] */
-  float *h;       /* h before each step, [kept rows, H]; block of a step: find_kept */
-  float *c;       /* c after each step, likewise; NULL: the cell has none */
-  float *u;       /* [rows, G] if keeps_all_u, else of one step, [batch, G] */
-  float *sums;    /* backward: Σ ∂C/∂g and, if keeps_all_u, Σ ∂C/∂u of each block, [blocks, 2, G]; where u of one step was */
-  float *dh, *dc; /* [batch, H]; dh holds the last step's h in forward */
-  float *bias;    /* b_ih, b_hh [2, G], zeros if the layer has none */
-  float *packed;  /* W_hh */
+  float *x;         /* [rows, F], gathered; then ∂C/∂x */
+  float *g;         /* [rows, G] */
+  float *h;         /* h before each step, [kept rows, H]; block of a step: find_kept */
+  float *c;         /* c after each step, likewise; NULL: the cell has none */
+  float *u;         /* [rows, G] if keeps_all_u, else of one step, [batch, G] */
+  float *sums;      /* backward: Σ ∂C/∂g and, if keeps_all_u, Σ ∂C/∂u of each block, [blocks, 2, G]; where u of one step was */
+  float *dh, *dc;   /* [batch, H]; dh holds the last step's h in forward */
+  float *bias;      /* b_ih, b_hh [2, G], zeros if the layer has none */
+  float *packed;    /* W_hh */
+  float *packed_ih; /* W_ih, in forward, if the job walks_inputs */
 };
 
 struct job {
@@ -118,6 +129,7 @@ struct job {
   size_t steps, features, units, gates; /* gates: G */
   size_t kept_steps;                    /* of h and c: all, or INFERENCE_STEPS */
   bool keeps_all_u;
+  bool walks_inputs;
   size_t direction_count, block_count;
   struct direction directions[DIRECTIONS];
 };
@@ -145,6 +157,7 @@ static struct job make_job(const struct recurrent_cell *cell, const struct layer
   job.gates = cell->gate_count * job.units;
   job.kept_steps = pass->training ? job.steps : INFERENCE_STEPS;
   job.keeps_all_u = pass->training && cell->keeps_u;
+  job.walks_inputs = walks_inputs(pass, job.gates, job.features);
   job.block_count = parallel_piece_count(pass->batch, BLOCK_ROWS);
   float *saved = pass->saved, *work = pass->work;
   const size_t tensor_count = layer->tensor_count / job.direction_count;
@@ -160,6 +173,7 @@ static struct job make_job(const struct recurrent_cell *cell, const struct layer
     direction->dc = take(&work, pass->batch * job.units);
     direction->bias = take(&work, 2 * job.gates);
     direction->packed = take(&work, larger(kernel_packed_count(job.gates, job.units), kernel_packed_count(job.units, job.gates)));
+    direction->packed_ih = take(&work, smaller(kernel_packed_count(job.gates, job.features), NEAR_FLOATS));
     take_kept(&job, direction, pass->training ? &saved : &work);
   }
   return job;
@@ -278,6 +292,10 @@ static void forward_piece(void *argument, size_t piece) {
   const struct block block = find_block(job, piece);
   for (size_t step = 0; step < block.steps; step++) {
     const struct recurrent_step view = make_step(&block, step);
+    if (job->walks_inputs) {
+      const float *x = block.direction->x + find_row(&block, step) * job->features;
+      kernel_packed_matmul(block.rows, job->gates, job->features, x, block.direction->packed_ih, view.g, false);
+    }
     if (step == 0) {
       memset(block.direction->h + find_kept(&block, 0) * job->units, 0, block.rows * job->units * sizeof(float));
       if (job->cell->keeps_u) memset(view.u, 0, block.rows * job->gates * sizeof(float));
@@ -299,10 +317,13 @@ static void put_biases(const struct job *job, const struct direction *direction)
   memcpy(direction->bias + job->gates, parameters + direction->tensors[BIAS_HH].offset, bytes);
 }
 
-static void multiply_inputs(const struct job *job, const struct direction *direction) {
+/* W_ih x of all steps, or W_ih arranged for each. */
+static void prepare_inputs(const struct job *job, const struct direction *direction) {
   const struct pass *pass = job->pass;
   const size_t rows = pass->batch * job->steps;
-  if (pass->row_by_row)
+  if (job->walks_inputs)
+    kernel_pack_nt(job->gates, job->features, direction->weight_ih, direction->packed_ih);
+  else if (pass->row_by_row)
     kernel_dense_rows(rows, job->gates, job->features, direction->x, direction->weight_ih, NULL, direction->g);
   else if (pass->half != NULL)
     kernel_half_matmul_nt(pass->parallel, rows, job->gates, job->features, direction->x, direction->weight_ih, direction->g, pass->half);
@@ -316,7 +337,7 @@ void recurrent_forward(const struct recurrent_cell *cell, const struct layer *la
   parallel_run(pass->parallel, piece_count, gather_piece, &job);
   for (size_t d = 0; d < job.direction_count; d++) {
     put_biases(&job, &job.directions[d]);
-    multiply_inputs(&job, &job.directions[d]);
+    prepare_inputs(&job, &job.directions[d]);
     (pass->half != NULL ? kernel_half_pack_nt : kernel_pack_nt)(job.gates, job.units, job.directions[d].weight_hh,
                                                                 job.directions[d].packed);
   }
@@ -344,10 +365,11 @@ static void clear_rest(const struct block *block) {
 }
 
 /* sums[width] += Σ over rows of x */
-static void add_rows(size_t rows, size_t width, const float *x, float *restrict sums) {
-  for (size_t row = 0; row < rows; row++) {
-    const float *restrict values = x + row * width;
-    for (size_t j = 0; j < width; j++) sums[j] += values[j];
+static void add_rows(size_t rows, size_t width, const float *restrict x, float *restrict sums) {
+  for (size_t j = 0; j < width; j += VECTOR_FLOATS) {
+    vector sum = vector_load_some(sums + j, width - j);
+    for (size_t row = 0; row < rows; row++) sum += vector_load_some(x + row * width + j, width - j);
+    vector_store_some(sums + j, sum, width - j);
   }
 }
 
