@@ -7,7 +7,8 @@
  *
  * so that a block of b for a group's columns stays in the second cache while all rows pass by, and a tile's rows of a in the first while the
  * columns do. What would be read from many places far apart, or against the grain, is copied for that: always of b where its rows lie
- * along the sum (a · bᵀ). Few rows of c are computed as columns, cᵀ = b · aᵀ, so that the copy is one of a, the smaller. A tile that sticks out over
+ * along the sum (a · bᵀ). Few rows of c are computed as columns, cᵀ = b · aᵀ, so that the copy is one of a, the smaller; and so are few columns of
+ * aᵀ · b, a narrow layer's ∂C/∂W = δᵀ x: then all of δ is read as it lies, and what is copied is x. A tile that sticks out over
  * the last row repeats that row and stores what is valid. So each value of c is computed by the same operations wherever it stands, and
  * however the work is cut.
  *
@@ -27,6 +28,7 @@ enum {
   BLOCK_ROWS = 256,     /* of c in a piece, at least, if there are so many: what is copied of b serves them all */
   HELD_FLOATS = 8192,   /* of c, kept here until they are complete */
   SWAP_ROWS = 64,       /* of c up to which it is computed as columns */
+  NARROW = 4,           /* times as many rows of c as columns, from which on these are computed as rows */
   FAR_FLOATS = 1024,    /* rows that are so long lie each on a page of its own … */
   ALIASED_FLOATS = 256, /* … and those of such multiples in few sets of the cache … */
   COPY_ROWS = 64,       /* … so that copying them pays, from so many rows of c on */
@@ -335,7 +337,12 @@ static void run_plain(const struct parallel *parallel, const struct product *q) 
   parallel_run(parallel, cut.row_pieces * parallel_piece_count(q->n, cut.columns_per_piece), plain_piece, &cut);
 }
 
-/* Few rows of c, as columns: cᵀ = b · aᵀ. */
+/* Whether c has so few columns, a tile's at most, that they are better computed as rows. */
+static bool is_narrow(const struct product *q, const struct kernel_block *whole) {
+  return whole->is_a_transposed && !whole->is_b_transposed && !q->accumulate && q->n <= TILE_COLUMNS && q->m >= NARROW * q->n;
+}
+
+/* Rows and columns of c change places: cᵀ = op(b)ᵀ · op(a)ᵀ. */
 static void swap_operands(struct product *q) {
   const struct product by_rows = *q;
   q->m = by_rows.n, q->n = by_rows.m;
@@ -343,6 +350,18 @@ static void swap_operands(struct product *q) {
   q->a_row = by_rows.b_column, q->a_step = by_rows.b_step;
   q->b_step = by_rows.a_step, q->b_column = by_rows.a_row;
   q->is_swapped = true;
+}
+
+/* Products that are worth tiles and cutting. Apart, so that small ones get by with few instructions. */
+static __attribute__((noinline)) void multiply_large(const struct parallel *parallel, const struct kernel_block *whole, struct product *q) {
+  const bool narrow = is_narrow(q, whole);
+  if (q->bias == NULL && !narrow && kernels_library_takes(whole)) {
+    run_library(parallel, whole, q);
+    return;
+  }
+  const bool is_low = whole->is_b_transposed && !q->accumulate && q->m <= SWAP_ROWS && q->n > TILE_COLUMNS && q->m < q->n;
+  if (is_low || narrow) swap_operands(q);
+  run_plain(parallel, q);
 }
 
 /* `whole`, with a bias or without. */
@@ -356,16 +375,10 @@ static void multiply(const struct parallel *parallel, const struct kernel_block 
   q.b_step = whole->is_b_transposed ? 1 : whole->b_row;
   q.b_column = whole->is_b_transposed ? whole->b_row : 1;
   if (q.m == 0 || q.n == 0) return;
-  if (q.m * q.n * q.k <= SMALL_PRODUCTS) {
+  if (q.m * q.n * q.k <= SMALL_PRODUCTS)
     multiply_small(&q);
-    return;
-  }
-  if (bias == NULL && kernels_library_takes(whole)) {
-    run_library(parallel, whole, &q);
-    return;
-  }
-  if (whole->is_b_transposed && !q.accumulate && q.m <= SWAP_ROWS && q.n > TILE_COLUMNS && q.m < q.n) swap_operands(&q);
-  run_plain(parallel, &q);
+  else
+    multiply_large(parallel, whole, &q);
 }
 
 void kernel_multiply_part(const struct kernel_part *part) {

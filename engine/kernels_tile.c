@@ -1,6 +1,8 @@
 /* The tile of matrix products (kernels_tile.h). Sums stay in registers from the first term to the last, whichever part of a tile is valid. */
 #include "engine/kernels_tile.h"
 
+enum { AHEAD = 16 }; /* rows of b that are fetched ahead where a is a panel: then b is often read as it lies, its rows far apart */
+
 /* Values of c that don't fill vectors, or rows that don't fill a tile. */
 static void store_rest(const struct place *to, size_t vectors, vector sums[TILE_ROWS][2]) {
   float *c = to->c;
@@ -65,8 +67,8 @@ static inline __attribute__((always_inline)) void compute_tile(size_t rows, size
   fetch_place(vectors, to);
   for (size_t p = 0; p < k; p++, panel += panel_step, b += b_step) {
     vector b0 = vector_load(b), b1 = vectors > 1 ? vector_load(b + VECTOR_FLOATS) : b0;
-    __builtin_prefetch(next0 + p);
-    __builtin_prefetch(next1 + p);
+    __builtin_prefetch(is_panel ? b + AHEAD * b_step : next0 + p);
+    if (!is_panel || vectors > 1) __builtin_prefetch(is_panel ? b + AHEAD * b_step + VECTOR_FLOATS : next1 + p);
 #pragma GCC unroll 8
     for (size_t i = 0; i < rows; i++) {
       float value = is_panel ? panel[i] : a_rows[i][p];

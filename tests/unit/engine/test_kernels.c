@@ -192,6 +192,8 @@ START_TEST(large_products_agree_too) {
   check_product((size_t)_i, 33, 10, 1030);
   check_product((size_t)_i, 1, 300, 784);
   check_product((size_t)_i, 300, 1, 513);
+  check_product((size_t)_i, 200, 32, 700);
+  check_product((size_t)_i, 150, 17, 650);
 }
 END_TEST
 
@@ -207,7 +209,8 @@ START_TEST(a_sum_of_no_terms_is_0) {
 END_TEST
 
 START_TEST(order_of_pieces_changes_no_bit) {
-  static const size_t sizes[][3] = {{128, 512, 512}, {512, 512, 128}, {7, 2000, 900}, {2000, 7, 900}, {300, 300, 301}, {1100, 1030, 40}};
+  static const size_t sizes[][3] = {{128, 512, 512}, {512, 512, 128}, {7, 2000, 900},  {2000, 7, 900},
+                                    {9000, 32, 400}, {300, 300, 301}, {1100, 1030, 40}};
   struct shuffled_parallel state;
   struct parallel parallel = shuffled_parallel(&state);
   for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
