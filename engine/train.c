@@ -37,10 +37,6 @@ enum {
   ARRAYS_MAX = 9 /* that allocate makes of floats */
 };
 
-static bool keeps_best(const struct train_settings *settings) {
-  return settings->early_stopping.is_enabled && settings->early_stopping.restore_best;
-}
-
 /* The sample are whole batches at the epoch's end: as many as make SAMPLE_ROWS, unless that takes too long. */
 static void choose_sample(struct trainer *trainer) {
   const uint64_t steps = trainer->steps_per_epoch;
@@ -129,14 +125,14 @@ static bool accumulates(const struct trainer *trainer) { return trainer->setting
 static bool averages(const struct trainer *trainer) { return !isnan(trainer->settings->ema_decay); }
 
 static bool count_block(const struct trainer *trainer, size_t *out_count) {
-  const size_t arrays = 1 + trainer->state_count + (averages(trainer) ? 1 : 0) + (keeps_best(trainer->settings) ? 1 : 0);
+  const size_t arrays = 1 + trainer->state_count + (averages(trainer) ? 1 : 0) + (train_keeps_best(trainer->settings) ? 1 : 0);
   *out_count = 0;
   return add_product(out_count, trainer->array_floats, arrays) &&
          add_product(out_count, padded(trainer->trained_count), trainer->slot_count) &&
          add_product(out_count, padded(trainer->layer_count * LAYER_VALUES), 1) &&
          add_product(out_count, padded(trainer->layer_count * sizeof(struct activity) / sizeof(float)), 1) &&
          add_product(out_count, padded(trainer->peak_count), 1) &&
-         add_product(out_count, padded(trainer->buffer_count), keeps_best(trainer->settings) ? 2 : 1);
+         add_product(out_count, padded(trainer->buffer_count), train_keeps_best(trainer->settings) ? 2 : 1);
 }
 
 static enum error_code measure_bytes(struct trainer *trainer, size_t *out_bytes, struct error *error) {
@@ -241,7 +237,7 @@ static void lay_out_block(struct trainer *trainer) {
   next += trainer->state_count * trainer->array_floats;
   trainer->average = averages(trainer) ? next : NULL;
   if (averages(trainer)) next += trainer->array_floats;
-  trainer->best = keeps_best(trainer->settings) ? next : NULL;
+  trainer->best = train_keeps_best(trainer->settings) ? next : NULL;
 }
 
 static void lay_out_scratch(struct trainer *trainer) {

@@ -32,6 +32,9 @@ struct early_stopping {
   bool restore_best; /* end with the best epoch's weights, not the last's */
 };
 
+/* Whose weights a run ends with. auto is one of the others: train_resolve_keep. */
+enum { KEEP_AUTO, KEEP_BEST, KEEP_LAST };
+
 /* What a job spec says of training. train_params is the table; its rows stand at the job spec's top level. */
 struct train_settings {
   struct spec algorithm, loss, optimizer, schedule; /* loss kind NULL: "auto", resolved from the target */
@@ -44,13 +47,20 @@ struct train_settings {
   int precision;                    /* 0 float32, 1 bfloat16 */
   struct augmentation augmentation; /* of the training rows */
   struct early_stopping early_stopping;
+  int keep; /* KEEP_*; of auto that was not resolved, the last epoch's weights stay unless early stopping restores the best */
 };
-extern const struct param train_params[15];
+extern const struct param train_params[16];
 extern const size_t train_param_count;
 
 /* Epochs over so many training rows: those of the settings, or what their "auto" means. Few rows make short epochs, and a network learns by
  * steps. */
 uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows);
+
+/* Decides `keep` in place where it is auto: early stopping's restore_best; without early stopping the best epoch where rows validate (a range test's
+ * weights are of no use). ERROR_INVALID at "/keep" if it says another thing than restore_best. */
+__attribute__((warn_unused_result)) enum error_code train_resolve_keep(struct train_settings *settings, bool has_validation,
+                                                                       struct error *error);
+bool train_keeps_best(const struct train_settings *settings);
 
 /* The precision that is really computed in, "float32" or "bfloat16": what the kernels and the CPU can. */
 const char *train_get_precision(const struct train_settings *settings);
@@ -197,7 +207,7 @@ __attribute__((warn_unused_result)) enum error_code trainer_restore(struct train
 void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers);
 
 /* Runs until done, stopped or diverged. Error only if a checkpoint could not be written. After it returns, the weights are final
- * (restore_best applied, but for a stop, after which the run may go on); on divergence they are those before the step that diverged. */
+ * (the best epoch's if they are kept, but for a stop, after which the run may go on); on divergence they are those before the step that diverged. */
 __attribute__((warn_unused_result)) enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink,
                                                                 struct train_result *out_result, struct error *error);
 

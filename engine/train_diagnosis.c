@@ -181,7 +181,6 @@ static void describe_inputs(struct trainer *trainer) {
 
 void trainer_gather_facts(struct trainer *trainer) {
   const struct train_settings *settings = trainer->settings;
-  const struct early_stopping *stopping = &settings->early_stopping;
   trainer->facts = (struct diagnosis_facts){.task = trainer->data.task,
                                             .optimizer = settings->optimizer.kind->name,
                                             .epochs = (uint64_t)settings->epochs,
@@ -192,7 +191,7 @@ void trainer_gather_facts(struct trainer *trainer) {
                                             .learning_rate = ((const struct optimizer_common *)settings->optimizer.settings)->learning_rate,
                                             .is_clipped = !isnan(settings->clip_norm) || !isnan(settings->clip_value),
                                             .has_validation = trainer->data.validation.count > 0,
-                                            .restores_best = stopping->is_enabled && stopping->restore_best,
+                                            .restores_best = train_keeps_best(settings),
                                             .class_names = trainer->data.class_names,
                                             .input_names = trainer->data.input_names,
                                             .has_class_weights = trainer->class_weights != NULL};

@@ -33,7 +33,7 @@ struct trainer {
   uint64_t look_every;   /* epochs: the layers are looked at, and the doctor comes (trainer_looks_at_epoch) */
 
   /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, the average, then best parameters
-   * and buffers if restore_best. Owned. */
+   * and buffers if they are kept. Owned. */
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;

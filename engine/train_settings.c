@@ -8,6 +8,7 @@
 #include "engine/train.h"
 
 static const char *const precisions[] = {"float32", "bfloat16", NULL};
+static const char *const keeps[] = {"auto", "best", "last", NULL};
 
 static const struct param early_stopping_params[] = {
     PARAM_CHOICE_ROW(struct early_stopping, monitor, monitor_names, 0, "value that must improve"),
@@ -16,7 +17,7 @@ static const struct param early_stopping_params[] = {
     PARAM_BOOLEAN_ROW(struct early_stopping, restore_best, true, "end with the weights of the best epoch, not of the last"),
 };
 
-const struct param train_params[15] = {
+const struct param train_params[16] = {
     PARAM_KIND_ROW(struct train_settings, algorithm, &algorithm_kinds, "backprop", "how the weights are found"),
     PARAM_KIND_ROW(struct train_settings, loss, &loss_kinds, NULL, "the cost to minimize; auto follows from the network's output",
                    .flags = PARAM_AUTO),
@@ -45,6 +46,10 @@ const struct param train_params[15] = {
                      .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct train_settings, augmentation.is_given)),
     PARAM_OBJECT_ROW(struct train_settings, early_stopping, early_stopping_params, "end when a value has stopped to improve",
                      .flags = PARAM_OPTIONAL, .given_offset = offsetof(struct train_settings, early_stopping.is_enabled)),
+    PARAM_CHOICE_ROW(
+        struct train_settings, keep, keeps, KEEP_AUTO,
+        "the epoch whose weights become the model: the best one by the validation loss (or what early_stopping monitors), or the "
+        "last; auto: the best where there is a validation part, or as early_stopping says"),
 };
 const size_t train_param_count = PARAM_COUNT(train_params);
 
@@ -54,6 +59,23 @@ uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows
   const uint64_t batch = (uint64_t)settings->batch_size, batches = rows > 0 ? (rows - 1) / batch + 1 : 1;
   const uint64_t epochs = (BATCHES_MIN - 1) / batches + 1;
   return epochs < EPOCHS_MIN ? EPOCHS_MIN : epochs > EPOCHS_MAX ? EPOCHS_MAX : epochs;
+}
+
+enum error_code train_resolve_keep(struct train_settings *settings, bool has_validation, struct error *error) {
+  const struct early_stopping *stopping = &settings->early_stopping;
+  const bool is_range_test = algorithm_of(&settings->algorithm)->learning_rate != NULL;
+  const bool is_best = stopping->is_enabled ? stopping->restore_best : has_validation && !is_range_test;
+  const int wanted = is_best ? KEEP_BEST : KEEP_LAST;
+  if (stopping->is_enabled && settings->keep != KEEP_AUTO && settings->keep != wanted)
+    return error_add(error, "/keep", "must be \"auto\" or \"%s\": early_stopping's restore_best is %s", keeps[wanted],
+                     is_best ? "true" : "false");
+  if (settings->keep == KEEP_AUTO) settings->keep = wanted;
+  return ERROR_NONE;
+}
+
+bool train_keeps_best(const struct train_settings *settings) {
+  return settings->keep == KEEP_BEST ||
+         (settings->keep == KEEP_AUTO && settings->early_stopping.is_enabled && settings->early_stopping.restore_best);
 }
 
 const char *train_get_precision(const struct train_settings *settings) { return precisions[kernels_can_half() ? settings->precision : 0]; }

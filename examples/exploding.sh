@@ -16,7 +16,7 @@ job() {
     network: {layers: ([range(10) as $i | {type: "dense", units: 48, activation: "relu", name: "hidden\($i + 1)",
                                            initializer: {type: "normal", std: 0.3}}] + [{type: "dense", units: "auto", activation: "auto"}])},
     dataset: "digits", target: "digit", optimizer: {type: "sgd", learning_rate: 0.05}, batch_size: 32,
-    epochs: $epochs, seed: 1} + $more'
+    epochs: $epochs, keep: "last", seed: 1} + $more'
 }
 say "Ten ReLU layers with start weights of deviation 0.3 instead of 0.2, $epochs epochs"
 while read -r name settings; do

@@ -15,7 +15,7 @@ job() {
   jq -n --argjson algorithm "$1" --argjson budget "$budget" '{
     network: {layers: [{type: "dense", units: 8, activation: "tanh"}, {type: "dense", units: "auto", activation: "auto"}]},
     dataset: "iris", target: "species", algorithm: $algorithm, optimizer: {type: "adam", learning_rate: 0.02},
-    batch_size: 150, epochs: 1000000, max_evaluations: $budget, seed: 1}'
+    keep: "last", batch_size: 150, epochs: 1000000, max_evaluations: $budget, seed: 1}'
 }
 say "Four algorithms, $budget evaluations of the cost each"
 for algorithm in backprop finite_differences random_search genetic; do

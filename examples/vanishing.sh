@@ -16,7 +16,7 @@ job() {
   jq -n --argjson layer "$1" --argjson norm "$2" --argjson epochs "$epochs" '{
     network: {layers: ([range(10) as $i | ({type: "dense", units: 48, name: "hidden\($i + 1)"} + $layer),
                         (if $norm then {type: "batch_norm"} else empty end)] + [{type: "dense", units: "auto", activation: "auto"}])},
-    dataset: "digits", target: "digit", optimizer: {type: "adam", learning_rate: 0.001}, batch_size: 32, epochs: $epochs, seed: 1}'
+    dataset: "digits", target: "digit", optimizer: {type: "adam", learning_rate: 0.001}, keep: "last", batch_size: 32, epochs: $epochs, seed: 1}'
 }
 say "Ten hidden layers on handwritten digits, $epochs epochs"
 while read -r name norm layer; do

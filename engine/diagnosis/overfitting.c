@@ -61,12 +61,12 @@ const struct diagnosis_rule diagnosis_overfitting = {
                                                                                                                             "answer. Only "
                                                                                                                             "for "
                                                                                                                             "information "
-                                                                                                                            "where early "
-                                                                                                                            "stopping "
-                                                                                                                            "restores the "
-                                                                                                                            "best epoch",
+                                                                                                                            "where the "
+                                                                                                                            "best epoch's "
+                                                                                                                            "weights are "
+                                                                                                                            "kept",
     .why = "From there on the network learns what is particular to the training rows. On new ones it gets worse.",
-    .advice = {{.text = "early_stopping with restore_best, which keeps the best epoch's weights", .applies = has_no_restoring},
+    .advice = {{.text = "keep \"best\": the model gets the weights of the epoch that was best", .applies = has_no_restoring},
                {.text = "dropout (rate 0.2 to 0.5) after hidden layers", .applies = has_no_dropout},
                {.text = "an l2 penalty, or adamw with weight_decay"},
                {.text = "fewer units or layers"},

@@ -167,7 +167,7 @@ static enum error_code plan_data(struct submission *submission, struct error *er
   if (test != NULL) spec->data.split.test = 0;
   spec->data.split.stratify = data_plan_has_strata(&submission->plan);
   spec->train.epochs = (int64_t)train_count_epochs(&spec->train, submission->plan.train_rows_max);
-  return ERROR_NONE;
+  return train_resolve_keep(&spec->train, submission->plan.has_validation, error);
 }
 
 /* Asked for, not by default, where there are no classes to keep apart. */

@@ -204,6 +204,12 @@ static enum ending get_interruption(const struct run *run) {
   return request == RUN_PAUSE ? ENDING_PAUSED : ENDING_LEFT;
 }
 
+/* That the model is not what the last epoch made, if so it is. */
+static void tell_kept(const struct run *run, const struct train_result *result, char line[], size_t line_bytes) {
+  if (!train_keeps_best(&run->spec.train) || result->best_epoch == 0 || result->best_epoch == result->epoch) return;
+  snprintf(line, line_bytes, "the model has the weights of epoch %" PRIu64 ", the best of %" PRIu64, result->best_epoch, result->epoch);
+}
+
 /* Trains to the end or to an interruption. Fills `line` with what the job's log should say of it. */
 static enum ending train(struct run *run, char line[], size_t line_bytes, struct error *error) {
   run->sitting_start_ms = clock_now_ms();
@@ -226,7 +232,10 @@ static enum ending train(struct run *run, char line[], size_t line_bytes, struct
     return ENDING_ERROR;
   }
   switch (result.outcome) {
-  case TRAIN_COMPLETED: snprintf(line, line_bytes, "%s", result.detail); return ENDING_SUCCEEDED;
+  case TRAIN_COMPLETED:
+    snprintf(line, line_bytes, "%s", result.detail);
+    if (result.detail[0] == '\0') tell_kept(run, &result, line, line_bytes);
+    return ENDING_SUCCEEDED;
   case TRAIN_EARLY_STOPPED:
     snprintf(line, line_bytes, "early stopping at epoch %" PRIu64 ", the best was epoch %" PRIu64, result.epoch, result.best_epoch);
     return ENDING_EARLY_STOPPED;

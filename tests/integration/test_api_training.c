@@ -300,6 +300,43 @@ START_TEST(numbers_cut_into_bins_make_a_broken_line_of_a_straight_one) {
 }
 END_TEST
 
+static const struct {
+  const char *more, *keep; /* keep NULL: refused, at /keep */
+} keepings[] = {
+    {"", "best"},
+    {",\"keep\":\"last\"", "last"},
+    {",\"split\":{\"validation\":0}", "last"},
+    {",\"early_stopping\":{\"patience\":3,\"restore_best\":false}", "last"},
+    {",\"early_stopping\":{\"patience\":3},\"keep\":\"last\"", NULL},
+};
+
+/* So much momentum swings about its aim, and the last epoch is not the best. */
+START_TEST(a_model_is_the_best_epochs_unless_told_otherwise) {
+  char body[1024];
+  snprintf(body, sizeof body,
+           "{\"network\":{\"layers\":[" HIDDEN "," OUTPUT "]},\"dataset\":\"flowers\",\"target\":\"length\",\"epochs\":40,\"seed\":1,"
+           "\"optimizer\":{\"type\":\"sgd\",\"learning_rate\":0.05,\"momentum\":0.98}%s}",
+           keepings[_i].more);
+  if (keepings[_i].keep == NULL) {
+    json_t *problem = post("/v1/jobs", body, 422);
+    ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/keep");
+    json_decref(problem);
+    return;
+  }
+  json_t *job = run(body);
+  ck_assert_str_eq(json_text_at(job, "/state"), "succeeded");
+  ck_assert_str_eq(json_text_at(job, "/spec/keep"), keepings[_i].keep);
+  char *log = get_log(job);
+  char expected[96];
+  snprintf(expected, sizeof expected, "the model has the weights of epoch %.0f, the best of 40\n",
+           json_number_at(job, "/metrics/best/epoch"));
+  const bool is_kept = strcmp(keepings[_i].keep, "best") == 0;
+  ck_assert_msg((strstr(log, expected) != NULL) == is_kept, "%s", log);
+  free(log);
+  json_decref(job);
+}
+END_TEST
+
 START_TEST(without_a_target_every_other_task_is_refused) {
   json_t *problem = post("/v1/jobs", "{\"network\":{\"layers\":[" OUTPUT "]},\"dataset\":\"flowers\"}", 422);
   ck_assert_str_eq(json_text_at(problem, "/errors/0/pointer"), "/target");
@@ -314,6 +351,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(kinds, every_algorithm_of_the_schema_runs_within_one_budget);
   tcase_add_test(kinds, every_optimizer_of_the_schema_learns);
   tcase_add_test(kinds, numbers_cut_into_bins_make_a_broken_line_of_a_straight_one);
+  tcase_add_loop_test(kinds, a_model_is_the_best_epochs_unless_told_otherwise, 0, sizeof keepings / sizeof keepings[0]);
   tcase_add_test(kinds, bfloat16_tells_which_layers_have_none);
   tcase_add_test(kinds, a_range_test_answers_with_a_rate);
   tcase_add_loop_test(kinds, what_is_wrong_is_told_at_its_field, 0, sizeof wrong / sizeof wrong[0]);

@@ -234,6 +234,63 @@ START_TEST(it_is_the_average_that_is_validated_and_kept_as_the_best) {
 }
 END_TEST
 
+/* The same rate without an average jumps about, so that the best epoch is not the last. */
+START_TEST(the_best_epochs_weights_are_kept_without_early_stopping_too) {
+  struct train_scene scene;
+  train_scene_init(&scene, averaged_layers, TASK_CLASSIFICATION);
+  train_scene_set(&scene.settings.optimizer, &optimizer_kinds, "sgd learning_rate=2");
+  train_scene_validate(&scene);
+  scene.settings.epochs = 40;
+  double losses[2], best = INFINITY;
+  for (int i = 0; i < 2; i++) {
+    scene.settings.keep = i == 0 ? KEEP_LAST : KEEP_BEST;
+    if (i > 0) train_scene_start(&scene);
+    train_scene_run(&scene);
+    ck_assert_int_eq(scene.result.outcome, TRAIN_COMPLETED);
+    ck_assert_uint_eq(scene.result.epoch, 40);
+    losses[i] = compute_validation_loss(&scene);
+  }
+  for (size_t i = 0; i < scene.report_count; i++) best = fmin(best, train_scene_value(&scene, i, "validation_loss"));
+  ck_assert_double_eq_tol(losses[0], train_scene_last(&scene, "validation_loss"), 1e-5);
+  ck_assert_double_eq_tol(losses[1], best, 1e-5);
+  ck_assert_double_lt(losses[1], losses[0]);
+  train_scene_deinit(&scene);
+}
+END_TEST
+
+static const struct {
+  int keep, kept; /* KEEP_AUTO in `kept`: refused */
+  bool has_validation, is_stopped_early, restores_best, is_range_test;
+} keepings[] = {
+    {KEEP_AUTO, KEEP_BEST, true, false, false, false},  {KEEP_AUTO, KEEP_LAST, false, false, false, false},
+    {KEEP_BEST, KEEP_BEST, false, false, false, false}, {KEEP_LAST, KEEP_LAST, true, false, false, false},
+    {KEEP_AUTO, KEEP_LAST, true, false, false, true},   {KEEP_AUTO, KEEP_BEST, false, true, true, false},
+    {KEEP_AUTO, KEEP_LAST, true, true, false, false},   {KEEP_BEST, KEEP_BEST, true, true, true, false}, /* as a resolved spec has it */
+    {KEEP_LAST, KEEP_LAST, true, true, false, false},   {KEEP_LAST, KEEP_AUTO, true, true, true, false},
+    {KEEP_BEST, KEEP_AUTO, true, true, false, false},
+};
+
+START_TEST(what_is_kept_follows_from_validation_and_early_stopping) {
+  struct train_scene scene;
+  struct error error = {0};
+  train_scene_init(&scene, averaged_layers, TASK_CLASSIFICATION);
+  if (keepings[_i].is_range_test) train_scene_set(&scene.settings.algorithm, &algorithm_kinds, "learning_rate_range_test");
+  scene.settings.keep = keepings[_i].keep;
+  scene.settings.early_stopping =
+      (struct early_stopping){.is_enabled = keepings[_i].is_stopped_early, .patience = 5, .restore_best = keepings[_i].restores_best};
+  const enum error_code code = train_resolve_keep(&scene.settings, keepings[_i].has_validation, &error);
+  if (keepings[_i].kept == KEEP_AUTO) {
+    ck_assert_int_eq(code, ERROR_INVALID);
+    ck_assert_str_eq(error.items[0].pointer, "/keep");
+  } else {
+    ck_assert_int_eq(code, ERROR_NONE);
+    ck_assert_int_eq(scene.settings.keep, keepings[_i].kept);
+    ck_assert(train_keeps_best(&scene.settings) == (keepings[_i].kept == KEEP_BEST));
+  }
+  train_scene_deinit(&scene);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *frozen = suite_add_case(suite, "frozen layers");
   tcase_add_loop_test(frozen, frozen_layers_keep_their_bits_and_the_others_learn, 0, sizeof ways / sizeof ways[0]);
@@ -244,6 +301,9 @@ static void add_cases(Suite *suite) {
   TCase *averages = suite_add_case(suite, "averages");
   tcase_add_test(averages, averaged_weights_are_the_exponential_average_of_all_steps);
   tcase_add_test(averages, it_is_the_average_that_is_validated_and_kept_as_the_best);
+  TCase *best = suite_add_case(suite, "the best epoch");
+  tcase_add_test(best, the_best_epochs_weights_are_kept_without_early_stopping_too);
+  tcase_add_loop_test(best, what_is_kept_follows_from_validation_and_early_stopping, 0, sizeof keepings / sizeof keepings[0]);
 }
 
 int main(void) { return suite_main("train options", add_cases); }
