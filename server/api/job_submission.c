@@ -170,17 +170,6 @@ static enum error_code plan_data(struct submission *submission, struct error *er
   return train_resolve_keep(&spec->train, submission->plan.has_validation, error);
 }
 
-/* Asked for, not by default, where there are no classes to keep apart. */
-static enum error_code check_stratify(const struct submission *submission, const json_t *body, struct error *error) {
-  const struct data_settings *data = &submission->spec.data;
-  const bool is_asked = json_is_true(json_object_get(json_object_get(body, "split"), "stratify"));
-  if (!is_asked || data_plan_has_strata(&submission->plan)) return ERROR_NONE;
-  return error_add(error, "/split/stratify", "changes nothing: %s; leave it out",
-                   data->window.is_enabled         ? "with a window, the parts are one behind the other in time"
-                   : data->split.column[0] != '\0' ? "split.column says which rows each part has"
-                                                   : "it is of the classes of one target, and none is predicted");
-}
-
 static enum error_code resolve_network(struct submission *submission, struct error *error) {
   struct network_target target = {0};
   data_plan_get_network_target(&submission->plan, &target);
@@ -265,7 +254,6 @@ static enum error_code check_submission(struct submission *submission, json_t *b
   enum error_code code = read_body(submission, body, error);
   if (code == ERROR_INVALID) add_plan_errors(submission, error);
   if (code == ERROR_NONE) code = plan_data(submission, error);
-  if (code == ERROR_NONE) code = check_stratify(submission, body, error);
   if (code == ERROR_NONE) code = resolve_network(submission, error);
   if (code == ERROR_NONE) code = check_training(submission, error);
   if (code == ERROR_NONE) code = check_queue(submission->api, error);

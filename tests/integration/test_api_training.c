@@ -179,6 +179,19 @@ START_TEST(training_rows_are_varied) {
 }
 END_TEST
 
+/* Said of every job by some clients: it asks for nothing that isn't done. */
+START_TEST(parts_are_stratified_where_there_are_classes) {
+  json_t *plan =
+      post("/v1/jobs?dry_run=true",
+           "{\"network\":{\"layers\":[" OUTPUT "]},\"dataset\":\"flowers\",\"target\":\"length\",\"split\":{\"stratify\":true}}", 200);
+  ck_assert(json_is_false(json_at(plan, "/spec/split/stratify")));
+  json_decref(plan);
+  plan = post("/v1/jobs?dry_run=true", JOB(HIDDEN "," OUTPUT, ",\"split\":{\"stratify\":true}"), 200);
+  ck_assert(json_is_true(json_at(plan, "/spec/split/stratify")));
+  json_decref(plan);
+}
+END_TEST
+
 START_TEST(a_step_of_hours_is_cancelled_at_once) {
   /* 16 · 20 000 weights and more: half a million evaluations a step. */
   json_t *job =
@@ -357,6 +370,7 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(kinds, what_is_wrong_is_told_at_its_field, 0, sizeof wrong / sizeof wrong[0]);
   tcase_add_test(kinds, training_rows_are_varied);
   tcase_add_test(kinds, a_step_of_hours_is_cancelled_at_once);
+  tcase_add_test(kinds, parts_are_stratified_where_there_are_classes);
   TCase *weights = suite_add_case(suite, "start weights");
   tcase_add_checked_fixture(weights, start, stop);
   tcase_add_test(weights, a_job_starts_with_a_models_weights);

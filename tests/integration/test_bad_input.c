@@ -197,12 +197,6 @@ static const struct bad_request json_requests[] = {
          "\"auto\",\"activation\":\"auto\"}]},\"dataset\":\"points\",\"target\":\"kind\"}"),
      422, "over_budget", NULL, "268435456"},
     /* settings that would change nothing */
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"y\",\"task\":\"regression\",\"split\":{\"stratify\":true}}"), 422,
-     "invalid", "/split/stratify", "classes"},
-    {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"y\",\"window\":{\"length\":2},\"split\":{\"stratify\":true,"
-         "\"validation\":0,"
-         "\"test\":0}}"),
-     422, "invalid", "/split/stratify", "window"},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"text\":{\"vocabulary\":9}}"), 422, "invalid",
      "/text/vocabulary", "text"},
     {JOB("{\"network\":\"net\",\"dataset\":\"points\",\"target\":\"kind\",\"window\":{\"length\":2}}"), 422, "invalid", "/target",
