@@ -6,6 +6,7 @@
 #include "engine/param.h"
 #include "server/api/predict_private.h"
 #include "server/codec/prediction_json.h"
+#include "server/codec/row_json.h"
 #include "server/data/csv.h"
 #include "server/data/decimal_comma.h"
 #include "server/data/forecast_rows.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "server/codec/network_json.h"
-#include "server/codec/prediction_json.h"
+#include "server/codec/row_json.h"
 #include "server/codec/settings_json.h"
 #include "server/codec/tensor_json.h"
 #include "server/store/networks.h"

@@ -1,5 +1,5 @@
 /* Bodies of predictions as they usually come, {"rows": [[0, 0.5, …], …]}, read without building JSON values: numbers go straight to the network's
- * floats. Whatever else JSON allows, and every error, is left to the general way (prediction_json.h), with which this one agrees bit for bit.
+ * floats. Whatever else JSON allows, and every error, is left to the general way (row_json.h), with which this one agrees bit for bit.
  */
 #ifndef SERVER_CODEC_ROWS_TEXT_H
 #define SERVER_CODEC_ROWS_TEXT_H

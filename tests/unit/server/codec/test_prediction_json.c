@@ -74,75 +74,6 @@ START_TEST(a_damaged_preprocessor_is_refused) {
 }
 END_TEST
 
-static enum error_code read_row(struct row_cells *cells, const struct preprocessor *preprocessor, json_t *row, struct error *error) {
-  error_clear(error);
-  return row_cells_from_json(cells, preprocessor, row, "/rows/0", error);
-}
-
-START_TEST(rows_come_as_objects_or_arrays) {
-  struct preprocessor preprocessor = make(classifier_text);
-  struct row_cells cells;
-  struct error error = {0};
-  ck_assert_int_eq(row_cells_init(&cells, &preprocessor, &error), ERROR_NONE);
-  json_t *row = json_pack("{s:i, s:f, s:s}", "color", 7, "size", 1.25, "kind", "a");
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
-  ck_assert_int_eq(cells.cells[0].kind, CELL_NUMBER);
-  ck_assert_double_eq(cells.cells[0].number, 1.25);
-  ck_assert_int_eq(cells.cells[1].kind, CELL_TEXT); /* categories are texts */
-  ck_assert_str_eq(cells.cells[1].text, "7");
-  json_decref(row);
-  row = json_pack("[s, b]", "NA", 1);
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
-  ck_assert_int_eq(cells.cells[0].kind, CELL_MISSING);
-  ck_assert_str_eq(cells.cells[1].text, "true");
-  json_decref(row);
-  /* More than the inputs is passed over where all of them are there. */
-  row = json_pack("{s:s, s:f, s:i}", "color", "7", "size", 1.25, "when", 9);
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
-  ck_assert_str_eq(cells.cells[1].text, "7");
-  json_decref(row);
-  row = json_object();
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_NONE);
-  ck_assert_int_eq(cells.cells[0].kind, CELL_MISSING);
-  ck_assert_int_eq(cells.cells[1].kind, CELL_MISSING);
-  json_decref(row);
-  row_cells_deinit(&cells);
-  preprocessor_deinit(&preprocessor);
-}
-END_TEST
-
-START_TEST(bad_rows_name_every_place) {
-  struct preprocessor preprocessor = make(classifier_text);
-  struct row_cells cells;
-  struct error error = {0};
-  ck_assert_int_eq(row_cells_init(&cells, &preprocessor, &error), ERROR_NONE);
-  json_t *row = json_pack("{s:[], s:i, s:i}", "size", "colour", 1, "x/y", 2);
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
-  ck_assert_uint_eq(error.item_count, 3);
-  ck_assert_str_eq(error.items[0].pointer, "/rows/0/size");
-  ck_assert_str_eq(error.items[1].pointer, "/rows/0/colour");
-  ck_assert_ptr_nonnull(strstr(error.items[1].detail, "\"color\""));
-  ck_assert_str_eq(error.items[2].pointer, "/rows/0/x~1y");
-  json_decref(row);
-  row = json_object();
-  for (int i = 0; i < 20000; i++) {
-    char key[16];
-    snprintf(key, sizeof key, "siz%d", i);
-    json_object_set_new(row, key, json_true());
-  }
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
-  ck_assert_uint_eq(error.item_count, ERROR_ITEM_MAX);
-  ck_assert_uint_eq(error.items_dropped, 0); /* it stopped to look */
-  json_decref(row);
-  row = json_integer(3);
-  ck_assert_int_eq(read_row(&cells, &preprocessor, row, &error), ERROR_INVALID);
-  ck_assert_str_eq(error.items[0].pointer, "/rows/0");
-  json_decref(row);
-  row_cells_deinit(&cells);
-  preprocessor_deinit(&preprocessor);
-}
-END_TEST
-
 static void check_row(const char *text, const float *x, const float *outputs, size_t real_count, const char *expected_json,
                       const char *expected_csv) {
   struct preprocessor preprocessor = make(text);
@@ -304,8 +235,6 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, strings_are_escaped_as_jansson_escapes_them);
   tcase_add_test(test_case, a_preprocessor_survives_the_way_to_json_and_back);
   tcase_add_test(test_case, a_damaged_preprocessor_is_refused);
-  tcase_add_test(test_case, rows_come_as_objects_or_arrays);
-  tcase_add_test(test_case, bad_rows_name_every_place);
   tcase_add_test(test_case, every_task_has_its_form_of_prediction);
   tcase_add_test(test_case, steps_of_a_sequence_have_a_class_each_and_padded_ones_none);
   tcase_add_test(test_case, what_is_given_back_is_told_as_what_went_in);

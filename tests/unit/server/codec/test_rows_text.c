@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "server/codec/json_text.h"
-#include "server/codec/prediction_json.h"
 #include "server/codec/preprocessor_json.h"
+#include "server/codec/row_json.h"
 #include "tests/support/suite.h"
 
 enum { ROW_MAX = 4, WIDTH_MAX = 8 };
