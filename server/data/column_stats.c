@@ -1,5 +1,6 @@
 #include "server/data/column_stats.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -92,13 +93,39 @@ static void add_list(struct column_stats *stats, const char *text) {
   lists->has_several |= count > 1;
 }
 
+/* All that is a number here is a list, too: these cells are seen as long as lists are. */
+static void add_grouped(struct column_stats *stats, const char *text) {
+  struct group_evidence *groups = &stats->groups;
+  if (groups->is_refuted) return;
+  if (groups->moments.count == 0) {
+    groups->moments = stats->moments;
+    groups->has_plain = stats->moments.count > 0;
+  }
+  double number;
+  groups->is_refuted = !csv_parse_number(text, &number);
+  if (groups->is_refuted) return;
+  const char *first_comma = strchr(text, ',');
+  if (first_comma == NULL) groups->has_plain = true;
+  if (first_comma != NULL) groups->has_zeros |= strstr(first_comma, ",0") != NULL;
+  if (first_comma != NULL) groups->has_short |= first_comma - text < 3 || !isdigit((unsigned char)first_comma[-3]);
+  groups->has_fractions |= number != floor(number);
+  struct reciprocal reciprocal = {0};
+  moments_add(&groups->moments, &reciprocal, number);
+}
+
+static bool has_groups(const struct column_stats *stats) {
+  const struct group_evidence *groups = &stats->groups;
+  return stats->has_words && !groups->is_refuted && (groups->has_zeros || (groups->has_short && groups->has_plain));
+}
+
 /* The numbers counted in the table, which is not looked at again for them. */
 static void fold_table(struct column_stats *stats) {
   uint64_t counts[IMPORT_CATEGORIES];
   distinct_get_counts(&stats->distinct, counts);
   for (size_t i = 0; i < stats->distinct.count; i++) {
+    const char *value = distinct_get_value(&stats->distinct, i);
     double number;
-    if (!csv_parse_number(distinct_get_value(&stats->distinct, i), &number)) continue;
+    if (!csv_parse_number_of(value, strlen(value), &number)) continue;
     if (!stats->has_words) moments_add_repeated(&stats->moments, number, counts[i]);
     stats->numbers += counts[i];
   }
@@ -116,6 +143,7 @@ static void begin_words(struct column_stats *stats, const struct csv_cell *cell,
 static void see_word(struct column_stats *stats, const char *text, const char *trimmed, size_t bytes) {
   add_date(stats, text);
   add_list(stats, text);
+  add_grouped(stats, text);
   if (stats->words_cells == WORDS_SAMPLE) return;
   stats->words += count_words(trimmed, bytes);
   stats->words_cells++;
@@ -262,18 +290,21 @@ enum error_code column_stats_finish(struct column_stats *stats, struct distinct_
   fold_table(stats);
   const struct moments *moments = &stats->moments;
   struct datetime_form form;
+  const bool are_grouped = has_groups(stats);
   const bool has_dates = stats->has_words && datetime_evidence_get_form(&stats->dates, &form);
-  out_column->can_be_numeric = stats->present > 0 && !stats->has_words;
-  out_column->is_integral = out_column->can_be_numeric && !stats->has_fractions;
+  out_column->can_be_numeric = stats->present > 0 && (!stats->has_words || are_grouped);
+  out_column->is_integral = out_column->can_be_numeric && !stats->has_fractions && !stats->groups.has_fractions;
   out_column->missing = stats->missing;
   out_column->min = out_column->max = out_column->mean = out_column->std = NAN;
   out_column->datetime_form = has_dates ? datetime_form_pack(form) : 0;
   if (has_dates) moments = &stats->date_moments[form.order == DATETIME_MONTH_FIRST];
   const struct list_evidence *lists = &stats->lists;
-  const bool has_lists = stats->has_words && !lists->is_refuted && lists->longest > 0 && (lists->has_brackets || lists->has_several);
+  const bool has_lists =
+      stats->has_words && !are_grouped && !lists->is_refuted && lists->longest > 0 && (lists->has_brackets || lists->has_several);
   out_column->list_shortest = has_lists ? lists->shortest : 0;
   out_column->list_longest = has_lists ? lists->longest : 0;
   if (has_lists) moments = &lists->moments;
+  if (are_grouped) moments = &stats->groups.moments;
   if (out_column->can_be_numeric || has_dates || has_lists) {
     out_column->min = moments->min;
     out_column->max = moments->max;
@@ -282,7 +313,7 @@ enum error_code column_stats_finish(struct column_stats *stats, struct distinct_
   }
   out_column->has_categories = !stats->distinct.is_dropped;
   enum error_code code = ERROR_NONE;
-  if (is_nearly_numeric(stats)) {
+  if (!are_grouped && is_nearly_numeric(stats)) {
     out_column->first_word_line = stats->first_word_line;
     out_column->first_word = strdup(stats->first_word);
     if (out_column->first_word == NULL) code = error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the words of a column");

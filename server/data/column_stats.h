@@ -56,6 +56,16 @@ struct list_evidence {
   struct moments moments; /* of all numbers */
 };
 
+/* Whether a column's cells are numbers some of which have commas between groups of three digits, "1,234"; all zeros: no such cell seen yet. Each is a list
+ * of numbers as well. Zeros at the beginning of a group ("1,050") are none of a list; nor are some numbers without commas beside some whose first group is
+ * shorter than the others, as lists of codes of three digits may be of any length. */
+struct group_evidence {
+  bool is_refuted;
+  bool has_zeros, has_short, has_plain; /* some cell */
+  bool has_fractions;
+  struct moments moments; /* of all numbers */
+};
+
 /* What has to be done with a column's next cell. */
 enum column_reading {
   READING_VALUES,  /* look it up in the table of distinct values: what follows from a value is computed once */
@@ -77,6 +87,7 @@ struct column_stats {
   struct moments moments;        /* of numbers, until the first word; those in `distinct` not yet among them */
   struct datetime_evidence dates;
   struct list_evidence lists;
+  struct group_evidence groups;   /* refuted before `lists` are */
   struct moments date_moments[2]; /* of dates, as day first and as month first, until the first that is none */
 };
 

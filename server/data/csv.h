@@ -68,9 +68,12 @@ bool csv_is_missing_word(const char *text);
 static inline bool csv_is_missing(const char *text) { /* most cells are numbers, and say so by their first character */
   return !(*text >= '0' && *text <= '9') && *text != '-' && csv_is_missing_word(text);
 }
-/* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. */
+/* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. Commas may stand between groups of
+ * three digits before the point: "1,234.5". */
 bool csv_parse_number(const char *text, double *out_number);
-/* The same, of a text whose length is known; text[bytes] is NUL. */
+/* Only if there are such commas. The cell may as well be a list of numbers (column_stats.h decides for a column). */
+bool csv_parse_grouped_number(const char *text, double *out_number);
+/* A number without such commas, of a text whose length is known; text[bytes] is NUL. */
 bool csv_parse_number_of(const char *text, size_t bytes, double *out_number);
 /* The same, of up to eight bytes that are one word (short_bytes.h), where it is of the usual form; false says nothing. */
 bool csv_parse_short_number(uint64_t word, size_t bytes, double *out_number);

@@ -30,6 +30,7 @@ bool csv_is_missing_word(const char *text) {
 
 /* 10^n is exact in float64 up to n = 22, and in the 64 significant bits of x87's long double up to n = 27. */
 enum { EXACT_POWER_MAX = 22, LONG_POWER_MAX = 27, WORD_DIGITS_MAX = 19 };
+enum { GROUPED_BYTES_MAX = 23 }; /* more digits than that are a list's */
 static const uint64_t exact_significand_max = UINT64_C(1) << 53;
 static const double powers_of_ten[EXACT_POWER_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                                           1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -194,4 +195,31 @@ bool csv_parse_number_of(const char *text, size_t bytes, double *out_number) {
   return parse_any(text, bytes, out_number);
 }
 
-bool csv_parse_number(const char *text, double *out_number) { return csv_parse_number_of(text, strlen(text), out_number); }
+static bool is_thousand(const char *text) { return text[0] == ',' && is_digit(text[1]) && is_digit(text[2]) && is_digit(text[3]); }
+
+/* [+-] one to three digits, the first none of 0; three more behind each comma; perhaps a fraction. */
+bool csv_parse_grouped_number(const char *text, double *out_number) {
+  char plain[GROUPED_BYTES_MAX + 1];
+  size_t bytes = strlen(text), count = 0, digits = 0;
+  if (memchr(text, ',', bytes) == NULL) return false;
+  text = csv_trim(text, &bytes);
+  const char *end = text + bytes;
+  if (bytes > GROUPED_BYTES_MAX) return false;
+  if (*text == '-' || *text == '+') plain[count++] = *text++;
+  if (*text == '0') return false;
+  for (; is_digit(*text); digits++) plain[count++] = *text++;
+  if (digits < 1 || digits > 3 || !is_thousand(text)) return false;
+  for (; is_thousand(text); text += 4) {
+    memcpy(plain + count, text + 1, 3);
+    count += 3;
+  }
+  if (*text == '.') do
+      plain[count++] = *text++;
+    while (is_digit(*text));
+  plain[count] = '\0';
+  return text == end && parse_any(plain, count, out_number);
+}
+
+bool csv_parse_number(const char *text, double *out_number) {
+  return csv_parse_number_of(text, strlen(text), out_number) || csv_parse_grouped_number(text, out_number);
+}

@@ -116,12 +116,80 @@ START_TEST(spellings_of_a_number_are_one_category) {
 }
 END_TEST
 
+/* Millions, thousands and less, some with a fraction; and round thousands only. */
+static void make_price(size_t i, char cell[ROW_BYTES]) {
+  sprintf(cell, i % 3 == 0 ? "%zu.5" : "%zu", i * i * 7919 % (i % 2 == 0 ? 2000 : 5000000));
+}
+static void make_salary(size_t i, char cell[ROW_BYTES]) { sprintf(cell, "%zu", (100 + i % 500) * 1000); }
+
+/* With commas between groups of three digits. */
+static void group(const char *number, char cell[ROW_BYTES]) {
+  const size_t digits = strcspn(number, ".");
+  char *at = cell;
+  *at++ = '"';
+  for (size_t i = 0; i < digits; i++) {
+    if (i > 0 && (digits - i) % 3 == 0) *at++ = ',';
+    *at++ = number[i];
+  }
+  sprintf(at, "%s\"", number + digits);
+}
+static void make_grouped_price(size_t i, char cell[ROW_BYTES]) {
+  char number[ROW_BYTES];
+  make_price(i, number);
+  group(number, cell);
+}
+static void make_grouped_salary(size_t i, char cell[ROW_BYTES]) {
+  char number[ROW_BYTES];
+  make_salary(i, number);
+  group(number, cell);
+}
+
+START_TEST(commas_between_groups_of_digits_change_nothing) {
+  static cell_maker *const makers[][2] = {{make_price, make_grouped_price}, {make_salary, make_grouped_salary}};
+  struct dataset_row plain = {0};
+  (void)import_column(makers[_i][0]);
+  plain = row;
+  row = (struct dataset_row){0};
+  const struct dataset_column *column = import_column(makers[_i][1]), *expected = &plain.columns[1];
+  ck_assert_int_eq(column->kind, COLUMN_NUMERIC);
+  ck_assert(column->is_integral == expected->is_integral);
+  ck_assert(column->min == expected->min && column->max == expected->max);
+  ck_assert_double_eq_tol(column->mean, expected->mean, 1e-12 * expected->mean);
+  ck_assert_double_eq_tol(column->std, expected->std, 1e-12 * expected->std);
+  ck_assert_uint_eq(column->category_count, expected->category_count);
+  ck_assert_ptr_null(column->first_word);
+  dataset_row_deinit(&plain);
+}
+END_TEST
+
+static void make_pair(size_t i, char cell[ROW_BYTES]) { sprintf(cell, "\"%zu,%zu\"", 10 + i % 900, 100 + i * 7 % 900); }
+static void make_codes(size_t i, char cell[ROW_BYTES]) {
+  sprintf(cell, i % 3 == 0 ? "%zu" : i % 3 == 1 ? "\"%zu,%zu\"" : "\"%zu,%zu,%zu\"", 100 + i % 900, 100 + i * 7 % 900, 100 + i * 11 % 900);
+}
+/* As one of thousands begins, but for one cell. */
+static void make_late_list(size_t i, char cell[ROW_BYTES]) {
+  if (i == ROWS - 1)
+    strcpy(cell, "\"5,12\"");
+  else
+    make_grouped_price(i, cell);
+}
+
+START_TEST(lists_of_numbers_are_no_groups_of_digits) {
+  static cell_maker *const makers[] = {make_pair, make_codes, make_late_list};
+  const struct dataset_column *column = import_column(makers[_i]);
+  ck_assert_int_eq(column->kind, COLUMN_SEQUENCE);
+  ck_assert(!column->can_be_numeric);
+}
+END_TEST
+
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "column_stats");
   tcase_add_checked_fixture(test_case, set_up, tear_down);
   tcase_add_loop_test(test_case, moments_are_those_of_all_cells, 0, 4);
   tcase_add_test(test_case, a_word_in_the_last_row_makes_it_a_column_of_words);
   tcase_add_test(test_case, long_values_are_told_apart);
+  tcase_add_loop_test(test_case, commas_between_groups_of_digits_change_nothing, 0, 2);
+  tcase_add_loop_test(test_case, lists_of_numbers_are_no_groups_of_digits, 0, 3);
   tcase_add_test(test_case, spellings_of_a_number_are_one_category);
 }
 

@@ -359,6 +359,24 @@ START_TEST(missing_values_are_known_in_any_case_and_with_spaces) {
 }
 END_TEST
 
+START_TEST(commas_may_stand_between_groups_of_three_digits) {
+  static const struct {
+    const char *text;
+    double number;
+  } grouped[] = {{"1,234", 1234}, {" -12,345.5 ", -12345.5}, {"+1,000,000", 1e6}, {"999,999,999.", 999999999}, {"100,000.25", 100000.25}};
+  for (size_t i = 0; i < sizeof grouped / sizeof grouped[0]; i++) {
+    double number = 42;
+    ck_assert_msg(csv_parse_number(grouped[i].text, &number) && number == grouped[i].number, "\"%s\": %g", grouped[i].text, number);
+  }
+  static const char *const others[] = {"1,23",    "1234,567", "0,123",     "012,345", ",123", "1,234,", "1,,234",
+                                       "1,234,5", "1,2345",   "1,234.5.6", "1,234e5", "-",    "1,234x", "100,200,300,400,500,600,700,800"};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    double number = 42;
+    ck_assert_msg(!csv_parse_number(others[i], &number), "\"%s\"", others[i]);
+  }
+}
+END_TEST
+
 START_TEST(what_is_not_a_finite_decimal_number_is_none) {
   static const char *const words[] = {
       "",    " ",     "x",   "1x",  "1 2", "0x10",  "inf",   "Infinity",        "nan",   "1e", "1e+", ".", "-", "+", "-.", "e5",
@@ -517,6 +535,7 @@ static void add_cases(Suite *suite) {
   TCase *values = suite_add_case(suite, "values");
   tcase_add_test(values, the_delimiter_is_found);
   tcase_add_test(values, missing_values_are_known_in_any_case_and_with_spaces);
+  tcase_add_test(values, commas_may_stand_between_groups_of_three_digits);
   tcase_add_test(values, what_is_not_a_finite_decimal_number_is_none);
   tcase_add_test(values, numbers_are_read_as_the_c_library_reads_them);
   tcase_add_test(values, long_numbers_are_rounded_once);
