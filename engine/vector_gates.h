@@ -16,7 +16,7 @@ static inline vector vector_split_exp(vector x, vector *out_power) {
   const float round_to_integer = 12582912.0f; /* 1.5 · 2²³: the sum's last bits are the nearest integer */
   const vector shifted = x * 1.44269504f + round_to_integer;
   const vector n = shifted - round_to_integer;
-  const vector r = (x - n * 0.693359375f) - n * -2.12194440e-4f; /* ln 2 in two parts, of which n times the first is exact */
+  const vector r = (x - n * 0.693359375f) - n * -2.12194440e-4f;     /* ln 2 in two parts, of which n times the first is exact */
   *out_power = (vector)(((vector_bits)shifted << 23) + 0x3F800000u); /* n stands in the last bits of shifted */
   vector q = 1.39340130e-3f * r + 8.36342201e-3f;
   q = q * r + 4.16664630e-2f;
