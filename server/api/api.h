@@ -20,8 +20,8 @@ enum route_flag {
   ROUTE_PUBLIC = 8,             /* no token needed: page, health */
   ROUTE_IDEMPOTENCY = 16,       /* takes Idempotency-Key */
   ROUTE_ETAG = 32,
-  ROUTE_ESCAPES = 128, /* its {column} may hold escaped slashes, backslashes and control characters */
-  ROUTE_LONG = 64      /* may take minutes: has threads of its own, so that it keeps no short request waiting */
+  ROUTE_LONG = 64,    /* may take minutes: has threads of its own, so that it keeps no short request waiting */
+  ROUTE_ESCAPES = 128 /* its {column} may hold escaped slashes, backslashes and control characters */
 };
 
 /* One route. OpenAPI, Allow headers, the dispatch and the tests' list of routes all come from this record. */

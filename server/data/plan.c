@@ -1,5 +1,5 @@
-/* The plan in the order in which it is made: split column, targets, task, features (plan_features.c), parts, test dataset. Each step adds its field errors;
- * the first step with any ends it. */
+/* The plan in the order in which it is made: split column, targets, task, features (plan_features.c), parts, layout (plan_layout.c), test dataset
+ * (plan_test_dataset.c). Each step adds its field errors; the first step with any ends it. */
 #include "server/data/plan_private.h"
 
 #include <float.h>
@@ -12,7 +12,6 @@
 
 #include "server/data/column_stats.h"
 #include "server/data/csv.h"
-#include "server/data/encode.h"
 #include "server/data/row_cache.h"
 #include "server/data/split.h"
 
@@ -23,6 +22,13 @@ size_t plan_count_items(const struct error *error) { return error->item_count + 
 static bool has_errors(const struct planner *planner, const struct error *error) { return plan_count_items(error) > planner->items_before; }
 
 static const char *get_column_name(const void *context, size_t index) { return ((const struct dataset_row *)context)->columns[index].name; }
+
+const struct dataset_column *plan_get_column(const struct dataset_row *dataset, const char *name) {
+  for (size_t i = 0; i < dataset->column_count; i++) {
+    if (strcmp(dataset->columns[i].name, name) == 0) return &dataset->columns[i];
+  }
+  return NULL;
+}
 
 size_t plan_find_column(const struct dataset_row *dataset, const char *name, const char *pointer, struct error *error) {
   for (size_t i = 0; i < dataset->column_count; i++) {
@@ -112,12 +118,11 @@ static void find_targets(struct planner *planner, struct error *error) {
   }
 }
 
-static const struct dataset_column *get_target(const struct planner *planner, size_t index) {
+const struct dataset_column *plan_get_target(const struct planner *planner, size_t index) {
   return &planner->dataset->columns[planner->targets[index]];
 }
 
-/* The column's two values as {no, yes}; false if they aren't such a pair. */
-static bool find_labels(const struct dataset_column *column, const char *out_labels[2]) {
+bool plan_find_labels(const struct dataset_column *column, const char *out_labels[2]) {
   static const char *const pairs[][2] = {{"0", "1"}, {"no", "yes"}, {"false", "true"}, {"n", "y"}, {"f", "t"}, {"off", "on"}};
   if (!column->has_categories || column->category_count != 2) return false;
   const char *first = column->categories[0].value, *second = column->categories[1].value;
@@ -152,14 +157,14 @@ static int decide_task(const struct planner *planner) {
   if (planner->settings->task != TASK_CHOICE_AUTO) return planner->settings->task;
   if (planner->settings->window.is_enabled) return TASK_CHOICE_REGRESSION;
   if (count == 1) {
-    const struct dataset_column *column = get_target(planner, 0);
+    const struct dataset_column *column = plan_get_target(planner, 0);
     return data_plan_is_of_classes(column) ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
   }
   const char *labels[2];
   size_t label_count = 0, category_count = 0;
   for (size_t i = 0; i < count; i++) {
-    label_count += find_labels(get_target(planner, i), labels);
-    category_count += get_target(planner, i)->kind == COLUMN_CATEGORICAL;
+    label_count += plan_find_labels(plan_get_target(planner, i), labels);
+    category_count += plan_get_target(planner, i)->kind == COLUMN_CATEGORICAL;
   }
   if (label_count == count) return TASK_CHOICE_MULTILABEL;
   return category_count == count ? TASK_CHOICE_CLASSIFICATION : TASK_CHOICE_REGRESSION;
@@ -204,7 +209,7 @@ static void check_targets(const struct planner *planner, struct error *error) {
     return;
   }
   for (size_t i = 0; i < count; i++) {
-    const struct dataset_column *column = get_target(planner, i);
+    const struct dataset_column *column = plan_get_target(planner, i);
     const char *labels[2];
     char pointer[POINTER_BYTES];
     plan_point_at("target", i, count, pointer);
@@ -215,152 +220,11 @@ static void check_targets(const struct planner *planner, struct error *error) {
     } else {
       size_t items = plan_count_items(error);
       check_class_target(column, pointer, error);
-      if (planner->settings->task == TASK_CHOICE_MULTILABEL && plan_count_items(error) == items && !find_labels(column, labels)) {
+      if (planner->settings->task == TASK_CHOICE_MULTILABEL && plan_count_items(error) == items && !plan_find_labels(column, labels)) {
         (void)error_add(error, pointer, "\"%.80s\" is no label; its values must be 0 and 1, no and yes, or false and true", column->name);
       }
     }
   }
-}
-
-/* ---- layout ---- */
-
-static char **copy_categories(const struct dataset_column *column) {
-  char **texts = calloc(column->category_count + 1, sizeof *texts);
-  for (size_t i = 0; texts != NULL && i < column->category_count; i++) {
-    texts[i] = strdup(column->categories[i].value);
-    if (texts[i] != NULL) continue;
-    for (size_t k = 0; k < i; k++) free(texts[k]);
-    free(texts);
-    return NULL;
-  }
-  return texts;
-}
-
-static struct text_encoding make_text_encoding(const struct text_settings *settings) {
-  const bool is_sequence = settings->encoding == TEXT_ENCODING_TOKENS;
-  return (struct text_encoding){
-      .form = is_sequence ? TEXT_TOKENS : TEXT_TF_IDF,
-      .tokenizer = {.unit = (enum token_unit)settings->tokens,
-                    .is_lowercase = settings->lowercase,
-                    .ngram_max = is_sequence ? 1 : (size_t)settings->ngrams},
-      .length = (size_t)settings->max_length,
-      .vocabulary_max = (size_t)settings->vocabulary,
-      .min_frequency = (uint64_t)settings->min_frequency,
-  };
-}
-
-/* No more bins than lie between the column's values. */
-static size_t count_bins(const struct number_settings *settings, const struct dataset_column *column) {
-  const size_t bins = (size_t)settings->bins;
-  if (!column->has_categories || column->category_count > bins) return bins;
-  return column->category_count > 2 ? column->category_count - 1 : 1;
-}
-
-/* Appends the column to the layout; false if memory is short. */
-static bool add_feature(struct preprocessor *layout, const struct data_settings *settings, const struct dataset_column *column,
-                        size_t index) {
-  struct feature *feature = &layout->features[layout->feature_count++];
-  *feature = (struct feature){
-      .kind = column->kind, .column = index, .offset = layout->input_width, .has_indicator = column->missing > 0, .scale = 1};
-  if (layout->is_reconstruction) feature->has_indicator = false; /* no row with a missing value is trained on */
-  feature->name = strdup(column->name);
-  size_t values = 1;
-  if (column->kind == COLUMN_NUMERIC && settings->number.encoding == NUMBER_PIECEWISE_LINEAR) {
-    values = count_bins(&settings->number, column);
-    if (!number_bins_init(&feature->bins, values)) return false;
-  }
-  if (column->kind == COLUMN_CATEGORICAL) {
-    feature->categories = copy_categories(column);
-    feature->category_count = values = column->category_count;
-    feature->is_seen = malloc(column->category_count + 1);
-    if (feature->categories == NULL || feature->is_seen == NULL) return false;
-    memset(feature->is_seen, true, column->category_count);
-  }
-  if (column->kind == COLUMN_IMAGE) {
-    feature->image = (struct image_encoding){.channels = column->sizes[0], .height = column->sizes[1], .width = column->sizes[2]};
-    values = image_encoding_get_width(&feature->image);
-  }
-  if (column->kind == COLUMN_TEXT) {
-    feature->text = make_text_encoding(&settings->text);
-    feature->has_indicator = feature->has_indicator && feature->text.form != TEXT_TOKENS;
-    values = text_encoding_get_width(&feature->text);
-  }
-  if (column->kind == COLUMN_SEQUENCE) {
-    const size_t length_max = (size_t)settings->sequence.max_length;
-    feature->list.length = column->list_longest < length_max ? column->list_longest : length_max;
-    feature->list.features = 1;
-    if (column->rank > 0) {
-      feature->list.length = column->sizes[0] < length_max ? column->sizes[0] : length_max;
-      feature->list.features = column->sizes[1];
-      feature->list.centers = calloc(column->sizes[1], sizeof *feature->list.centers);
-      feature->list.scales = calloc(column->sizes[1], sizeof *feature->list.scales);
-      if (feature->list.centers == NULL || feature->list.scales == NULL) return false;
-    }
-    feature->has_indicator = feature->has_indicator && settings->sequence.form != SEQUENCE_STEPS;
-    values = sequence_get_width(&feature->list);
-  }
-  if (column->kind == COLUMN_DATETIME) {
-    feature->dates.form = datetime_form_unpack(column->datetime_form);
-    memset(feature->dates.is_used, true, sizeof feature->dates.is_used);
-    values = datetime_get_width(&feature->dates);
-  }
-  feature->width = values + feature->has_indicator;
-  layout->input_width += feature->width; /* at most CSV_COLUMNS_MAX · (LIMIT_UNITS + 1) */
-  return feature->name != NULL;
-}
-
-static bool add_target(const struct planner *planner, struct preprocessor *layout, size_t at) {
-  const struct dataset_column *column = get_target(planner, at);
-  const size_t index = planner->targets[at];
-  struct target *target = &layout->targets[layout->target_count++];
-  *target = (struct target){.column = index, .scale = 1, .is_class = layout->task != TASK_REGRESSION};
-  target->name = strdup(column->name);
-  if (target->name == NULL) return false;
-  if (!target->is_class) return true;
-  if (plan_has_steps(planner)) return plan_copy_step_classes(planner, target);
-  target->classes = copy_categories(column);
-  if (target->classes == NULL) return false;
-  target->class_count = column->category_count;
-  const char *labels[2];
-  if (layout->task == TASK_MULTILABEL && find_labels(column, labels) && strcmp(target->classes[0], labels[0]) != 0) {
-    char *first = target->classes[0];
-    target->classes[0] = target->classes[1];
-    target->classes[1] = first;
-  }
-  return true;
-}
-
-static enum error_code lay_out(struct planner *planner, struct error *error) {
-  static const enum task tasks[] = {[TASK_CHOICE_CLASSIFICATION] = TASK_CLASSIFICATION,
-                                    [TASK_CHOICE_MULTILABEL] = TASK_MULTILABEL,
-                                    [TASK_CHOICE_REGRESSION] = TASK_REGRESSION,
-                                    [TASK_CHOICE_RECONSTRUCTION] = TASK_REGRESSION};
-  const struct dataset_row *dataset = planner->dataset;
-  struct preprocessor *layout = &planner->plan->layout;
-  size_t target_count = planner->settings->target.count;
-  const size_t horizon = planner->settings->window.is_enabled ? (size_t)planner->settings->window.horizon : 1;
-  layout->task = tasks[planner->settings->task];
-  layout->is_reconstruction = plan_is_reconstruction(planner);
-  layout->features = calloc(dataset->column_count, sizeof *layout->features);
-  layout->targets = calloc(target_count * horizon, sizeof *layout->targets);
-  bool is_whole = layout->features != NULL && layout->targets != NULL;
-  for (size_t i = 0; i < dataset->column_count && is_whole; i++) {
-    if (planner->is_feature[i]) is_whole = add_feature(layout, planner->settings, &dataset->columns[i], i);
-  }
-  for (size_t i = 0; i < target_count && is_whole; i++) is_whole = add_target(planner, layout, i);
-  if (is_whole && planner->settings->window.is_enabled) is_whole = plan_spread_targets(planner);
-  if (!is_whole) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the preprocessing of %zu columns", dataset->column_count);
-  layout->output_width = layout->task == TASK_CLASSIFICATION ? layout->target_count * layout->targets[0].class_count : layout->target_count;
-  if (layout->is_reconstruction) layout->output_width = layout->input_width;
-  layout->target_width = layout->is_reconstruction ? layout->input_width : layout->target_count;
-  return ERROR_NONE;
-}
-
-/* Whether some sequence is shorter than the first feature's steps. */
-static void note_padding(struct planner *planner) {
-  const struct feature *first = &planner->plan->layout.features[0];
-  const struct dataset_column *column = &planner->dataset->columns[first->column];
-  planner->plan->has_padding = (column->rank == 0 && column->list_shortest < first->list.length) || column->missing > 0;
 }
 
 /* ---- parts ---- */
@@ -369,14 +233,14 @@ static uint64_t max_missing(const struct planner *planner) {
   uint64_t missing = 0;
   if (plan_has_steps(planner)) return 0; /* whether a row lacks them all shows when it is read */
   for (size_t i = 0; i < planner->settings->target.count; i++) {
-    if (get_target(planner, i)->missing > missing) missing = get_target(planner, i)->missing;
+    if (plan_get_target(planner, i)->missing > missing) missing = plan_get_target(planner, i)->missing;
   }
   return missing;
 }
 
 static bool has_missing(const struct planner *planner) {
   for (size_t i = 0; i < planner->settings->target.count; i++)
-    if (get_target(planner, i)->missing > 0) return true;
+    if (plan_get_target(planner, i)->missing > 0) return true;
   return false;
 }
 
@@ -446,106 +310,6 @@ static void measure_parts(struct planner *planner, struct error *error) {
   plan->test_rows_max = sizes[PART_TEST];
 }
 
-/* ---- test dataset ---- */
-
-const struct dataset_column *plan_get_column(const struct dataset_row *dataset, const char *name) {
-  for (size_t i = 0; i < dataset->column_count; i++) {
-    if (strcmp(dataset->columns[i].name, name) == 0) return &dataset->columns[i];
-  }
-  return NULL;
-}
-
-static const struct dataset_column *find_test_column(const struct planner *planner, const char *name, struct error *error) {
-  const struct dataset_column *column = plan_get_column(planner->test_dataset, name);
-  if (column != NULL) return column;
-  (void)error_add(error, "/test_dataset", "dataset \"%s\" has no column \"%.80s\"; it needs all that the training dataset uses",
-                  planner->test_dataset->name, name);
-  return NULL;
-}
-
-static void check_test_numbers(const struct planner *planner, const struct dataset_column *column, struct error *error) {
-  if (column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
-  char words[COLUMN_WORDS_BYTES];
-  (void)error_add(error, "/test_dataset", "column \"%.60s\" of dataset \"%s\" %s; it must be numbers, as in the training dataset",
-                  column->name, planner->test_dataset->name, column_describe_words(column, "holds words", words));
-}
-
-static void check_test_images(const struct planner *planner, const struct feature *feature, const struct dataset_column *column,
-                              struct error *error) {
-  const struct image_encoding *image = &feature->image;
-  if (image_encoding_fits(image, column)) return;
-  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" has no images of %zu × %zu × %zu, as the training dataset",
-                  column->name, planner->test_dataset->name, image->channels, image->height, image->width);
-}
-
-static void check_test_dates(const struct planner *planner, const struct dataset_column *column, struct error *error) {
-  if (!column->can_be_numeric) return; /* whether words are dates shows when they are read */
-  (void)error_add(error, "/test_dataset", "column \"%.80s\" of dataset \"%s\" holds numbers; it must be dates, as in the training dataset",
-                  column->name, planner->test_dataset->name);
-}
-
-static void check_test_lists(const struct planner *planner, const struct feature *feature, const struct dataset_column *column,
-                             struct error *error) {
-  if (feature->list.centers != NULL || column->rank > 0) {
-    if (column->rank == 2 && feature->list.centers != NULL && column->sizes[1] == feature->list.features) return;
-    (void)error_add(error, "/test_dataset",
-                    "column \"%.80s\" of dataset \"%s\" has no arrays with %zu numbers a step, as the training dataset", column->name,
-                    planner->test_dataset->name, feature->list.features);
-    return;
-  }
-  if (column->list_longest > 0 || column->can_be_numeric || column->missing >= planner->test_dataset->rows) return;
-  (void)error_add(error, "/test_dataset",
-                  "column \"%.80s\" of dataset \"%s\" holds words; it must be lists of numbers, as in the training dataset", column->name,
-                  planner->test_dataset->name);
-}
-
-static enum error_code check_test_classes(const struct planner *planner, const struct target *target, const struct dataset_column *column,
-                                          struct error *error) {
-  struct lookup lookup;
-  enum error_code code = lookup_init(&lookup, target->classes, target->class_count, error);
-  if (code != ERROR_NONE) return code;
-  for (size_t i = 0; i < column->category_count; i++) {
-    if (lookup_find(&lookup, column->categories[i].value) != LOOKUP_NONE) continue;
-    (void)error_add(error, "/test_dataset",
-                    "\"%.60s\" in column \"%.80s\" of dataset \"%s\" is none of the %zu classes of the training dataset",
-                    column->categories[i].value, column->name, planner->test_dataset->name, target->class_count);
-    break;
-  }
-  lookup_deinit(&lookup);
-  return ERROR_NONE;
-}
-
-static enum error_code check_test_dataset(struct planner *planner, struct error *error) {
-  const struct preprocessor *layout = &planner->plan->layout;
-  if (planner->test_dataset == NULL) return ERROR_NONE;
-  for (size_t i = 0; i < layout->feature_count; i++) {
-    const struct dataset_column *column = find_test_column(planner, layout->features[i].name, error);
-    if (column != NULL && layout->features[i].kind == COLUMN_NUMERIC) check_test_numbers(planner, column, error);
-    if (column != NULL && layout->features[i].kind == COLUMN_IMAGE) check_test_images(planner, &layout->features[i], column, error);
-    if (column != NULL && layout->features[i].kind == COLUMN_DATETIME) check_test_dates(planner, column, error);
-    if (column != NULL && layout->features[i].kind == COLUMN_SEQUENCE) check_test_lists(planner, &layout->features[i], column, error);
-  }
-  const bool has_steps = plan_has_steps(planner);
-  uint64_t missing = has_steps ? planner->test_dataset->rows : 0;
-  for (size_t i = 0; i < layout->target_count; i++) {
-    const struct dataset_column *column = find_test_column(planner, layout->targets[i].name, error);
-    if (column == NULL) continue;
-    if (has_steps ? column->missing < missing : column->missing > missing) missing = column->missing;
-    if (layout->targets[i].is_class) {
-      enum error_code code = check_test_classes(planner, &layout->targets[i], column, error);
-      if (code != ERROR_NONE) return code;
-    } else if (!layout->is_reconstruction) { /* whose targets were looked at as features */
-      check_test_numbers(planner, column, error);
-    }
-  }
-  if (has_steps && missing < planner->test_dataset->rows) missing = 0; /* not the same rows in all */
-  planner->plan->test_rows_max = planner->test_dataset->rows - missing;
-  if (planner->plan->test_rows_max == 0) {
-    (void)error_add(error, "/test_dataset", "the target is missing in every row of dataset \"%s\"", planner->test_dataset->name);
-  }
-  return ERROR_NONE;
-}
-
 /* ---- all together ---- */
 
 static enum error_code run_steps(struct planner *planner, struct error *error) {
@@ -563,9 +327,9 @@ static enum error_code run_steps(struct planner *planner, struct error *error) {
   if (!plan_is_reconstruction(planner)) plan_choose_features(planner, error);
   measure_parts(planner, error);
   if (has_errors(planner, error)) return ERROR_INVALID;
-  enum error_code code = lay_out(planner, error);
-  if (code == ERROR_NONE) code = check_test_dataset(planner, error);
-  if (code == ERROR_NONE) note_padding(planner);
+  enum error_code code = plan_lay_out(planner, error);
+  if (code == ERROR_NONE) code = plan_check_test_dataset(planner, error);
+  if (code == ERROR_NONE) plan_note_padding(planner);
   planner->plan->has_validation = planner->plan->validation_rows_max > 0;
   planner->plan->has_test = planner->plan->test_rows_max > 0;
   return code == ERROR_NONE && has_errors(planner, error) ? ERROR_INVALID : code;

@@ -1,4 +1,4 @@
-/* What the steps of a plan share: plan.c and plan_features.c. Nobody else includes this. */
+/* What the steps of a plan share: plan.c and the files plan_*.c. Nobody else includes this. */
 #ifndef SERVER_DATA_PLAN_PRIVATE_H
 #define SERVER_DATA_PLAN_PRIVATE_H
 
@@ -29,6 +29,11 @@ size_t plan_count_items(const struct error *error);
 /* "/target/1", or "/target" where there is one only (it may have been given as a string). */
 const char *plan_point_at(const char *field, size_t index, size_t count, char pointer[POINTER_BYTES]);
 
+/* Column of a target, by its place in settings->target. */
+const struct dataset_column *plan_get_target(const struct planner *planner, size_t index);
+/* The column's two values as {no, yes}; false if they aren't such a pair. */
+bool plan_find_labels(const struct dataset_column *column, const char *out_labels[2]);
+
 /* Fills planner->is_feature; after targets and split column are found. */
 void plan_choose_features(struct planner *planner, struct error *error);
 
@@ -37,6 +42,14 @@ void plan_check_window(const struct planner *planner, struct error *error);
 bool plan_is_clock(const struct planner *planner, size_t index); /* a column of numbers that only puts the rows in order */
 void plan_measure_windows(struct planner *planner, struct error *error);
 __attribute__((warn_unused_result)) bool plan_spread_targets(struct planner *planner);
+
+/* Fills plan->layout, after task, targets and features are decided (plan_layout.c). */
+__attribute__((warn_unused_result)) enum error_code plan_lay_out(struct planner *planner, struct error *error);
+/* Notes whether some sequence is shorter than the first feature's steps. */
+void plan_note_padding(struct planner *planner);
+
+/* Adds field errors for what the test dataset, if there is one, lacks of the layout; notes its rows (plan_test_dataset.c). */
+__attribute__((warn_unused_result)) enum error_code plan_check_test_dataset(struct planner *planner, struct error *error);
 
 /* Several targets of a classification: a class for each step of a sequence, all of one list. */
 bool plan_has_steps(const struct planner *planner);
