@@ -10,6 +10,7 @@
 #include <immintrin.h>
 enum { VECTOR_FLOATS = 16 };
 #elif defined(__AVX__)
+#include <immintrin.h>
 enum { VECTOR_FLOATS = 8 };
 #else
 enum { VECTOR_FLOATS = 4 };
@@ -31,9 +32,13 @@ static inline vector vector_load_some(const float *from, size_t count) {
   if (count >= VECTOR_FLOATS) return vector_load(from);
 #if defined(__AVX512F__)
   return (vector)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+#elif defined(__AVX__)
+  return (vector)_mm256_maskload_ps(from, (__m256i)((vector_lanes){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)count));
 #else
   vector value = {0};
-  memcpy(&value, from, count * sizeof *from);
+#pragma GCC unroll 4
+  for (size_t lane = 0; lane < VECTOR_FLOATS - 1; lane++)
+    if (lane < count) value[lane] = from[lane];
   return value;
 #endif
 }

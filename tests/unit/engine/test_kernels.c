@@ -262,25 +262,59 @@ START_TEST(a_bias_is_added_to_the_whole_sum_and_the_number_of_rows_changes_no_bi
 }
 END_TEST
 
-/* Row counts that fill blocks and that don't; units likewise; sums shorter than a vector, longer, and no multiple of it. */
-START_TEST(rows_of_a_prediction_are_right_and_have_the_same_bits_alone) {
-  enum { M = 11, N = 13, K_MAX = 300 };
-  static const size_t lengths[] = {1, 5, 16, 40, K_MAX};
-  const size_t k = lengths[_i];
-  float *x = make_array(M * k, 1), *w = make_array(N * k, 2), *bias = make_array(N, 3), together[M * N], alone[N];
-  kernel_dense_rows(M, N, k, x, w, bias, together);
-  for (size_t i = 0; i < M; i++) {
-    kernel_dense_rows(1, N, k, x + i * k, w, bias, alone);
-    ck_assert_mem_eq(alone, together + i * N, sizeof alone);
-    for (size_t j = 0; j < N; j++) {
-      double sum = (double)bias[j];
+/* Each value of z = x wᵀ + bias, to rounding. */
+static void check_rows(size_t m, size_t n, size_t k, const float *x, const float *w, const float *bias, const float *z) {
+  for (size_t i = 0; i < m; i++) {
+    for (size_t j = 0; j < n; j++) {
+      double sum = bias == NULL ? 0 : (double)bias[j];
       for (size_t p = 0; p < k; p++) sum += (double)x[i * k + p] * (double)w[j * k + p];
-      ck_assert_double_eq_tol((double)alone[j], sum, 1e-6 * (double)(k + 8));
+      ck_assert_double_eq_tol((double)z[i * n + j], sum, 1e-6 * (double)(k + 8));
     }
   }
-  free(x);
-  free(w);
-  free(bias);
+}
+
+/* With a bias and without. */
+static void check_rows_alone(size_t m, size_t n, size_t k) {
+  float *x = make_array(m * k, 1), *w = make_array(n * k, 2), *bias = make_array(n, 3);
+  float *together = make_array(m * n, 4), *alone = make_array(n, 5), *unbiased = make_array(m * n, 6);
+  kernel_dense_rows(m, n, k, x, w, bias, together);
+  kernel_dense_rows(m, n, k, x, w, NULL, unbiased);
+  check_rows(m, n, k, x, w, bias, together);
+  check_rows(m, n, k, x, w, NULL, unbiased);
+  for (size_t i = 0; i < m; i++) {
+    kernel_dense_rows(1, n, k, x + i * k, w, bias, alone);
+    ck_assert_msg(memcmp(alone, together + i * n, n * sizeof *alone) == 0, "row %zu of %zu, %zu units, %zu terms", i, m, n, k);
+    kernel_dense_rows(1, n, k, x + i * k, w, NULL, alone);
+    ck_assert_msg(memcmp(alone, unbiased + i * n, n * sizeof *alone) == 0, "row %zu of %zu, %zu units, %zu terms", i, m, n, k);
+  }
+  free(x), free(w), free(bias), free(together), free(alone), free(unbiased);
+}
+
+/* Row counts that fill blocks and that don't, and more than are near at a time; units likewise; sums shorter than a vector, longer, and no
+ * multiple of it. */
+START_TEST(rows_of_a_prediction_are_right_and_have_the_same_bits_alone) {
+  static const size_t lengths[] = {1, 2, 3, 4, 5, 8, 11, 15, 16, 17, 30, 33, 40, 64, 100, 129, 300};
+  static const size_t units[] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 19, 26, 33};
+  const size_t k = lengths[_i];
+  for (size_t m = 1; m <= 11; m++)
+    for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) check_rows_alone(m, units[u], k);
+  check_rows_alone(31, 10, k);
+  check_rows_alone(300, 5, k);
+}
+END_TEST
+
+/* A value is the same sum wherever its unit stands: alone, in a block, behind the last whole one. */
+START_TEST(units_of_a_prediction_have_the_same_bits_alone) {
+  enum { M = 6, N = 39, K = 50 };
+  float *x = make_array(M * K, 1), *w = make_array(N * K, 2), *bias = make_array(N, 3), together[M * N], alone[M];
+  for (size_t m = 1; m <= M; m++) {
+    kernel_dense_rows(m, N, K, x, w, bias, together);
+    for (size_t j = 0; j < N; j++) {
+      kernel_dense_rows(m, 1, K, x, w + j * K, bias + j, alone);
+      for (size_t i = 0; i < m; i++) ck_assert_mem_eq(&alone[i], &together[i * N + j], sizeof alone[i]);
+    }
+  }
+  free(x), free(w), free(bias);
 }
 END_TEST
 
@@ -421,7 +455,8 @@ static void add_cases(Suite *suite) {
   tcase_add_loop_test(test_case, order_of_pieces_changes_no_bit, 0, 3);
   tcase_add_test(test_case, place_in_the_matrix_changes_no_bit);
   tcase_add_test(test_case, a_bias_is_added_to_the_whole_sum_and_the_number_of_rows_changes_no_bit);
-  tcase_add_loop_test(test_case, rows_of_a_prediction_are_right_and_have_the_same_bits_alone, 0, 5);
+  tcase_add_loop_test(test_case, rows_of_a_prediction_are_right_and_have_the_same_bits_alone, 0, 17);
+  tcase_add_test(test_case, units_of_a_prediction_have_the_same_bits_alone);
   tcase_add_test(test_case, small_problems_are_one_piece);
   tcase_add_test(test_case, bias_and_column_sums_agree_with_loops);
   tcase_add_test(test_case, sums_of_squares_are_exact_and_the_same_in_any_order);
