@@ -132,7 +132,7 @@ tsan: ## concurrent tests under ThreadSanitizer
 
 bench: $(BENCHES) all ## measure training and serving
 	sh bench/run.sh $(BUILD)
-bench-peers: $(BUILD)/bench/peers/duel ## ours beside PyTorch, scikit-learn and FANN, which it installs below build/ (KEY=part of a match's name)
+bench-peers: $(BUILD)/bench/peers/duel ## ours beside PyTorch, scikit-learn and FANN, which it installs: pip's below build/, Debian's by apt (KEY=part of a match's name)
 	sh bench/peers/run.sh $(BUILD) $(KEY)
 
 install: all ## install binary, man page, systemd unit (PREFIX, DESTDIR)

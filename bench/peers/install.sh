@@ -1,5 +1,6 @@
 #!/bin/sh
-# Gets the peers that this machine can have: PyTorch and scikit-learn from pip into BUILD/peers/venv, FANN from apt. Run by run.sh only.
+# Gets the peers that this machine can have: PyTorch and scikit-learn from pip into BUILD/peers/venv, FANN and the distribution's own
+# PyTorch from apt. Run by run.sh only.
 # Writes BUILD/peers/missing: "PEER<tab>REASON" for each that could not be had. Usage: install.sh BUILD
 #
 # pip takes the newest release of its index. If that has builds for the CPU alone (name it in PIP_EXTRA_INDEX_URL), those are taken; else
@@ -38,3 +39,8 @@ else
   missing scikit-learn "no Python with venv and pip"
 fi
 sh tests/tools/install-deps.sh fann >>"$log" 2>&1 || missing FANN "apt could not install libfann-dev"
+# Debian's PyTorch is made for the system's Python; whatever torch that can import will do.
+has_debian_torch() { /usr/bin/python3 -c 'import numpy, torch' >/dev/null 2>&1; }
+has_debian_torch || echo "installing python3-torch by apt: some 150 MB with what it needs"
+sh tests/tools/install-deps.sh torch >>"$log" 2>&1 || has_debian_torch ||
+  missing "PyTorch of Debian" "apt could not install python3-torch"

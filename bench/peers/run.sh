@@ -24,6 +24,8 @@ add PyTorch "PyTorch" float32 "$python bench/peers/torch_peer.py eager float32"
 add PyTorch "PyTorch compiled" float32 "$python bench/peers/torch_peer.py compile float32"
 add PyTorch "PyTorch autocast" bfloat16 "$python bench/peers/torch_peer.py eager bfloat16"
 add PyTorch "PyTorch autocast compiled" bfloat16 "$python bench/peers/torch_peer.py compile bfloat16"
+add "PyTorch of Debian" "PyTorch of Debian" float32 "/usr/bin/python3 bench/peers/torch_peer.py eager float32"
+add "PyTorch of Debian" "PyTorch of Debian autocast" bfloat16 "/usr/bin/python3 bench/peers/torch_peer.py eager bfloat16"
 add scikit-learn "scikit-learn" float32 "$python bench/peers/sklearn_peer.py"
 if ! grep -q '^FANN' "$peers/missing"; then ${MAKE:-make} -s BUILD="$build" "$build/bench/peers/fann_peer"; fi
 add FANN "FANN" float32 "$build/bench/peers/fann_peer $(pkg-config --modversion fann 2>/dev/null || true)"

@@ -1,10 +1,23 @@
 """A network spec as a careful user of PyTorch would write it: modules of torch.nn, and scaled_dot_product_attention for attention."""
 
+import math
+
 import torch
 import torch.nn.functional as functional
 from torch import nn
 
 FUNCTIONS = {"linear": lambda z: z, "relu": functional.relu, "gelu": functional.gelu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+
+
+def attend(q, k, v, is_causal):
+    """softmax(QKᵀ / √d) V for a PyTorch before 2.0, which has no function for it."""
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if is_causal:
+        scores = scores + torch.full(scores.shape[-2:], -math.inf).triu(1)
+    return torch.softmax(scores, -1) @ v
+
+
+scaled_dot_product_attention = getattr(functional, "scaled_dot_product_attention", attend)
 
 
 class Attention(nn.Module):
@@ -16,7 +29,7 @@ class Attention(nn.Module):
     def forward(self, x):
         batch, time, width = x.shape
         q, k, v = self.in_proj(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=self.is_causal)
+        mixed = scaled_dot_product_attention(q, k, v, is_causal=self.is_causal)
         return self.out_proj(mixed.transpose(1, 2).reshape(batch, time, width))
 
     def tensors(self):

@@ -4,10 +4,11 @@ The loop is what a careful user writes: rows gathered from one tensor, no DataLo
 Of the settings that PyTorch offers for it, those of the given mode are tried on the match itself, and the fastest one plays:
   eager    the optimizer as a loop over tensors, over lists of tensors (foreach), or as one kernel (fused)
   compile  forward and backward pass compiled, with the fused optimizer; or the whole step, optimizer included, as one compiled function
-Convolutions are tried with channels first and last.
+Convolutions are tried with channels first and last. A setting that this PyTorch doesn't have is passed over: eager runs from 1.13 on.
 """
 
 import logging
+import re
 import sys
 
 import torch
@@ -18,7 +19,8 @@ import torch_network
 
 mode, precision = sys.argv[1:3]
 torch.set_num_threads(1)
-torch._logging.set_logs(all=logging.ERROR)
+if mode == "compile":
+    torch._logging.set_logs(all=logging.ERROR)
 TRIALS, TRIAL_SECONDS = 3, 0.1
 
 
@@ -87,7 +89,7 @@ class Trial:
             loss = torch.compile(loss, dynamic=False)
 
         def step(x, y):
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=True)
             loss(x, y).backward()
             optimizer.step()
 
@@ -127,7 +129,8 @@ class Trial:
 
 
 def open_match(match):
-    torch._dynamo.reset()
+    if mode == "compile":
+        torch._dynamo.reset()
     trials, failure = {}, None
     ways = {"eager": ["loop", "foreach", "fused"], "compile": ["fused", "step"]}[mode]
     if match.network and any(layer["type"] == "conv2d" for layer in match.network["layers"]):
@@ -150,4 +153,5 @@ def open_match(match):
 
 if precision == "bfloat16" and not torch.backends.mkldnn.is_available():
     sys.exit("this build of PyTorch has no bfloat16 kernels")
-protocol.serve(f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread, {torch.backends.cpu.get_cpu_capability()}", open_match)
+capability = re.search(r"CPU capability usage: (.+)", torch.__config__.show())[1]
+protocol.serve(f"PyTorch {torch.__version__}, {torch.get_num_threads()} thread, {capability}", open_match)

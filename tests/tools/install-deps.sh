@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian or Ubuntu packages that are missing. Usage: install-deps.sh build|test|browser|lint|python|fann …
+# Installs the Debian or Ubuntu packages that are missing. Usage: install-deps.sh build|test|browser|lint|python|fann|torch …
 # build: to compile and run the server and the demo. test: also the test suite. lint: also the linters.
 set -eu
 
@@ -16,7 +16,8 @@ for set in "$@"; do
   lint) add cppcheck clang-format ;;
   python) add python3-venv python3-dev ;; # of the peers in bench/peers
   fann) add libfann-dev ;;
-  *) echo "install-deps.sh: unknown set \"$set\"; known: build test browser lint python fann" >&2; exit 2 ;;
+  torch) add python3-torch python3-numpy libopenblas0-pthread ;; # a peer too; alone it multiplies with the reference BLAS
+  *) echo "install-deps.sh: unknown set \"$set\"; known: build test browser lint python fann torch" >&2; exit 2 ;;
   esac
 done
 
