@@ -93,8 +93,7 @@ static enum error_code predict_json_window(struct predictor *predictor, const js
   return ERROR_NONE;
 }
 
-/* Whether other requests would notice that a thread is busy with it. */
-static bool is_long(const struct predictor *predictor, size_t row_count) {
+bool predict_is_long(const struct predictor *predictor, size_t row_count) {
   static const double short_flops_max = 1e9; /* about 50 ms of one core */
   return (double)row_count * network_flops_per_sample(predictor->model->network) > short_flops_max;
 }
@@ -116,10 +115,12 @@ static enum error_code answer_rows(struct predictor *predictor, const struct req
 enum error_code predict_json(struct api *api, const struct request *request, struct response *response, struct error *error) {
   json_t *body = NULL, *rows = NULL;
   struct predictor predictor = {0};
-  enum error_code code = request_parse_object(request, &body, error);
+  enum error_code code;
+  if (predict_numbers(api, request, response, &code, error)) return code;
+  code = request_parse_object(request, &body, error);
   if (code == ERROR_NONE) code = find_rows(body, &rows, error);
   if (code == ERROR_NONE) code = predictor_init(&predictor, api, request->id, json_array_size(rows), error);
-  response->is_deferred = code == ERROR_NONE && !request->may_take_long && is_long(&predictor, json_array_size(rows));
+  response->is_deferred = code == ERROR_NONE && !request->may_take_long && predict_is_long(&predictor, json_array_size(rows));
   if (code == ERROR_NONE && !response->is_deferred) code = answer_rows(&predictor, request, rows, response, error);
   predictor_deinit(&predictor);
   json_decref(body);

@@ -7,6 +7,11 @@
 
 /* predict.c */
 route_handler predict_json, predict_csv;
+/* Whether other requests would notice that a thread is busy with it. */
+bool predict_is_long(const struct predictor *predictor, size_t row_count);
+/* predict_numbers.c: the same as predict_json, sooner; false if it is not for it, and nothing was done. */
+bool predict_numbers(struct api *api, const struct request *request, struct response *response, enum error_code *out_code,
+                     struct error *error);
 /* predict_ndjson.c */
 route_handler predict_ndjson;
 /* predict_raw.c: one sentence; one image */

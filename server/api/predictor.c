@@ -21,13 +21,20 @@ static enum error_code choose_batch(struct predictor *predictor, size_t rows, st
 }
 
 enum error_code predictor_init(struct predictor *predictor, struct api *api, const char *id_or_name, size_t rows, struct error *error) {
+  struct model *model = NULL;
+  memset(predictor, 0, sizeof *predictor);
+  const enum error_code code = model_cache_take(api->models, id_or_name, &model, error);
+  if (code != ERROR_NONE) return resource_explain(api, RESOURCE_MODEL, id_or_name, code, error);
+  return predictor_init_with(predictor, api, model, rows, error);
+}
+
+enum error_code predictor_init_with(struct predictor *predictor, struct api *api, struct model *model, size_t rows, struct error *error) {
   memset(predictor, 0, sizeof *predictor);
   predictor->api = api;
-  enum error_code code = model_cache_take(api->models, id_or_name, &predictor->model, error);
-  if (code != ERROR_NONE) return resource_explain(api, RESOURCE_MODEL, id_or_name, code, error);
+  predictor->model = model;
   predictor->input_width = predictor->model->preprocessor.input_width;
   predictor->output_width = shape_size(network_get_output_shape(predictor->model->network));
-  code = choose_batch(predictor, rows, error);
+  enum error_code code = choose_batch(predictor, rows, error);
   if (code == ERROR_NONE) code = workspace_create(predictor->model->network, predictor->batch, false, &predictor->workspace, error);
   if (code != ERROR_NONE) return code;
   predictor->x = calloc(predictor->batch * predictor->input_width + 1, sizeof(float));

@@ -25,6 +25,9 @@ struct predictor {
 /* Takes the model; `rows` says how many rows will come at most, 0: unknown. Deinit whatever the outcome. */
 __attribute__((warn_unused_result)) enum error_code predictor_init(struct predictor *predictor, struct api *api, const char *id_or_name,
                                                                    size_t rows, struct error *error);
+/* The same with a model that was taken, which it takes over. */
+__attribute__((warn_unused_result)) enum error_code predictor_init_with(struct predictor *predictor, struct api *api, struct model *model,
+                                                                        size_t rows, struct error *error);
 void predictor_deinit(struct predictor *predictor);
 /* x[count, input_width] → outputs; count ≤ batch. */
 void predictor_run(struct predictor *predictor, size_t count);

@@ -191,6 +191,40 @@ START_TEST(numbers_come_in_the_units_of_the_data) {
 }
 END_TEST
 
+/* {"rows": […]} of many rows of one number each, more than are computed at once, as an object or an array; the last one is `last`. malloc'd. */
+static char *write_many_rows(bool are_objects, const char *last) {
+  enum { MANY = 700, ROW_BYTES = 32 };
+  char *body = malloc(MANY * ROW_BYTES), *at = body + sprintf(body, "{\"rows\":[");
+  for (int i = 0; i < MANY; i++) {
+    const double size = (i % 90) * 0.45;
+    at += are_objects ? sprintf(at, "{\"size\":%g},", size) : sprintf(at, "[%g],", size);
+  }
+  sprintf(at, "%s]}", last);
+  return body;
+}
+
+static json_t *predict_many(bool are_objects, const char *last, int status) {
+  char *body = write_many_rows(are_objects, last);
+  json_t *answer = post("/v1/models/many/predict", body, status);
+  free(body);
+  return answer;
+}
+
+/* Arrays of numbers are read without building JSON values; a null among them isn't. */
+START_TEST(many_rows_of_numbers_are_predicted_as_objects_are) {
+  json_decref(train("many", AUTO_LAYER, "\"target\":\"price\",\"features\":[\"size\"]"));
+  json_t *objects = predict_many(true, "{\"size\":7}", 200), *arrays = predict_many(false, "[7]", 200);
+  json_t *lacking = predict_many(false, "[null]", 200), *alone = post("/v1/models/many/predict", "{\"rows\":[[7]]}", 200);
+  ck_assert_uint_eq(json_array_size(json_at(arrays, "/predictions")), 701);
+  ck_assert(json_equal(arrays, objects));
+  ck_assert(json_equal(json_at(arrays, "/predictions/3"), json_at(lacking, "/predictions/3")));
+  ck_assert(json_equal(json_at(arrays, "/predictions/700"), json_at(alone, "/predictions/0")));
+  json_t *refused = predict_many(false, "[7,8]", 422);
+  ck_assert_str_eq(json_text_at(refused, "/errors/0/pointer"), "/rows/700");
+  json_decref(objects), json_decref(arrays), json_decref(lacking), json_decref(alone), json_decref(refused);
+}
+END_TEST
+
 START_TEST(several_numbers_are_predicted_by_name) {
   json_decref(train("two", AUTO_LAYER, "\"target\":[\"price\",\"weight\"],\"features\":[\"size\",\"color\"]"));
   json_t *answer = post("/v1/models/two/predict", "{\"rows\":[{\"size\":20,\"color\":\"red\"}]}", 200);
@@ -439,6 +473,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, errors_of_numbers_far_from_zero_keep_their_digits);
   tcase_add_test(test_case, sigmoid_with_auto_units_is_one_output_for_two_classes);
   tcase_add_test(test_case, numbers_come_in_the_units_of_the_data);
+  tcase_add_test(test_case, many_rows_of_numbers_are_predicted_as_objects_are);
   tcase_add_test(test_case, several_numbers_are_predicted_by_name);
   tcase_add_test(test_case, several_labels_are_predicted_at_once);
   tcase_add_test(test_case, csv_gives_the_same_predictions_as_json);
