@@ -1,4 +1,4 @@
-"""A network spec as a careful user of PyTorch would write it: modules of torch.nn, and scaled_dot_product_attention for attention."""
+"""A network spec as a careful user of PyTorch would write it: modules of torch.nn, and for attention its own function or the formula."""
 
 import math
 
@@ -10,26 +10,24 @@ FUNCTIONS = {"linear": lambda z: z, "relu": functional.relu, "gelu": functional.
 
 
 def attend(q, k, v, is_causal):
-    """softmax(QKᵀ / √d) V for a PyTorch before 2.0, which has no function for it."""
+    """softmax(QKᵀ / √d) V written out: a PyTorch before 2.0 has no function for it, and with a later one it may be the faster way."""
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     if is_causal:
-        scores = scores + torch.full(scores.shape[-2:], -math.inf).triu(1)
+        scores = scores + scores.new_full(scores.shape[-2:], -math.inf).triu(1)
     return torch.softmax(scores, -1) @ v
 
 
-scaled_dot_product_attention = getattr(functional, "scaled_dot_product_attention", attend)
-
-
 class Attention(nn.Module):
-    def __init__(self, width, heads, is_causal):
+    def __init__(self, width, heads, is_causal, is_written_out):
         super().__init__()
         self.heads, self.is_causal = heads, is_causal
+        self.attend = attend if is_written_out else functional.scaled_dot_product_attention
         self.in_proj, self.out_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
     def forward(self, x):
         batch, time, width = x.shape
         q, k, v = self.in_proj(x).view(batch, time, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(q, k, v, is_causal=self.is_causal)
+        mixed = self.attend(q, k, v, is_causal=self.is_causal)
         return self.out_proj(mixed.transpose(1, 2).reshape(batch, time, width))
 
     def tensors(self):
@@ -65,7 +63,7 @@ class Mean(nn.Module):
         return x.mean(1) if x.dim() == 3 else x.mean((2, 3))
 
 
-def create_module(layer, shape):
+def create_module(layer, shape, is_attention_written_out):
     kind = layer["type"]
     if kind == "dense":
         return nn.Linear(shape[-1], layer["units"])
@@ -80,7 +78,7 @@ def create_module(layer, shape):
     if kind == "positional_embedding":
         return Positions(shape)
     if kind == "self_attention":
-        return Attention(shape[-1], layer["heads"], layer.get("causal", False))
+        return Attention(shape[-1], layer["heads"], layer.get("causal", False), is_attention_written_out)
     if kind in ("rnn", "lstm", "gru"):
         return Recurrent({"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[kind](shape[-1], layer["units"], batch_first=True))
     return {"flatten": nn.Flatten, "global_avg_pool": Mean, "add": nn.Identity}[kind]()
@@ -89,7 +87,7 @@ def create_module(layer, shape):
 class Network(nn.Module):
     """z of the last layer; `spec` is the match's network, `tensors` its start weights by layer.tensor."""
 
-    def __init__(self, spec, tensors):
+    def __init__(self, spec, tensors, is_attention_written_out=False):
         super().__init__()
         self.steps, self.layers = [], nn.ModuleList()
         is_tokens = any(layer["type"] == "embedding" for layer in spec["layers"])
@@ -97,7 +95,7 @@ class Network(nn.Module):
         previous = "input"
         for index, layer in enumerate(spec["layers"]):
             name, inputs = layer.get("name", f"{layer['type']}_{index}"), layer.get("inputs", [previous])
-            module = create_module(layer, list(outputs[inputs[0]].shape[1:]))
+            module = create_module(layer, list(outputs[inputs[0]].shape[1:]), is_attention_written_out)
             own = module.tensors() if hasattr(module, "tensors") else dict(module.named_parameters())
             with torch.no_grad():
                 for tensor_name, tensor in own.items():

@@ -4,7 +4,8 @@ The loop is what a careful user writes: rows gathered from one tensor, no DataLo
 Of the settings that PyTorch offers for it, those of the given mode are tried on the match itself, and the fastest one plays:
   eager    the optimizer as a loop over tensors, over lists of tensors (foreach), or as one kernel (fused)
   compile  forward and backward pass compiled, with the fused optimizer; or the whole step, optimizer included, as one compiled function
-Convolutions are tried with channels first and last. A setting that this PyTorch doesn't have is passed over: eager runs from 1.13 on.
+Convolutions are tried with channels first and last, attention by scaled_dot_product_attention and written out as softmax(QKᵀ / √d) V, each
+with every way of the mode. A setting that this PyTorch doesn't have is passed over: eager runs from 1.13 on.
 """
 
 import logging
@@ -29,7 +30,7 @@ class Trial:
 
     def __init__(self, match, way):
         self.match = match
-        self.network = self.create_network()
+        self.network = self.create_network(way)
         if "channels last" in way:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.parameters = list(self.network.parameters())
@@ -46,9 +47,9 @@ class Trial:
         self.seconds = float("inf")
         self.take_steps(self.order[:4])  # compiles and allocates
 
-    def create_network(self):
+    def create_network(self, way):
         if self.match.network:
-            return torch_network.Network(self.match.network, self.match.tensors)
+            return torch_network.Network(self.match.network, self.match.tensors, "attention written out" in way)
         modules = []
         for weight, bias in self.match.layers:
             linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
@@ -133,8 +134,10 @@ def open_match(match):
         torch._dynamo.reset()
     trials, failure = {}, None
     ways = {"eager": ["loop", "foreach", "fused"], "compile": ["fused", "step"]}[mode]
-    if match.network and any(layer["type"] == "conv2d" for layer in match.network["layers"]):
-        ways = [way + layout for way in ways for layout in ("", " channels last")]
+    kinds = {layer["type"] for layer in match.network["layers"]} if match.network else ()
+    for kind, other in ("conv2d", "channels last"), ("self_attention", "attention written out"):
+        if kind in kinds:
+            ways += [f"{way} {other}" for way in ways]
     for way in ways:
         try:
             trials[way] = Trial(match, way)
@@ -147,8 +150,8 @@ def open_match(match):
             trial.try_out()
     way = min(trials, key=lambda way: trials[way].seconds)
     optimizer = "SGD" if match.optimizer == "sgd" else "Adam"
-    kernels, *layout = way.split(" ", 1)
-    return " ".join(["whole step compiled" if kernels == "step" else f"{kernels} {optimizer}", *layout]), trials[way].run
+    kernels, *others = way.split(" ", 1)
+    return " ".join(["whole step compiled" if kernels == "step" else f"{kernels} {optimizer}", *others]), trials[way].run
 
 
 if precision == "bfloat16" and not torch.backends.mkldnn.is_available():
