@@ -1,6 +1,7 @@
-/* build/bench/convolution [ROUNDS]: our kernels of convolution beside the library's primitives, in float32 and in bfloat16, with all copies from and to
- * our arrays counted: processor time of one thread for a batch, the smallest of so many rounds that go by turns, and how many times as long ours
- * take. Of the pooled kernels, which compute convolution, rectifier and pooling at once, the time beside, where there are such.
+/* build/bench/convolution [ROUNDS]: our kernels of convolution beside the library's primitives, in float32 and in bfloat16, with all
+ * copies from and to our arrays counted: processor time of one thread for a batch, the smallest of so many rounds that go by turns,
+ * and how many times as long ours take. Of the pooled kernels, which compute convolution, rectifier and pooling at once, the time
+ * beside, where there are such.
  */
 #include <math.h>
 #include <stdio.h>

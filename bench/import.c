@@ -1,6 +1,6 @@
-/* Uploads of CSV, measured on the real program: processor time of the whole server process for the bytes that it takes in (receiving, SHA-256,
- * parsing, statistics, writing), the time that goes by, and the most memory it takes. The client shares the machine's cores with it.
- * BENCH_IMPORT_MIB sets how large each file is (default 64; 1024 for a gibibyte). Run by bench/run.sh. */
+/* Uploads of CSV, measured on the real program: processor time of the whole server process for the bytes that it takes in (receiving,
+ * SHA-256, parsing, statistics, writing), the time that goes by, and the most memory it takes. The client shares the machine's cores with
+ * it. BENCH_IMPORT_MIB sets how large each file is (default 64; 1024 for a gibibyte). Run by bench/run.sh. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Serving, measured on the real program: start and idle memory, time from POST job to its first metric, requests per second and latency of GET job
- * and predict, idle and while every worker trains. Run by bench/run.sh. The load generator shares the machine's cores with the server.
+/* Serving, measured on the real program: start and idle memory, time from POST job to its first metric, requests per second and
+ * latency of GET job and predict, idle and while every worker trains. Run by bench/run.sh. The load generator shares the
+ * machine's cores with the server.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -56,7 +56,8 @@ struct error {
 /* Empties `error`. A struct error must be cleared (or be {0}) before its first use. */
 void error_clear(struct error *error);
 
-/* Whether a further field error would be kept. What only adds errors stops without: a client can send more mistakes than are worth finding. */
+/* Whether a further field error would be kept. What only adds errors stops without: a client can send more
+ * mistakes than are worth finding. */
 static inline bool error_has_room(const struct error *error) { return error->item_count < ERROR_ITEM_MAX; }
 
 /* Sets code and detail (printf form, cut to fit); keeps collected items. Returns `code`, so that

@@ -3,16 +3,16 @@
  *     ĝ = (C(w + h) − C(w − h)) / 2h,   h = 1e-5 max(1, |w|)
  *     error = |g − ĝ| / max(|g|, |ĝ|, rms ĝ of the tensor, a tenth of the rms ĝ of the layer)
  *
- * The rms (root mean squares) keep rounding in entries that are next to nothing, as of a bias before batch norm, from looking like mistakes.
- * C is the cost without penalties.
+ * The rms (root mean squares) keep rounding in entries that are next to nothing, as of a bias before batch norm, from looking like
+ * mistakes. C is the cost without penalties.
  *
  * Where the cost has a kink (relu at 0, |a − y| at 0, two equal maxima), differences mean nothing. An entry over the tolerance is looked at
  * again with a step 32 times smaller, which most kinks nearby no longer reach, and that difference counts. If it disagrees still, and the
- * slopes to both sides differ by what is missing and did not come closer with the step, as those of a smooth cost do, then the kink is at the
- * weight itself: the entry is counted as a kink and left out of the errors. A wrong gradient of a smooth cost is never excused so.
+ * slopes to both sides differ by what is missing and did not come closer with the step, as those of a smooth cost do, then the kink is at
+ * the weight itself: the entry is counted as a kink and left out of the errors. A wrong gradient of a smooth cost is never excused so.
  *
- * Where an entry is off by no more than the cost's own rounding in float64 (gradients that have vanished), a step 32 and then 1024 times wider
- * tells more. What can't be told then either is counted as unresolved and left out too.
+ * Where an entry is off by no more than the cost's own rounding in float64 (gradients that have vanished), a step 32 and then 1024 times
+ * wider tells more. What can't be told then either is counted as unresolved and left out too.
  *
  * A row that is never trained, an embedding's padding, is left out too.
  * Threads: a check belongs to one thread.

@@ -53,15 +53,15 @@ void kernel_half_matmul_nn(const struct parallel *parallel, size_t m, size_t n, 
 void kernel_half_matmul_tn(const struct parallel *parallel, size_t m, size_t n, size_t k, const float *a, const float *b, float *c,
                            uint16_t *half);
 
-/* c[m, n] = a[m, k] · b as above, with b arranged beforehand: for a b that is used many times, where m is small. On this thread; a row's bits
- * don't depend on m. `packed` holds kernel_packed_count(n, k) floats. */
+/* c[m, n] = a[m, k] · b as above, with b arranged beforehand: for a b that is used many times, where m is small. On this thread; a row's
+ * bits don't depend on m. `packed` holds kernel_packed_count(n, k) floats. */
 size_t kernel_packed_count(size_t n, size_t k);
 void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed);                 /* b[n, k], for a · bᵀ */
 void kernel_pack_rows(size_t n, size_t k, const float *b, size_t b_row, float *packed); /* likewise, rows b_row floats apart */
 void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed);                 /* b[k, n], for a · b */
 void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
-/* The same with a and b rounded to bfloat16 and sums in float32; arranged by these, in as many floats at most. In float32 where the program was
- * built for processors that can't. */
+/* The same with a and b rounded to bfloat16 and sums in float32; arranged by these, in as many floats at most. In float32 where the program
+ * was built for processors that can't. */
 void kernel_half_pack_nt(size_t n, size_t k, const float *b, float *packed);
 void kernel_half_pack_nn(size_t n, size_t k, const float *b, float *packed);
 void kernel_half_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);

@@ -68,8 +68,8 @@ static void find_columns(const struct conv_plan *plan, size_t phase, size_t *out
   *out_end = end;
 }
 
-/* Adds the first `count` entries, from column x on, of a tile of lanes to the values that they are copies of. `dx` is the row's, of the first
- * channel. */
+/* Adds the first `count` entries, from column x on, of a tile of lanes to the values that they are copies of. `dx` is the
+ * row's, of the first channel. */
 static void fold_lanes(const struct conv_job *job, size_t phase, float *dx, size_t channels, size_t x, size_t count, const vector *tile) {
   const struct conv_plan *plan = job->plan;
   const struct kernel_conv *conv = plan->conv;

@@ -1,6 +1,6 @@
-/* Convolution by a library's primitives (kernels_conv_library.h). Where results are of samples, samples go one by one: arranged, computed and
- * brought back while they are in the cache, which is up to a fifth faster than a batch at once. A weight gradient is summed over blocks of
- * samples, whose shares are then added up in order; a last block that isn't full is filled up with δ = 0.
+/* Convolution by a library's primitives (kernels_conv_library.h). Where results are of samples, samples go one by one: arranged, computed
+ * and brought back while they are in the cache, which is up to a fifth faster than a batch at once. A weight gradient is summed over blocks
+ * of samples, whose shares are then added up in order; a last block that isn't full is filled up with δ = 0.
  *
  * Pieces have a slot of working memory each, and go in rounds of as many as there are slots.
  */

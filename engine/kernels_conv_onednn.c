@@ -1,6 +1,6 @@
-/* oneDNN's primitives of convolution (kernels_conv_primitive.h), 2.x as in Debian 12 or 3.x, and reorders from and to our arrays. oneDNN keeps the
- * code that it has written for a shape, so that making a primitive anew costs microseconds. Scratch memory is the caller's. Only those of its
- * implementations are taken that are written for the shape: the others are slower than ours.
+/* oneDNN's primitives of convolution (kernels_conv_primitive.h), 2.x as in Debian 12 or 3.x, and reorders from and to our arrays. oneDNN
+ * keeps the code that it has written for a shape, so that making a primitive anew costs microseconds. Scratch memory is the caller's. Only
+ * those of its implementations are taken that are written for the shape: the others are slower than ours.
  */
 #include <stdlib.h>
 #include <string.h>

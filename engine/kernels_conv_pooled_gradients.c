@@ -4,8 +4,8 @@
  *   the copy's gradient (c, p + shift(k)) += δ(f) · w[f, c, k]                     for each window and filter that has a winner
  *
  * Vectors hold channels side by side: images and their gradients are turned to [plane, channels], and for each window or filter those δ are
- * listed that have a winner. Where an image has few channels its dw is summed with filters side by side, from δ with zeros at the places that
- * didn't win. Letters: f filter, c channel, k tap, p place; n sample.
+ * listed that have a winner. Where an image has few channels its dw is summed with filters side by side, from δ with zeros at the places
+ * that didn't win. Letters: f filter, c channel, k tap, p place; n sample.
  */
 #include "engine/kernels_conv_pooled_private.h"
 
@@ -22,8 +22,8 @@ enum {
 /* How many of `count` are left for the chunk that begins at `first`. */
 static size_t chunk_size(size_t count, size_t first) { return work_smaller(CHUNK, count - first); }
 
-/* Where the taps (or terms) of a chunk see their values, from a place on. Those of a window of 3 × 3, the commonest, follow from two steps, which
- * takes no registers. `count` is a constant wherever this is inlined, THREE for 3 × 3. */
+/* Where the taps (or terms) of a chunk see their values, from a place on. Those of a window of 3 × 3, the commonest, follow from two steps,
+ * which takes no registers. `count` is a constant wherever this is inlined, THREE for 3 × 3. */
 struct chunk_taps {
   const size_t *offsets;
   size_t step_y, step_x;

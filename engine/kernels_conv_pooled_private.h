@@ -1,7 +1,8 @@
-/* What forward pass and gradients of pooled convolutions (kernels_conv_pooled.h) share: sizes and copies of images. Nobody else includes this.
+/* What forward pass and gradients of pooled convolutions (kernels_conv_pooled.h) share: sizes and copies of
+ * images. Nobody else includes this.
  *
- * An image is copied with its padding, [rows, width] of each channel: place (y, x) sees with tap k the value y · width + x + shift(k). Samples go
- * by in pieces, each of which has a slot of working memory of its own, and pieces in rounds of as many as there are slots.
+ * An image is copied with its padding, [rows, width] of each channel: place (y, x) sees with tap k the value y · width + x + shift(k).
+ * Samples go by in pieces, each of which has a slot of working memory of its own, and pieces in rounds of as many as there are slots.
  */
 #ifndef ENGINE_KERNELS_CONV_POOLED_PRIVATE_H
 #define ENGINE_KERNELS_CONV_POOLED_PRIVATE_H

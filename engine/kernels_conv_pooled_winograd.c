@@ -1,6 +1,6 @@
-/* Pooled convolutions (kernels_conv_pooled.h), forward, of windows of 3 × 3: Winograd's minimal filtering F(2 × 2, 3 × 3) (Lavin, Gray: "Fast
- * algorithms for convolutional neural networks", 2015), which takes 16 multiplications for the four places of a pooling window where the sums
- * take 36:
+/* Pooled convolutions (kernels_conv_pooled.h), forward, of windows of 3 × 3: Winograd's minimal filtering F(2 × 2, 3 × 3) (Lavin,
+ * Gray: "Fast algorithms for convolutional neural networks", 2015), which takes 16 multiplications for the four places of a pooling
+ * window where the sums take 36:
  *
  *   z = Aᵀ [ Σ over c of (G w(f, c) Gᵀ) ⊙ (Bᵀ d(c) B) ] A + bias(f)      d: the 4 × 4 values that the window's places see
  *
@@ -9,8 +9,8 @@
  *        ⎢0 −1  1  0⎥        ⎢ ½  −½   ½ ⎥         ⎣0  1 −1 −1⎦
  *        ⎣0  1  0 −1⎦        ⎣ 0   0   1 ⎦
  *
- * Sums run over channels, then over the 16 points in order. Rounding is about twice that of the sums of products. Where registers are few (or
- * channels, or other windows) there is nothing to gain, and kernels_conv_pooled.c sums products.
+ * Sums run over channels, then over the 16 points in order. Rounding is about twice that of the sums of products. Where registers are few
+ * (or channels, or other windows) there is nothing to gain, and kernels_conv_pooled.c sums products.
  */
 #include "engine/kernels_conv_pooled_private.h"
 

@@ -1,7 +1,8 @@
-/* What kernels_conv_library.c asks of a library: kernels_conv_onednn.c answers, or kernels_no_library.c. Nobody else includes this, but for tests.
+/* What kernels_conv_library.c asks of a library: kernels_conv_onednn.c answers, or kernels_no_library.c. Nobody else
+ * includes this, but for tests.
  *
- * A primitive computes one direction of a convolution, of conv->batch samples at once, from operands arranged as it likes, each in one piece. Those
- * it reads are float32 or bfloat16, what it writes is float32.
+ * A primitive computes one direction of a convolution, of conv->batch samples at once, from operands arranged as it likes, each in one
+ * piece. Those it reads are float32 or bfloat16, what it writes is float32.
  */
 #ifndef ENGINE_KERNELS_CONV_PRIMITIVE_H
 #define ENGINE_KERNELS_CONV_PRIMITIVE_H

@@ -1,17 +1,17 @@
 /* What the three directions of convolution share: sizes, copies of images, tiles. Included by kernels_conv*.c only.
  *
  * Each image is first copied, with what the padding makes up, so that every tap of the window reads it at a fixed distance. With strides it
- * is also taken apart: values that one tap reads are a stride apart, so those of each remainder by the stride, a phase, are put side by side.
- * A copy is [channels, phases, rows, width]; place (o_y, o_x) has the number j = o_y · width + o_x in it, and tap k of channel c
- * reads the copy at  c · channel + shift(k) + j.  What lies between the rows, at j with o_x ≥ x.out, is computed and dropped.
+ * is also taken apart: values that one tap reads are a stride apart, so those of each remainder by the stride, a phase, are put side by
+ * side. A copy is [channels, phases, rows, width]; place (o_y, o_x) has the number j = o_y · width + o_x in it, and tap k of channel c
+ * reads the copy at c · channel + shift(k) + j. What lies between the rows, at j with o_x ≥ x.out, is computed and dropped.
  *
  *   forward           z(f, j) = bias(f) + Σ over c, k of w[f, c, k] · copy(c, shift(k) + j)
  *   input gradient    the copy's gradient, phase by phase:  (c, u) = Σ over f, taps k of the phase of w[f, c, k] · δ(f, u − shift(k)),
  *                     where δ has the same rows, with zeros between and around; then what padding copied is added up
  *   weight gradient   dw[f, c, k] = Σ over samples, places of δ(f, j) · copy(c, shift(k) + j)
  *
- * Samples go by in blocks whose copies stay near in the cache. Sums run over channels (or filters), then taps, in order; weight gradients over
- * the places of a sample, then samples. Letters: f filter, c channel, k tap, j place; g group; n sample.
+ * Samples go by in blocks whose copies stay near in the cache. Sums run over channels (or filters), then taps, in order; weight gradients
+ * over the places of a sample, then samples. Letters: f filter, c channel, k tap, j place; g group; n sample.
  */
 #ifndef ENGINE_KERNELS_CONV_PRIVATE_H
 #define ENGINE_KERNELS_CONV_PRIVATE_H
@@ -120,7 +120,8 @@ static inline struct conv_strip conv_choose_strip(size_t group_rows) {
                              .columns = (is_lone ? CONV_LONE_VECTORS : CONV_TILE_VECTORS) * VECTOR_FLOATS};
 }
 
-/* A tile of a strip: out[rows][vectors] = Σ over `outer` channels, `taps` taps of weights[row][outer, tap] · from(outer · step + shift(tap) …). */
+/* A tile of a strip: out[rows][vectors] = Σ over `outer` channels, `taps` taps of weights[row][outer, tap] ·
+ * from(outer · step + shift(tap) …). */
 void conv_compute_tile(struct conv_strip strip, size_t outer, size_t taps, const float *const *weights, const float *from, size_t step,
                        const ptrdiff_t *shifts, float *out);
 

@@ -1,6 +1,6 @@
 /* Products by oneDNN (https://github.com/oneapi-src/oneDNN), 2.x as in Debian 12 or 3.x: those of bfloat16, and large ones of float32 where
- * it was measured to be faster than the plain kernels, ∂C/∂x = δ W and ∂C/∂W = δᵀ x. Called by kernels_plain.c with pieces of fixed size, on
- * whatever thread; oneDNN itself never starts threads here. So the same bits come out for any number of threads.
+ * it was measured to be faster than the plain kernels, ∂C/∂x = δ W and ∂C/∂W = δᵀ x. Called by kernels_plain.c with pieces of fixed size,
+ * on whatever thread; oneDNN itself never starts threads here. So the same bits come out for any number of threads.
  *
  * oneDNN writes machine code at run time. Where the system forbids that (systemd's MemoryDenyWriteExecute), it is not used.
  */

@@ -1,7 +1,7 @@
-/* Products whose right operand is used many times (kernels_packed.c), in bfloat16: it is arranged once, rounded, into panels of a tile's columns in
- * pairs of terms, [panel][k / 2][TILE_COLUMNS][2], filled up with zeros. The processor's instruction adds both products of a pair to a float32
- * sum. Left rows are rounded as they come. A row has the same bits alone and among others. Where the program was built for processors without
- * that instruction, all is float32.
+/* Products whose right operand is used many times (kernels_packed.c), in bfloat16: it is arranged once, rounded, into panels of a tile's
+ * columns in pairs of terms, [panel][k / 2][TILE_COLUMNS][2], filled up with zeros. The processor's instruction adds both products of a
+ * pair to a float32 sum. Left rows are rounded as they come. A row has the same bits alone and among others. Where the program was built
+ * for processors without that instruction, all is float32.
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
  */

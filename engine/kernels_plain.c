@@ -5,12 +5,12 @@
  *
  *     over groups of c's columns ▷ blocks of the sum ▷ tiles of rows ▷ the group's tiles of columns
  *
- * so that a block of b for a group's columns stays in the second cache while all rows pass by, and a tile's rows of a in the first while the
- * columns do. What would be read from many places far apart, or against the grain, is copied for that: always of b where its rows lie
- * along the sum (a · bᵀ). Few rows of c are computed as columns, cᵀ = b · aᵀ, so that the copy is one of a, the smaller; and so are few columns of
- * aᵀ · b, a narrow layer's ∂C/∂W = δᵀ x: then all of δ is read as it lies, and what is copied is x. A tile that sticks out over
- * the last row repeats that row and stores what is valid. So each value of c is computed by the same operations wherever it stands, and
- * however the work is cut.
+ * so that a block of b for a group's columns stays in the second cache while all rows pass by, and a tile's rows of a in the first while
+ * the columns do. What would be read from many places far apart, or against the grain, is copied for that: always of b where its rows
+ * lie along the sum (a · bᵀ). Few rows of c are computed as columns, cᵀ = b · aᵀ, so that the copy is one of a, the smaller; and so are
+ * few columns of aᵀ · b, a narrow layer's ∂C/∂W = δᵀ x: then all of δ is read as it lies, and what is copied is x. A tile that sticks
+ * out over the last row repeats that row and stores what is valid. So each value of c is computed by the same operations wherever it
+ * stands, and however the work is cut.
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
  */
@@ -67,8 +67,9 @@ struct desk {
 static size_t smaller(size_t left, size_t right) { return left < right ? left : right; }
 static size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/* Products too small for copies, tiles and cutting: SMALL_ROWS values of a vector of columns at a time, straight from the operands. Where b's
- * rows lie along the sum, its columns are first put side by side. Rows that stick out over the last one repeat it. A value has a tile's bits. */
+/* Products too small for copies, tiles and cutting: SMALL_ROWS values of a vector of columns at a time, straight from the
+ * operands. Where b's rows lie along the sum, its columns are first put side by side. Rows that stick out over the last one repeat
+ * it. A value has a tile's bits. */
 static void multiply_small_columns(const struct product *q, size_t column, size_t columns) {
   const float *b = q->b + column * q->b_column;
   size_t b_step = q->b_step;
@@ -134,8 +135,8 @@ static struct columns_of_b find_b(const struct product *q, size_t first, size_t 
   return (struct columns_of_b){copy, TILE_COLUMNS};
 }
 
-/* The block of a for a tile's rows. Rows along the sum are read in place, unless they are far apart and read for several tiles of columns; a
- * transposed a, if it is read once only. */
+/* The block of a for a tile's rows. Rows along the sum are read in place, unless they are far apart and read for several tiles of columns;
+ * a transposed a, if it is read once only. */
 static struct rows_of_a find_a(const struct product *q, size_t first, size_t k, size_t row, size_t rows, size_t tiles, float *copy) {
   const float *a = q->a + row * q->a_row + first * q->a_step;
   if (q->a_step != 1 && q->a_row == 1 && rows == TILE_ROWS && tiles == 1) return (struct rows_of_a){.panel = a, .panel_step = q->a_step};

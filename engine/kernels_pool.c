@@ -1,5 +1,5 @@
-/* Pooling. Work is cut into whole planes, [y, x, inner] of one `outer`. A plane goes tap by tap, row by row: for all places of a row at which
- * a tap sees a value at once. Windows of 2 × 2 side by side, the commonest, have a way of their own through vectors.
+/* Pooling. Work is cut into whole planes, [y, x, inner] of one `outer`. A plane goes tap by tap, row by row: for all places of a row at
+ * which a tap sees a value at once. Windows of 2 × 2 side by side, the commonest, have a way of their own through vectors.
  *
  * Letters: o place, k tap, as in kernels_window.h.
  */

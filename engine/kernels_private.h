@@ -21,7 +21,8 @@ struct kernel_block {
 
 /* Whether it multiplies bfloat16 faster than float32 on this processor. */
 bool kernels_library_can_half(void);
-/* From how many multiplications on a product is worth rounding to bfloat16. For tests, which want it of small ones too; before threads start. */
+/* From how many multiplications on a product is worth rounding to bfloat16. For tests, which want it of small ones
+ * too; before threads start. */
 void kernels_set_half_products(size_t count);
 /* Whether it shall compute this float32 product: where it was measured to be faster. Depends on the problem alone. */
 bool kernels_library_takes(const struct kernel_block *whole);

@@ -1,10 +1,10 @@
-/* The kernel of predictions: a dense layer row by row. Training's kernels may choose their way by the size of a batch; here each value is one
- * dot product, summed in one order, so that a row's result has the same bits alone and among others, whatever the kernels of the build.
+/* The kernel of predictions: a dense layer row by row. Training's kernels may choose their way by the size of a batch; here each value is
+ * one dot product, summed in one order, so that a row's result has the same bits alone and among others, whatever the kernels of the build.
  *
  *   z(i, j) = Σ over lanes of [ Σ over p = lane, lane + LANES, lane + 2 LANES … of x(i, p) · w(j, p) ] + bias(j)
  *
- * Lanes are added by halves: to 8, to 4, to 2, to 1. All sums of a block go through that together, as many in a vector as have room in it; each
- * is added of the same pairs as if it were alone.
+ * Lanes are added by halves: to 8, to 4, to 2, to 1. All sums of a block go through that together, as many in a vector as have room in it;
+ * each is added of the same pairs as if it were alone.
  *
  * Letters: z[m, n], the sum runs over k; i, j, p index m, n, k.
  */

@@ -1,5 +1,5 @@
-/* The tile of c that matrix products hold in registers, [TILE_ROWS, up to 2 vectors]: to it they add, term by term of the sum, a column of a
- * times a row of b. Each value is so computed by the same operations wherever in a tile it stands. Computed in kernels_tile.c, for
+/* The tile of c that matrix products hold in registers, [TILE_ROWS, up to 2 vectors]: to it they add, term by term of the sum, a column of
+ * a times a row of b. Each value is so computed by the same operations wherever in a tile it stands. Computed in kernels_tile.c, for
  * kernels_plain.c and kernels_packed.c; nobody else includes this.
  *
  * Letters: c[m, n], the sum runs over k; i, j, p index m, n, k.
@@ -21,8 +21,9 @@ enum { TILE_ROWS = 4 };
 #endif
 enum { TILE_COLUMNS = 2 * VECTOR_FLOATS };
 
-/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS], rows panel_step floats apart; or, NULL, rows along the sum. Meanwhile the rows `next`, which
- * a later tile will read, are fetched little by little: all at once they would have to wait for each other. Who knows of none names its own. */
+/* Where the terms of a block are read. Of a: a panel, [k, TILE_ROWS], rows panel_step floats apart; or, NULL, rows along the sum. Meanwhile
+ * the rows `next`, which a later tile will read, are fetched little by little: all at once they would have to wait for each other. Who
+ * knows of none names its own. */
 enum { TILE_NEXT_ROWS = 2 };
 struct rows_of_a {
   const float *panel;

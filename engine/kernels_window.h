@@ -95,8 +95,8 @@ static inline size_t kernel_axis_at(const struct kernel_axis *axis, size_t place
   return at < axis->before || at - axis->before >= axis->in ? SIZE_MAX : at - axis->before;
 }
 
-/* Taps [first, end) among which are all that see a value from one of the places first_place … last_place; the others see padding alone. Of a
- * window far larger than what it slides over those are most. */
+/* Taps [first, end) among which are all that see a value from one of the places first_place … last_place; the others see padding alone. Of
+ * a window far larger than what it slides over those are most. */
 struct kernel_taps {
   size_t first, end;
 };

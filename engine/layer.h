@@ -151,8 +151,8 @@ struct layer_kind {
   void (*forward)(const struct layer *layer, const struct pass *pass);
   void (*backward)(const struct layer *layer, const struct pass *pass);
   void (*forward64)(const struct layer *layer, const struct pass64 *pass);
-  /* Whether this layer, its activation (NULL: linear) and `next`, the only one that takes its output, can be computed in one go, without what is
-   * in between being written; then what that takes is added to saved_* and work_*. After compile; NULL: never. */
+  /* Whether this layer, its activation (NULL: linear) and `next`, the only one that takes its output, can be computed in one go, without
+   * what is in between being written; then what that takes is added to saved_* and work_*. After compile; NULL: never. */
   bool (*join)(struct layer *layer, const struct spec *activation, const struct layer *next);
   /* The two in one: pass->z and pass->delta are those of `next`, all else is this layer's. */
   void (*forward_joined)(const struct layer *layer, const struct spec *activation, const struct pass *pass);

@@ -37,12 +37,12 @@ struct metric_input {
       *lengths;        /* regression, multilabel: [rows] so many values of a row count, from its first on: the others are of padded steps;
                               NULL: all */
   const double *scale; /* regression: [width], what a difference of 1 is in the data's own units. NULL: all 1 */
-  /* Regression: [width], 0 for a number; for each of n outputs in a row that are the categories of one column, one-hot, n. Such outputs have
-   * a part in no metric of numbers. NULL: all are numbers. */
+  /* Regression: [width], 0 for a number; for each of n outputs in a row that are the categories of one column, one-hot, n. Such outputs
+   * have a part in no metric of numbers. NULL: all are numbers. */
   const size_t *category_spans;
-  bool
-      is_one_quantity; /* regression: all outputs are of one kind, as the pixels of an image, of which many may hardly vary: rmse and r2 add up
-                           squares over all of them instead of averaging over outputs */
+  /* Regression: all outputs are of one kind, as the pixels of an image, of which many may hardly vary: rmse and r2 add up squares over all
+   * of them instead of averaging over outputs. */
+  bool is_one_quantity;
 };
 
 /* A metric's value: a scalar, or a matrix [row_count, column_count] (confusion matrix [true][predicted];
@@ -59,7 +59,8 @@ struct metric_kind {
   struct kind kind;
   unsigned tasks; /* bit (1 << enum task) for each task it applies to; METRIC_OF_CATEGORIES for those of a reconstruction (metrics.h) */
   bool is_better_when_higher;
-  /* ERROR_INVALID if width and classes don't fit, or a target is no class; ERROR_OUT_OF_MEMORY. *out_value is to be deinit'ed either way. */
+  /* ERROR_INVALID if width and classes don't fit, or a target is no class; ERROR_OUT_OF_MEMORY. *out_value is to
+   * be deinit'ed either way. */
   enum error_code (*compute)(const struct metric_input *input, struct metric_value *out_value, struct error *error);
 };
 
@@ -84,7 +85,8 @@ static inline size_t metric_row_count(const struct metric_input *input, size_t j
   return count;
 }
 
-/* Output minus target of column `j`, at index `i` of the matrix, in the data's own units. Their offset cancels out, so no digit is lost to it. */
+/* Output minus target of column `j`, at index `i` of the matrix, in the data's own units. Their offset cancels out,
+ * so no digit is lost to it. */
 static inline double metric_difference(const struct metric_input *input, size_t i, size_t j) {
   return ((double)input->outputs[i] - (double)input->targets[i]) * (input->scale == NULL ? 1 : input->scale[j]);
 }

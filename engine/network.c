@@ -1,4 +1,5 @@
-/* What a compiled network says of itself: its layers, shapes, counts and output, the weights that it starts with, and the penalties on them. */
+/* What a compiled network says of itself: its layers, shapes, counts and output, the weights that it starts with,
+ * and the penalties on them. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -45,8 +45,8 @@ struct network_target {
 void network_spec_deinit(struct network_spec *spec);
 
 /* Names every layer ("dense_0" by type and position), fills "auto" units and activations and a missing input from `target`, and checks
- * that input and output fit the target, and that padding, if there is some, is left out (network_spec_mask_padding). Without a target (NULL), what is "auto" stays so, and
- * names, inputs, order and all shapes that can be known are checked. Changes `spec` in place. */
+ * that input and output fit the target, and that padding, if there is some, is left out (network_spec_mask_padding). Without a target
+ * (NULL), what is "auto" stays so, and names, inputs, order and all shapes that can be known are checked. Changes `spec` in place. */
 __attribute__((warn_unused_result)) enum error_code network_spec_resolve(struct network_spec *spec, const struct network_target *target,
                                                                          struct error *error);
 
@@ -156,8 +156,8 @@ bool network_is_fused(const struct network *network, const struct spec *loss);
 /* A loss's rows and their width in the output of `samples` samples; no arrays yet. */
 struct loss_batch network_lay_out_loss(const struct network *network, const struct spec *loss, size_t samples);
 
-/* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes, or one for each
- * step of a sequence [time, classes]. */
+/* Checks that the loss can follow this network's output: fused losses need their activation, TARGET_CLASS one row of classes, or one for
+ * each step of a sequence [time, classes]. */
 __attribute__((warn_unused_result)) enum error_code network_check_loss(const struct network *network, const struct spec *loss,
                                                                        const char *pointer, struct error *error);
 
@@ -169,7 +169,8 @@ void network_add_penalty_gradient(const struct network *network, const float *pa
 __attribute__((warn_unused_result)) enum error_code network_cost64_measure(const struct network *network, size_t batch, size_t *out_bytes,
                                                                            struct error *error);
 
-/* Cost of a batch in float64, from float64 parameters, by the kinds' forward64; allocates its own memory. The reference of gradient checks. */
+/* Cost of a batch in float64, from float64 parameters, by the kinds' forward64; allocates its own memory. The
+ * reference of gradient checks. */
 __attribute__((warn_unused_result)) enum error_code network_cost64(const struct network *network, const struct pass_options *options,
                                                                    const double *x, const double *parameters, const double *buffers,
                                                                    const struct spec *loss, const double *class_weights,

@@ -381,8 +381,8 @@ static void join_nodes(const struct builder *builder) {
   }
 }
 
-/* Which layers keep the values of their source, in its place, where nobody else takes them. δ goes the same way unless the source's activation
- * makes another one of it. */
+/* Which layers keep the values of their source, in its place, where nobody else takes them. δ goes the same way unless the source's
+ * activation makes another one of it. */
 static void share_values(const struct builder *builder) {
   struct network *network = builder->network;
   for (size_t i = 0; i < builder->compiled_count; i++) {

@@ -1,6 +1,6 @@
-/* Where the gradients of nodes are in a pass after which nobody looks at them (pass_options.joins). A node that hands δ on as it is, as a residual
- * sum does, has one array with those of its sources that it so gives their first gradient: nothing is copied, and along a chain of residual
- * sums all is added up in one place.
+/* Where the gradients of nodes are in a pass after which nobody looks at them (pass_options.joins). A node that hands δ on as it is, as a
+ * residual sum does, has one array with those of its sources that it so gives their first gradient: nothing is copied, and along a chain of
+ * residual sums all is added up in one place.
  *
  * Backward, the sources have their turns in reverse order. All but the one whose turn is last must find the array as it was: its own
  * activation, and what other layers add to its gradient, may change it only afterwards.

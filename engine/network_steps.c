@@ -1,5 +1,5 @@
-/* What a network makes of sequences of different length that come padded: whether it takes steps, and the masking layer that tells it which are
- * real. */
+/* What a network makes of sequences of different length that come padded: whether it takes steps, and the masking layer
+ * that tells it which are real. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

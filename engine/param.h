@@ -5,21 +5,21 @@
  * and help. JSON parsing, validation, the resolved spec, GET /v1/schema, OpenAPI and the page's forms all walk these tables;
  * nothing else knows a parameter's name.
  *
- * | type          | field in the settings struct | JSON                                              |
- * |---------------|------------------------------|---------------------------------------------------|
- * | PARAM_BOOLEAN | bool                         | true, false                                       |
- * | PARAM_INTEGER | int64_t                      | integer; "auto" → PARAM_INTEGER_AUTO; null → PARAM_INTEGER_NONE |
- * | PARAM_NUMBER  | double                       | number; null → NAN where PARAM_OPTIONAL           |
- * | PARAM_TEXT    | char[LIMIT_NAME_BYTES + 1]   | string; "" is "not given"                         |
- * | PARAM_CHOICE  | int                          | one of a list of names; the value is its index    |
- * | PARAM_KIND    | struct spec                  | a kind's name, or {"type": name, parameters …}; "auto" and null → kind NULL |
- * | PARAM_KINDS   | struct specs                 | array of such objects                             |
- * | PARAM_OBJECT  | the nested struct itself     | an object with a table of its own; null → all its defaults, and "not used" where PARAM_OPTIONAL |
- * | PARAM_INLINE  | the nested struct itself     | no key: the nested table's keys stand at this level |
- * | PARAM_NUMBERS | struct numbers               | array of numbers, or the row's `word` ("balanced") |
- * | PARAM_NAMES   | struct names                 | array of strings, or one string                   |
- * | PARAM_SHAPE   | struct shape                 | array of positive integers                        |
- * | PARAM_SIZES   | struct axis_sizes                 | integer, array of one for each axis, or one of the row's words; null where PARAM_OPTIONAL |
+ * | type          | field in the settings struct | JSON                                                                               |
+ * |---------------|------------------------------|------------------------------------------------------------------------------------|
+ * | PARAM_BOOLEAN | bool                         | true, false                                                                        |
+ * | PARAM_INTEGER | int64_t                      | integer; "auto" → PARAM_INTEGER_AUTO; null → PARAM_INTEGER_NONE                    |
+ * | PARAM_NUMBER  | double                       | number; null → NAN if optional (PARAM_OPTIONAL)                                    |
+ * | PARAM_TEXT    | char[LIMIT_NAME_BYTES + 1]   | string; "" is "not given"                                                          |
+ * | PARAM_CHOICE  | int                          | one of a list of names; the value is its index                                     |
+ * | PARAM_KIND    | struct spec                  | a kind's name, or {"type": name, parameters …}; "auto" and null → kind NULL        |
+ * | PARAM_KINDS   | struct specs                 | array of such objects                                                              |
+ * | PARAM_OBJECT  | the nested struct itself     | an object with a table of its own; null → all its defaults, "not used" if optional |
+ * | PARAM_INLINE  | the nested struct itself     | no key: the nested table's keys stand at this level                                |
+ * | PARAM_NUMBERS | struct numbers               | array of numbers, or the row's `word` ("balanced")                                 |
+ * | PARAM_NAMES   | struct names                 | array of strings, or one string                                                    |
+ * | PARAM_SHAPE   | struct shape                 | array of positive integers                                                         |
+ * | PARAM_SIZES   | struct axis_sizes            | integer, array of one for each axis, or one of the row's words; null if optional   |
  *
  * Ownership: settings own what their KIND, NUMBERS and NAMES fields point to; settings_create and settings_destroy walk the table.
  * Threads: tables are constant; a settings object belongs to whoever holds it.

@@ -7,8 +7,9 @@
  *   3. the kind writes ∂C/∂w to the gradients and ∂C/∂x to its sources' `delta`, or to scratch memory if another layer did already;
  *      scratch is then added
  *
- * With pass_options.joins gradients that a layer hands on as they are stay where they are (node.delta_at); an activation that can leaves ∂a/∂z in place of z, so that step 2 is a product; and two layers that can be are
- * computed at the first one's turn, forward and backward: the second one's turn is its activation's alone.
+ * With pass_options.joins gradients that a layer hands on as they are stay where they are (node.delta_at); an activation that can leaves
+ * ∂a/∂z in place of z, so that step 2 is a product; and two layers that can be are computed at the first one's turn, forward and backward:
+ * the second one's turn is its activation's alone.
  */
 #include <assert.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  *     set weights ─▶ ┌▶ trace_pass: forward, backward ─▶ trace_update: the step, beside the weights ─▶ look ─┐
  *                    └──────────────────────── trace_advance: the step is taken ◀────────────────────────────┘
  *
- * Passes are those of training, as if the rows were a dataset and each step an epoch: dropout drops, by seed and step; batch norm normalizes
- * over these rows. The same start gives the same bits.
+ * Passes are those of training, as if the rows were a dataset and each step an epoch: dropout drops, by seed and step; batch norm
+ * normalizes over these rows. The same start gives the same bits.
  * Threads: a trace belongs to one thread.
  */
 #ifndef ENGINE_TRACE_H

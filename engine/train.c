@@ -75,8 +75,8 @@ static uint64_t count_steps(const struct trainer *trainer) {
   return granted < steps ? granted : steps;
 }
 
-/* A look costs as much as a step at most, so that epochs of few steps can't all be looked at. Where a step's search takes as many evaluations
- * as it likes of those that are granted, any epoch may be the last. */
+/* A look costs as much as a step at most, so that epochs of few steps can't all be looked at. Where a step's search takes as many
+ * evaluations as it likes of those that are granted, any epoch may be the last. */
 static void choose_looks(struct trainer *trainer) {
   const bool ends_unforeseen = trainer->settings->max_evaluations != PARAM_INTEGER_NONE && count_optimizer_scratch(trainer) > 0;
   const uint64_t wanted = (LOOK_STEPS - 1) / trainer->steps_per_epoch + 1;

@@ -56,8 +56,8 @@ extern const size_t train_param_count;
  * steps. */
 uint64_t train_count_epochs(const struct train_settings *settings, uint64_t rows);
 
-/* Decides `keep` in place where it is auto: early stopping's restore_best; without early stopping the best epoch where rows validate (a range test's
- * weights are of no use). ERROR_INVALID at "/keep" if it says another thing than restore_best. */
+/* Decides `keep` in place where it is auto: early stopping's restore_best; without early stopping the best epoch where rows validate (a
+ * range test's weights are of no use). ERROR_INVALID at "/keep" if it says another thing than restore_best. */
 __attribute__((warn_unused_result)) enum error_code train_resolve_keep(struct train_settings *settings, bool has_validation,
                                                                        struct error *error);
 bool train_keeps_best(const struct train_settings *settings);
@@ -67,9 +67,10 @@ const char *train_get_precision(const struct train_settings *settings);
 
 struct train_data {
   enum task task;
-  size_t class_count;   /* classification */
-  size_t target_steps;  /* classification: y has a class for each of so many steps, of an output [time, classes]; 0: one class a row. Steps
-                          behind a sequence's end may have any; steps whose class is LOSS_NO_CLASS count neither in cross_entropy nor in the accuracy, and other losses take none such */
+  size_t class_count; /* classification */
+  /* Classification: y has a class for each of so many steps, of an output [time, classes]; 0: one class a row. Steps behind a sequence's
+   * end may have any; steps whose class is LOSS_NO_CLASS count neither in cross_entropy nor in the accuracy, and other losses take none. */
+  size_t target_steps;
   bool target_is_input; /* reconstruction: a row's target is the row as it goes in, before it is varied, and y is NULL. The network gives as
                            many values as it takes */
   struct train_rows train, validation; /* validation.count may be 0 */
@@ -206,8 +207,8 @@ __attribute__((warn_unused_result)) enum error_code trainer_restore(struct train
 /* Copies given start weights in (golden tests, transfer). buffers may be NULL. */
 void trainer_set_weights(struct trainer *trainer, const float *parameters, const float *buffers);
 
-/* Runs until done, stopped or diverged. Error only if a checkpoint could not be written. After it returns, the weights are final
- * (the best epoch's if they are kept, but for a stop, after which the run may go on); on divergence they are those before the step that diverged. */
+/* Runs until done, stopped or diverged. Error only if a checkpoint could not be written. After it returns, the weights are final (the best
+ * epoch's if they are kept, but for a stop, after which the run may go on); on divergence they are those before the step that diverged. */
 __attribute__((warn_unused_result)) enum error_code trainer_run(struct trainer *trainer, const struct train_sink *sink,
                                                                 struct train_result *out_result, struct error *error);
 
@@ -218,8 +219,8 @@ const float *trainer_get_buffers(const struct trainer *trainer);
 const double *trainer_get_class_weights(const struct trainer *trainer);
 uint64_t trainer_get_total_steps(const struct trainer *trainer);
 uint64_t trainer_get_steps_per_epoch(const struct trainer *trainer);
-/* What the doctor found so far, of the rules in the mask (UINT32_MAX: all). May be called from a report. Returns how many; names are borrowed
- * from the trainer. */
+/* What the doctor found so far, of the rules in the mask (UINT32_MAX: all). May be called from a report. Returns how many; names are
+ * borrowed from the trainer. */
 size_t trainer_list_findings(const struct trainer *trainer, uint32_t rules, struct diagnosis_finding out_findings[DIAGNOSIS_RULES_MAX]);
 
 /* Outputs [count, width] for `rows`, in inference mode, batch by batch through `workspace` (created for inference). out_lengths[count]: the

@@ -32,8 +32,8 @@ struct trainer {
   uint64_t report_every; /* steps */
   uint64_t look_every;   /* epochs: the layers are looked at, and the doctor comes (trainer_looks_at_epoch) */
 
-  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, the average, then best parameters
-   * and buffers if they are kept. Owned. */
+  /* The checkpoint block: buffers, parameters, optimizer slots, layer values, sums of the sample, the algorithm's arrays, the average, then
+   * best parameters and buffers if they are kept. Owned. */
   float *block;
   size_t block_count;
   float *parameters, *buffers, *best;
@@ -91,7 +91,8 @@ float *trainer_get_served(const struct trainer *trainer);
 /* train_run.c */
 /* Copies the rows of batch `index` of the step under way to batch_x, batch_y; returns how many they are. */
 size_t trainer_gather_batch(struct trainer *trainer, size_t index);
-/* The run is complete whatever the epoch: the evaluations that the settings grant are made, or the algorithm has found what it looks for. */
+/* The run is complete whatever the epoch: the evaluations that the settings grant are made, or the algorithm
+ * has found what it looks for. */
 bool trainer_has_ended(const struct trainer *trainer);
 double trainer_get_learning_rate(const struct trainer *trainer, uint64_t step);
 /* To be called before anything but a forward pass writes to the block. */
@@ -125,8 +126,8 @@ bool trainer_looks_at_epoch(const struct trainer *trainer);
 /* A step has been taken. */
 void trainer_diagnose_step(struct trainer *trainer);
 struct epoch_values;
-/* An epoch is over, or the run diverges at `step`: in layer `diverged_layer`, "" for none in particular; NULL: it doesn't. Returns the rules
- * with news. */
+/* An epoch is over, or the run diverges at `step`: in layer `diverged_layer`, "" for none in particular; NULL: it doesn't.
+ * Returns the rules with news. */
 uint32_t trainer_diagnose_epoch(struct trainer *trainer, uint64_t step, const struct epoch_values *values, const char *diverged_layer);
 
 /* train_report.c */
@@ -154,7 +155,8 @@ void report_measure_weights(struct trainer *trainer);
 void report_measure_weight_norms(struct trainer *trainer); /* the weights' alone */
 /* Whether the step under way belongs to the epoch's sample: then what each layer does is looked at. */
 bool report_looks_at_layers(const struct trainer *trainer);
-/* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last of them fills layer_values. */
+/* After a step of the epoch's sample: adds what the layers' units did in its forward pass, and after the last
+ * of them fills layer_values. */
 void report_measure_activity(struct trainer *trainer, size_t rows);
 /* Adds the hits of a batch (right answers; for regression, absolute errors in the data's units) and what they are counted over. */
 void report_count_hits(const struct trainer *trainer, const struct workspace *workspace, size_t rows, const struct targets *targets,

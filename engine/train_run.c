@@ -87,8 +87,8 @@ void trainer_copy_target(const struct trainer *trainer, const struct row_reader 
     for (size_t j = 0; j < trainer->step_width; j++) target[step * trainer->step_width + j] = (float)j == y[step] ? 1 : 0;
 }
 
-/* The epoch's order of the rows. Where one batch takes them all, they stay as they stand: sums then are the same to the bit as long as their
- * terms are, and L-BFGS, which lives on differences of gradients, sees none where there is none. */
+/* The epoch's order of the rows. Where one batch takes them all, they stay as they stand: sums then are the same to the bit as long as
+ * their terms are, and L-BFGS, which lives on differences of gradients, sees none where there is none. */
 static void shuffle(struct trainer *trainer) {
   const size_t count = trainer->data.train.count;
   const struct random_stream stream = {
@@ -376,8 +376,8 @@ static void keep_if_best(struct trainer *trainer, double monitored) {
   memcpy(trainer->best + trainer->parameter_count, trainer->buffers, trainer->buffer_count * sizeof(float));
 }
 
-/* The last step of an epoch may have spoilt what no later batch would show: what the weights do to the validation part, and, where the epoch
- * is looked at, the weights themselves. Between looks the next step shows it, or the next checkpoint, or the next look. */
+/* The last step of an epoch may have spoilt what no later batch would show: what the weights do to the validation part, and, where the
+ * epoch is looked at, the weights themselves. Between looks the next step shows it, or the next checkpoint, or the next look. */
 static void check_epoch(struct run *run, const struct epoch_values *values) {
   struct trainer *trainer = run->trainer;
   struct train_result *result = run->result;

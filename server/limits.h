@@ -1,5 +1,5 @@
-/* Limits on what clients may ask of the server. A leaf: anything in server/ may include it, so that http can keep them and the API name them.
- * Those of networks and jobs are in engine/limits.h.
+/* Limits on what clients may ask of the server. A leaf: anything in server/ may include it, so that http can keep them and the API name
+ * them. Those of networks and jobs are in engine/limits.h.
  */
 #ifndef SERVER_LIMITS_H
 #define SERVER_LIMITS_H

@@ -1,4 +1,5 @@
-// What the doctor says of a job: each finding with what was seen, why it matters and what to try; those that no longer hold are folded away.
+// What the doctor says of a job: each finding with what was seen, why it matters and what to try; those that
+// no longer hold are folded away.
 
 import { h, replace, setText, show } from "./dom.js";
 import { formatInteger, formatName, formatNumber, plural } from "./format.js";

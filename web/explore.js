@@ -1,5 +1,5 @@
-// A look at a dataset before training: what its report warns of, how the target's classes are shared out, what goes with the target, and how
-// the values of one column are spread.
+// A look at a dataset before training: what its report warns of, how the target's classes are shared out, what goes with the target, and
+// how the values of one column are spread.
 
 import { get } from "./api.js";
 import { append, h, replace, scrollRegion } from "./dom.js";

@@ -94,7 +94,8 @@ function drawing(inkIsLight, onDrawn) {
       h("label", { for: "light-ink" }, isLight, " light ink on dark paper")));
 }
 
-// Tries a model whose only input is an image. onPrediction(prediction, fromRow) gets what came back; fromRow tells whether the image is one of the dataset.
+// Tries a model whose only input is an image. onPrediction(prediction, fromRow) gets what came back; fromRow tells whether
+// the image is one of the dataset.
 export function imagePredictor({ feature, path, signal, inkIsLight, onPrediction, onError }) {
   const [channels, height, width] = feature.shape;
   const preview = canvasOf("The image to predict", "image-preview");

@@ -3,7 +3,8 @@
 import { definitionList, h, scrollRegion } from "./dom.js";
 import { formatBytes, formatInteger, formatNumber, formatShape } from "./format.js";
 
-// [{name, type, units, activation, shape, parameters}]: the spec's layers, with what the server computed for them once their sizes are known.
+// [{name, type, units, activation, shape, parameters}]: the spec's layers, with what the server computed for
+// them once their sizes are known.
 export function resultLayers({ spec, summary }) {
   const computed = new Map((summary?.layers ?? []).map((layer) => [layer.name, layer]));
   return (spec?.layers ?? []).map((layer) => {

@@ -4,8 +4,8 @@
  *   static inline float f_prime(const settings_type *settings, float z, float a);        ∂a/∂z
  *   static inline double f64(const settings_type *settings, double z);                   the same a = f(z), by libm
  *
- * and then says ACTIVATION_BY_VALUE(settings_type), which makes the loops `forward`, `backward` and `forward64` of its record. One that has both
- * values for little more than one defines
+ * and then says ACTIVATION_BY_VALUE(settings_type), which makes the loops `forward`, `backward` and `forward64` of its record. One that has
+ * both values for little more than one defines
  *
  *   static inline float f_both(const settings_type *settings, float z, float *out_slope);
  *

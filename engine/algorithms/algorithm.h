@@ -1,4 +1,5 @@
-/* Algorithms: how a step over one batch changes the weights: the first trained_count of them, the others are frozen. The protocol between the training loop and a kind; private to the engine.
+/* Algorithms: how a step over one batch changes the weights: the first trained_count of them, the others are frozen. The protocol between
+ * the training loop and a kind; private to the engine.
  *
  * A step's rows are one batch, or `accumulate_steps` of them. One evaluation is one computation of the cost of these rows; it is what
  * algorithms are compared by, so each kind counts those that it makes, with or without a gradient.

@@ -80,8 +80,8 @@ double algorithm_cost(const struct trainer *trainer, const float *parameters, co
 
 /* ---- after the gradient ---- */
 
-/* The norm is computed where somebody wants it: for clipping, for a report, and of a run's first step, for its diagnosis. Else a look at the
- * gradient, whether it is finite, is enough. */
+/* The norm is computed where somebody wants it: for clipping, for a report, and of a run's first step, for its diagnosis. Else a look at
+ * the gradient, whether it is finite, is enough. */
 static bool measure_gradient(struct trainer *trainer) {
   const bool wants_norm = trainer_is_at_report(trainer) || !isnan(trainer->settings->clip_norm) || trainer->position.step == 0;
   if (!wants_norm && kernel_is_finite(trainer->parallel, trainer->trained_count, trainer->gradients)) return true;

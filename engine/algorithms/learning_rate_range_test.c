@@ -4,8 +4,8 @@
  *   ηₜ = min · (max/min)^(t/(T − 1)),   sₜ = the batches' loss, smoothed:  aₜ = β aₜ₋₁ + (1 − β) Cₜ,  sₜ = aₜ/(1 − βᵗ⁺¹)
  *
  * The run ends once s exceeds `divergence` times its least value, or the loss is not finite: that is what it looks for, not a failure. It
- * suggests the rate at which s fell fastest (by log η; the first tenth of the run, in which s is of few batches, doesn't count), but at most
- * one tenth of the rate at which it ended so.
+ * suggests the rate at which s fell fastest (by log η; the first tenth of the run, in which s is of few batches, doesn't count), but at
+ * most one tenth of the rate at which it ended so.
  */
 #include <math.h>
 #include <stdio.h>

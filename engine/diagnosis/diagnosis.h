@@ -4,14 +4,14 @@
  *   state (the run so far)  ─┼─▶ diagnosis_update ─▶ rules ─▶ findings: what was seen, why it matters, what to try
  *   epoch (its values)      ─┘
  *
- * Of a run of many short epochs not every one is looked at (the caller chooses which): the others add to the history alone. What a rule said
- * at a look then holds for the epochs since the look before, so that a number of epochs means the same however far looks are apart; no rule
- * that needs more than one epoch makes a finding of a single look.
+ * Of a run of many short epochs not every one is looked at (the caller chooses which): the others add to the history alone. What a rule
+ * said at a look then holds for the epochs since the look before, so that a number of epochs means the same however far looks are apart; no
+ * rule that needs more than one epoch makes a finding of a single look.
  *
  * Plain data in, plain data out: nothing here knows of trainers. Each rule is one file and one row in rules.h. A rule says of one epoch
- * whether it holds; it becomes a finding after it has held for rule->epochs_needed epochs in a row, and is past (is_active false) after it has
- * not held for as many; likewise it becomes less grave only after as many, but graver at once. A finding keeps its first epoch; one that comes again is the same finding. One rule makes at most one finding, which
- * names the layer that has it worst.
+ * whether it holds; it becomes a finding after it has held for rule->epochs_needed epochs in a row, and is past (is_active false) after it
+ * has not held for as many; likewise it becomes less grave only after as many, but graver at once. A finding keeps its first epoch; one
+ * that comes again is the same finding. One rule makes at most one finding, which names the layer that has it worst.
  *
  * The state is a function of facts and epochs alone, so that it is the same however often a run was stopped; it is part of struct
  * train_position. Cost: some hundred nanoseconds an epoch, whatever its length.
@@ -42,7 +42,8 @@ enum diagnosis_severity {
 };
 extern const char *const diagnosis_severity_names[4];
 
-/* Values of each layer at the end of an epoch that is looked at. Norms and ratio are of the epoch's last step, the others of its sample (activity.h). */
+/* Values of each layer at the end of an epoch that is looked at. Norms and ratio are of the epoch's last step, the others
+ * of its sample (activity.h). */
 enum layer_value {
   LAYER_GRADIENT_NORM,
   LAYER_WEIGHT_NORM,
@@ -130,8 +131,8 @@ struct diagnosis_state {
   struct diagnosis_mark marks[DIAGNOSIS_RULES_MAX];
 };
 
-/* Gradients of the layers with weights, as root mean square per weight: norms alone would compare sizes of layers. Gradients that are exactly
- * 0 are left out: they are not small but cut off, as before batch norm over a batch of one row. */
+/* Gradients of the layers with weights, as root mean square per weight: norms alone would compare sizes of layers. Gradients that are
+ * exactly 0 are left out: they are not small but cut off, as before batch norm over a batch of one row. */
 struct diagnosis_gradients {
   double last_rms;       /* of the last such layer, which takes the loss's gradient first */
   double least_rms;      /* of all others */
@@ -198,7 +199,8 @@ void diagnosis_start(struct diagnosis_state *state);
 void diagnosis_see_step(struct diagnosis_state *state, uint64_t step, double gradient_norm);
 /* After an epoch that is not looked at. Of its values, those of layers aren't read. */
 void diagnosis_pass(struct diagnosis_state *state, const struct diagnosis_epoch *epoch);
-/* After each other epoch, and once when the run diverges. Returns a bit for each rule (1 << index) with news: found, past, or of another severity. */
+/* After each other epoch, and once when the run diverges. Returns a bit for each rule (1 << index) with news: found,
+ * past, or of another severity. */
 uint32_t diagnosis_update(struct diagnosis_state *state, const struct diagnosis_facts *facts, const struct diagnosis_epoch *epoch);
 /* What there is to tell of the rules in `mask`: active findings first, the gravest first, of these the oldest. Returns how many. */
 size_t diagnosis_list(const struct diagnosis_state *state, const struct diagnosis_facts *facts, uint32_t mask,

@@ -48,20 +48,15 @@ static void tell(const struct diagnosis_facts *facts, const struct diagnosis_fin
         numbers[LOSS], numbers[BEST_LOSS], numbers[BASELINE_LOSS], 100 * numbers[RATIO], numbers[RATE]);
 }
 
+/* Sentences with numbers in them, which clang-format would tear apart. */
+/* clang-format off */
 const struct diagnosis_rule diagnosis_learning_rate_too_high = {
     .code = "learning_rate_too_high",
     .summary = "steps that overshoot, so that the loss rises or jumps",
-    .rule = "the training loss is above its best and " SAY(
-        BASELINE_LIMIT) " times that of a constant answer or more, while a step changes the "
-                        "weights by a share of " SAY(RATIO_LIMIT) " or more; or it has risen from its best by " SAY(
-                            RISE_LIMIT) " of that, while a step "
-                                        "changes them by " SAY(
-                                            RISE_RATIO_LIMIT) " or more; or the run diverges after its first step, whose gradient norm was "
-                                                              "below " SAY(GRADIENT_LIMIT) "; critical at " SAY(CRITICAL_LIMIT) " times "
-                                                                                                                                "the loss "
-                                                                                                                                "of a "
-                                                                                                                                "constant "
-                                                                                                                                "answer",
+    .rule = "the training loss is above its best and " SAY(BASELINE_LIMIT) " times that of a constant answer or more, while a step "
+            "changes the weights by a share of " SAY(RATIO_LIMIT) " or more; or it has risen from its best by " SAY(RISE_LIMIT)
+            " of that, while a step changes them by " SAY(RISE_RATIO_LIMIT) " or more; or the run diverges after its first step, whose "
+            "gradient norm was below " SAY(GRADIENT_LIMIT) "; critical at " SAY(CRITICAL_LIMIT) " times the loss of a constant answer",
     .why =
         "A gradient says where downhill is only nearby. Steps beyond that land on the other slope, higher up, and the next one is larger "
         "still.",

@@ -40,22 +40,17 @@ static void tell(const struct diagnosis_facts *facts, const struct diagnosis_fin
       finding->numbers[EPOCHS], finding->numbers[LOSS], finding->numbers[BEST_BEFORE], finding->numbers[BASELINE_LOSS]);
 }
 
+/* Sentences with numbers in them, which clang-format would tear apart. */
+/* clang-format off */
 const struct diagnosis_rule diagnosis_plateau = {
     .code = "plateau",
     .summary = "a loss that has stopped falling while it is still high",
-    .rule =
-        "after " SAY(EPOCHS_LIMIT) " epochs or more, the training loss of the last third of them is less than a share of " SAY(FALL_LIMIT) " below the best before and at most " SAY(
-            RISE_LIMIT) " above it, and above " SAY(INFO_LIMIT) " of that of a constant answer (a "
-                                                                "warning above " SAY(
-                                                                    WARNING_LIMIT) "); unless a layer is dead, the schedule has brought "
-                                                                                   "the rate below " SAY(
-                                                                                       RATE_LIMIT) " of what it was, or "
-                                                                                                   "steps "
-                                                                                                   "change the weights by "
-                                                                                                   "a share below " SAY(RATIO_LIMIT),
+    .rule = "after " SAY(EPOCHS_LIMIT) " epochs or more, the training loss of the last third of them is less than a share of "
+            SAY(FALL_LIMIT) " below the best before and at most " SAY(RISE_LIMIT) " above it, and above " SAY(INFO_LIMIT)
+            " of that of a constant answer (a warning above " SAY(WARNING_LIMIT) "); unless a layer is dead, the schedule has brought "
+            "the rate below " SAY(RATE_LIMIT) " of what it was, or steps change the weights by a share below " SAY(RATIO_LIMIT),
     .why = "Either the network is stuck where the slope is flat, or it is too small, or the features don't tell the target: "
-           "more epochs of the "
-           "same change nothing.",
+           "more epochs of the same change nothing.",
     .advice = {{.text = "another learning rate: larger if update_ratio is below 0.001, smaller if the loss jumps"},
                {.text = "adam or momentum, which carry on over flat stretches"},
                {.text = "more units or another layer"},

@@ -1,5 +1,5 @@
-/* He or Kaiming uniform (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015): variance 2 / ((1 + slope²) fan), which makes up for the
- * half that relu cuts off. */
+/* He or Kaiming uniform (He, Zhang, Ren, Sun: "Delving deep into rectifiers", 2015): variance 2 / ((1 + slope²) fan), which makes up for
+ * the half that relu cuts off. */
 #include <math.h>
 
 #include "engine/initializers/fill.h"

@@ -68,8 +68,8 @@ struct attention_block {
   float *key_panels, *value_panels; /* K and V of the item, as kernel_pack_rows arranges them; V in backward */
 };
 
-/* Of each row, S becomes D times the row's sum of exponentials, 0 where the query doesn't look. `statistics`: [rows, 2], for each row max S and
- * 1 / that sum. */
+/* Of each row, S becomes D times the row's sum of exponentials, 0 where the query doesn't look. `statistics`: [rows, 2], for each
+ * row max S and 1 / that sum. */
 void attention_soften(const struct attention_block *block, float *statistics);
 /* From S and dO Vᵀ to D in `scores` and dS / √depth in `gradients`, with the statistics that attention_soften gave. */
 void attention_differentiate(const struct attention_block *block, const float *statistics);

@@ -1,10 +1,10 @@
 /* Blocks of queries: S = Q Kᵀ, O = D V and their gradients, as self_attention.c has it; what happens to rows of S is in attention_rows.c.
  *
- * If causal, a block is computed by stripes of a few queries, each with the keys that these see: half of S on the diagonal needn't be computed.
- * Sums over queries, dK and dV, are those of a block, from the first of its stripes that sees a key.
+ * If causal, a block is computed by stripes of a few queries, each with the keys that these see: half of S on the diagonal needn't be
+ * computed. Sums over queries, dK and dV, are those of a block, from the first of its stripes that sees a key.
  *
- * An item of work is one head of one sample; a piece is some items, one after the other in the piece's own room for two blocks of S. What the
- * next item will read is fetched meanwhile: its rows are short and far apart.
+ * An item of work is one head of one sample; a piece is some items, one after the other in the piece's own room for two blocks of S. What
+ * the next item will read is fetched meanwhile: its rows are short and far apart.
  */
 #include <string.h>
 
@@ -184,8 +184,8 @@ static void gather(const struct attention_block *block, size_t m, size_t k, cons
   kernel_multiply_part(&part);
 }
 
-/* out[keys, depth] += weights[rows, keys]ᵀ · from[rows, depth], each key's sum from the first stripe on that sees it; the item's last block, which
- * is the first to be computed, overwrites. */
+/* out[keys, depth] += weights[rows, keys]ᵀ · from[rows, depth], each key's sum from the first stripe on that sees it; the item's last
+ * block, which is the first to be computed, overwrites. */
 static void gather_keys(const struct attention_block *block, const float *weights, const float *from, size_t from_row, float *out) {
   const bool accumulate = block->first + block->rows < block->length;
   const size_t shared = block->attention->causal ? block->first : block->keys; /* keys that all queries of the block see */

@@ -1,5 +1,5 @@
-/* Rows of a block of S: softmax and dropout, forward and back (formulas: self_attention.c). A row is whole vectors long; what its query doesn't
- * see, keys behind it and what fills up the last vector, is made −∞ first, and so is 0 in P by the same operations as the rest.
+/* Rows of a block of S: softmax and dropout, forward and back (formulas: self_attention.c). A row is whole vectors long; what its query
+ * doesn't see, keys behind it and what fills up the last vector, is made −∞ first, and so is 0 in P by the same operations as the rest.
  *
  * A sum over a row belongs to VECTOR_FLOATS partial sums, value j to number j mod VECTOR_FLOATS.
  */

@@ -1,5 +1,5 @@
-/* Embedding: each token, a whole number held as float, becomes its row of a trained table: z_t = W[x_t]. W is [input_dim, output_dim], as in
- * PyTorch's Embedding; a sample [time …] becomes [time …, output_dim].
+/* Embedding: each token, a whole number held as float, becomes its row of a trained table: z_t = W[x_t]. W is [input_dim, output_dim], as
+ * in PyTorch's Embedding; a sample [time …] becomes [time …, output_dim].
  *
  *   ∂C/∂W[k] = Σ over all t with x_t = k of δ_t        there is no ∂C/∂x
  *

@@ -1,5 +1,5 @@
-/* What global_avg_pool and global_max_pool share: channels of images [channels, …] are the first axis, features of sequences [time, features]
- * the last. An input is seen as [samples · outer, count, inner], of which `count` values become one.
+/* What global_avg_pool and global_max_pool share: channels of images [channels, …] are the first axis, features of sequences [time,
+ * features] the last. An input is seen as [samples · outer, count, inner], of which `count` values become one.
  */
 #ifndef ENGINE_LAYERS_GLOBAL_POOL_H
 #define ENGINE_LAYERS_GLOBAL_POOL_H

@@ -24,7 +24,8 @@ enum error_code pool_check(const void *settings, const char *pointer, struct err
   return ERROR_NONE;
 }
 
-/* How many values all windows of an axis see together; of a window far larger than the axis most taps see padding alone, and are not looked at. */
+/* How many values all windows of an axis see together; of a window far larger than the axis most taps see padding
+ * alone, and are not looked at. */
 static double count_seen(const struct kernel_axis *axis) {
   double count = 0;
   for (size_t place = 0; place < axis->out; place++) {

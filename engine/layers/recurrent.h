@@ -26,8 +26,8 @@ extern const struct param recurrent_params[10];
 struct recurrent_step {
   const void *settings;
   size_t rows, units;
-  float *
-      g; /* [rows, G]. Forward: W_ih x, or W_ih x + W_hh h if the cell keeps no u, replaced by the gates; backward: the gates, replaced by ∂C/∂g */
+  /* [rows, G]. Forward: W_ih x, or W_ih x + W_hh h if the cell keeps no u, replaced by the gates; backward: the gates, replaced by ∂C/∂g */
+  float *g;
   float *u; /* [rows, G], if the cell keeps it. Forward: W_hh h; backward: as forward left it, replaced by ∂C/∂u */
   const float *bias_ih, *bias_hh;   /* [G]; zeros without bias. Forward only */
   const float *h_before, *c_before; /* [rows, H] */

@@ -6,8 +6,8 @@
  *   O = D V
  *   z = O W_outᵀ + b_out                                 O: the heads' side by side
  *
- * causal: position i attends to positions ≤ i. add_bias_kv appends a trained key and value, add_zero_attn ones of zeros: the `extra` columns
- * of S, behind the others, which every position may attend to.
+ * causal: position i attends to positions ≤ i. add_bias_kv appends a trained key and value, add_zero_attn ones of zeros: the `extra`
+ * columns of S, behind the others, which every position may attend to.
  *
  * Backward, with M the dropout's factors, D = P ∘ M, and dX for ∂C/∂X:
  *   dO = δ W_out,   dV = Dᵀ dO,   dP = (dO Vᵀ) ∘ M,   dS = P ∘ (dP − r),   dQ = dS K / √depth,   dK = dSᵀ Q / √depth

@@ -36,8 +36,8 @@ void window_axes(const struct layer *layer, const struct window *window, struct 
   *out_x = is_sequence ? make_axis(window, 0, in->sizes[0]) : make_axis(window, 1, in->sizes[2]);
 }
 
-/* The parameter that makes a window too long: "/kernel_size", or "/dilation" if it alone is to blame; "/kernel_size/1" where each axis has its
- * own. */
+/* The parameter that makes a window too long: "/kernel_size", or "/dilation" if it alone is to blame; "/kernel_size/1"
+ * where each axis has its own. */
 static void point_to_length(const struct window *window, const struct kernel_axis *found, size_t axis,
                             char out_pointer[ERROR_POINTER_BYTES]) {
   const bool is_dilation = found->size <= found->in + found->before + found->after;

@@ -1,4 +1,5 @@
-/* log_loss: −1/n Σ ln p, p the probability given to what is true, kept off 0 and 1 by float32's epsilon; over labels too, if there are several.
+/* log_loss: −1/n Σ ln p, p the probability given to what is true, kept off 0 and 1 by float32's epsilon; over
+ * labels too, if there are several.
  *
  * A row of outputs that doesn't sum to 1 is divided by its sum. NAN if outputs can't be probabilities: below 0, all 0, above 1 alone.
  */

@@ -1,5 +1,5 @@
-/* rmse: √(1/n Σₖ (aₖ − yₖ)²) of each output, averaged over outputs (those that are padding in every row left out); of one quantity, of all at
- * once. */
+/* rmse: √(1/n Σₖ (aₖ − yₖ)²) of each output, averaged over outputs (those that are padding in every row left out); of
+ * one quantity, of all at once. */
 #include <math.h>
 
 #include "engine/metrics/metrics.h"

@@ -1,5 +1,5 @@
-/* adamax: adam with the greatest recent gradient in place of the root of the mean square (Kingma, Ba, arXiv:1412.6980, section 7), PyTorch's
- * Adamax. At step t, from 1:
+/* adamax: adam with the greatest recent gradient in place of the root of the mean square (Kingma, Ba, arXiv:1412.6980, section 7),
+ * PyTorch's Adamax. At step t, from 1:
  *
  *   g ← g + weight_decay · w
  *   m ← β₁ m + (1 − β₁) g

@@ -1,6 +1,6 @@
-/* lbfgs: Newton's direction from the last steps and what they did to the gradient (Liu, Nocedal, "On the limited memory BFGS method for large
- * scale optimization", Mathematical Programming 45, 1989), PyTorch's LBFGS: a step is up to max_iter iterations, one unless it is asked for
- * more. For the cost of all training rows: a gradient of other rows would be taken for curvature.
+/* lbfgs: Newton's direction from the last steps and what they did to the gradient (Liu, Nocedal, "On the limited memory BFGS method for
+ * large scale optimization", Mathematical Programming 45, 1989), PyTorch's LBFGS: a step is up to max_iter iterations, one unless it is
+ * asked for more. For the cost of all training rows: a gradient of other rows would be taken for curvature.
  *
  *   s = tₖ₋₁ dₖ₋₁, y = gₖ − gₖ₋₁, remembered if s·y > 1e-10, the last history_size of them
  *   d = −H g by two loops over them, from H₀ = (s·y / y·y) I;  d = −g at first
@@ -8,11 +8,11 @@
  *
  * line_search "none": t is the learning rate, at the first step min(1, 1/Σ|g|) times it. "strong_wolfe": from there on the step is made
  * longer until a good one is bracketed, then the bracket is cut by cubic interpolation (Nocedal, Wright, "Numerical Optimization", 2006,
- * algorithms 3.5 and 3.6), until C falls enough, C(w + td) ≤ C + 1e-4 t g·d, and the slope as well, |g(w + td)·d| ≤ 0.9 |g·d|. Each point looked
- * at is an evaluation more.
+ * algorithms 3.5 and 3.6), until C falls enough, C(w + td) ≤ C + 1e-4 t g·d, and the slope as well, |g(w + td)·d| ≤ 0.9 |g·d|. Each point
+ * looked at is an evaluation more.
  *
- * A step of several iterations ends before max_iter where the gradient, the iteration's step or the change of the cost has become too small,
- * and with the iteration in which max_eval evaluations are reached.
+ * A step of several iterations ends before max_iter where the gradient, the iteration's step or the change of the cost has become too
+ * small, and with the iteration in which max_eval evaluations are reached.
  *
  * The pairs (s, y) stand in a ring of history_size + max_iter places. Those beyond the ones that count are free, so that a step that is
  * abandoned has written to nothing that the next one reads. All else that a step of several iterations changes it keeps in scratch until it

@@ -1,6 +1,6 @@
 /* rprop: a step size for each weight that grows while its gradient keeps its sign and shrinks when it turns (Riedmiller, Braun, "A direct
- * adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993), PyTorch's Rprop. Made for full batches: it looks at
- * signs alone. The learning rate is the step size at the start.
+ * adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993), PyTorch's Rprop. Made for full batches: it looks
+ * at signs alone. The learning rate is the step size at the start.
  *
  *   h ← h · eta_plus   if g g₋₁ > 0,     h · eta_minus   if g g₋₁ < 0, and then g ← 0;     within step_size_min … step_size_max
  *   w ← w − h sign(g)

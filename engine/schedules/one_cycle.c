@@ -1,5 +1,5 @@
-/* one_cycle: up to the base rate and far down again within one run (Smith, Topin, arXiv:1708.07120), PyTorch's OneCycleLR; the
- * optimizer's learning rate is its max_lr. Unless cycle_momentum is off, an optimizer's momentum (beta1 of adam's kin) takes the opposite way.
+/* one_cycle: up to the base rate and far down again within one run (Smith, Topin, arXiv:1708.07120), PyTorch's OneCycleLR; the optimizer's
+ * learning rate is its max_lr. Unless cycle_momentum is off, an optimizer's momentum (beta1 of adam's kin) takes the opposite way.
  *
  *   base/div_factor ──pct_start of the steps──▶ base ──────▶ base/(div_factor · final_div_factor)
  *   three_phase: … ──▶ base ──as many steps──▶ base/div_factor ──▶ base/(div_factor · final_div_factor)

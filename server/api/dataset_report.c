@@ -1,5 +1,5 @@
-/* GET /v1/datasets/{id}/report: what to know of a dataset before training on it. Balance of the target's classes, how strongly each column goes
- * with the target, rows that come again, and warnings of what would make a model look better than it is. */
+/* GET /v1/datasets/{id}/report: what to know of a dataset before training on it. Balance of the target's classes, how strongly each column
+ * goes with the target, rows that come again, and warnings of what would make a model look better than it is. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>

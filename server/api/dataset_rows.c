@@ -86,8 +86,8 @@ static json_t *list_names(const struct dataset_row *dataset) {
   return names;
 }
 
-/* {"columns": [names], "rows": [[cells in that order]], "indices": [of the rows], "offset", "total"}: total are those that fulfil the conditions;
- * fewer rows than asked for where they are very long. */
+/* {"columns": [names], "rows": [[cells in that order]], "indices": [of the rows], "offset", "total"}: total are those that fulfil the
+ * conditions; fewer rows than asked for where they are very long. */
 enum error_code datasets_get_rows(struct api *api, const struct request *request, struct response *response, struct error *error) {
   struct dataset_row dataset;
   enum error_code code = resource_get_dataset(api, request->id, &dataset, error);

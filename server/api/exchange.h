@@ -14,8 +14,8 @@
 
 enum { REQUEST_QUERY_MAX = 16, RESPONSE_HEADERS_MAX = 8 };
 
-/* In a path, an escaped slash, backslash or control character (%2F, %5C, %0A), which must not be taken for one that separates: this, and the character with
- * that bit turned over. Only routes with ROUTE_ESCAPES meet it, and get it restored. */
+/* In a path, an escaped slash, backslash or control character (%2F, %5C, %0A), which must not be taken for one that separates: this, and
+ * the character with that bit turned over. Only routes with ROUTE_ESCAPES meet it, and get it restored. */
 #define PATH_ESCAPE '\x01'
 #define PATH_ESCAPE_BIT 0x40
 
@@ -42,8 +42,8 @@ struct request {
   bool (*is_abandoned)(void *abandon_context); /* NULL: never */
   void *abandon_context;
 };
-/* Whether nobody waits for the answer any more: the client has closed the connection, or the server is stopping. A long handler asks now and
- * then, and gives up. */
+/* Whether nobody waits for the answer any more: the client has closed the connection, or the server is stopping. A long handler asks
+ * now and then, and gives up. */
 static inline bool request_is_abandoned(const struct request *request) {
   return request->is_abandoned != NULL && request->is_abandoned(request->abandon_context);
 }
@@ -53,10 +53,11 @@ const char *request_get_query(const struct request *request, const char *name);
 /* Server-sent events of one stream. Opened by a handler, driven by http. */
 struct event_source {
   void *context;
-  /* Text that can be sent now ("id: 7\nevent: metrics\ndata: {…}\n\n" …), malloc'd; NULL if there is no news. *out_is_last: end the response after it.
-   * Called by one thread at a time; may read the store; does not wait for news. */
+  /* Text that can be sent now ("id: 7\nevent: metrics\ndata: {…}\n\n" …), malloc'd; NULL if there is no news. *out_is_last: end the
+   * response after it. Called by one thread at a time; may read the store; does not wait for news. */
   enum error_code (*read)(void *context, char **out_text, size_t *out_bytes, bool *out_is_last, struct error *error);
-  /* wake(wake_context) is called, from any thread, when there may be news; must return quickly and not call back. Set once, before the first read. */
+  /* wake(wake_context) is called, from any thread, when there may be news; must return quickly and not call back. Set
+   * once, before the first read. */
   void (*set_wake)(void *context, void (*wake)(void *wake_context), void *wake_context);
   void (*close)(void *context); /* after it returns, wake is not called any more */
 };

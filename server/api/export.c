@@ -3,7 +3,8 @@
  *   safetensors   u64 little-endian length of the header, the header as JSON padded with spaces to 8 bytes, then the tensors one behind the
  *                 other. Names "layer.tensor", as PyTorch's state_dict has them; "__metadata__" holds the specs as strings.
  *                 (https://huggingface.co/docs/safetensors)
- *   json          {"format", "version", "network", "preprocessing", "weights": {name: {"shape", "data"}}}, numbers that float32 reads back exactly
+ *   json          {"format", "version", "network", "preprocessing", "weights": {name: {"shape", "data"}}}, numbers that float32 reads back
+ *                 exactly
  *
  * Weights go from the model to the file directly, never through a JSON tree.
  */

@@ -1,8 +1,8 @@
 /* Gathering: requests whose rows go straight into their model's batch, and the one pass per model that answers them.
  *
- * It runs on http's own thread, so it takes only what is short and certain: a model that is in memory already, rows of numbers, little work. All
- * else, and every error, goes the general way (predict.c), whose answers are the same to the last bit: both run the rows through predict_rows
- * and write them with predictor_write.
+ * It runs on http's own thread, so it takes only what is short and certain: a model that is in memory already, rows of numbers, little
+ * work. All else, and every error, goes the general way (predict.c), whose answers are the same to the last bit: both run the rows through
+ * predict_rows and write them with predictor_write.
  */
 #include "server/api/gather.h"
 

@@ -30,8 +30,8 @@ route_handler models_trace, networks_trace;
 /* models.c, export.c, predict.c, evaluate.c */
 route_handler models_get_list, models_get_one, models_delete_one, models_export, models_predict, models_evaluate;
 
-/* What a prediction's body may be: each Content-Type with who answers it (predict.c); NULL at the end. application/json comes whole, the others are
- * streamed. */
+/* What a prediction's body may be: each Content-Type with who answers it (predict.c); NULL at the end. application/json comes
+ * whole, the others are streamed. */
 struct predict_type {
   const char *media_type, *summary;
   route_handler *handler;

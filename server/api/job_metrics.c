@@ -1,7 +1,7 @@
 /* GET /v1/jobs/{id}/metrics: the series a job has measured, as JSON or CSV.
  *
- * Events are read in pages. Without max_points an answer has at most ANSWER_POINTS_MAX points or so and says where to go on; with it, all of
- * them are thinned as they pass (series.h). CSV without max_points goes through a file, so that it may be of any length.
+ * Events are read in pages. Without max_points an answer has at most ANSWER_POINTS_MAX points or so and says where to go on; with it, all
+ * of them are thinned as they pass (series.h). CSV without max_points goes through a file, so that it may be of any length.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* POST /v1/models/{id}/predict: raw rows in, predictions out. JSON for some rows; CSV for any number, in bounded memory; and what predict_raw.c and
- * predict_images.c take. */
+/* POST /v1/models/{id}/predict: raw rows in, predictions out. JSON for some rows; CSV for any number, in bounded memory; and what
+ * predict_raw.c and predict_images.c take. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,8 +214,8 @@ static enum error_code map_positions(struct csv_prediction *prediction, struct e
   return ERROR_NONE;
 }
 
-/* The first line names the columns as in an upload, in any order. Columns besides the inputs are passed over if all inputs are there, so that
- * the file that was trained on can be predicted on. */
+/* The first line names the columns as in an upload, in any order. Columns besides the inputs are passed over if all inputs are there, so
+ * that the file that was trained on can be predicted on. */
 static enum error_code read_first_line(struct csv_prediction *prediction, const struct csv_row *row, bool *out_is_data,
                                        struct error *error) {
   const struct preprocessor *preprocessor = &prediction->predictor.model->preprocessor;

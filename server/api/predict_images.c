@@ -1,5 +1,5 @@
-/* Predictions of many images: those of a ZIP archive, or the files of a form. CSV, a line for each with its file's name, computed in batches and
- * held in a temporary file until all are done, so that an image that can't be decoded refuses the request whole. */
+/* Predictions of many images: those of a ZIP archive, or the files of a form. CSV, a line for each with its file's name, computed in
+ * batches and held in a temporary file until all are done, so that an image that can't be decoded refuses the request whole. */
 #include <stdlib.h>
 #include <string.h>
 

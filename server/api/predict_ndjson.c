@@ -1,5 +1,5 @@
-/* POST /v1/models/{id}/predict with NDJSON: a row a line in, a prediction a line out, any number of them in bounded memory. Values are what an
- * upload makes of them (server/data/json_line.h). Of a forecast, the lines are the rows of a window, and one line comes out. */
+/* POST /v1/models/{id}/predict with NDJSON: a row a line in, a prediction a line out, any number of them in bounded memory. Values are what
+ * an upload makes of them (server/data/json_line.h). Of a forecast, the lines are the rows of a window, and one line comes out. */
 #include <stdlib.h>
 #include <string.h>
 

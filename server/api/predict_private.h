@@ -19,13 +19,14 @@ route_handler predict_text, predict_image;
 /* predict_images.c: many images, as an archive or a form; CSV, a line for each */
 route_handler predict_archive, predict_form;
 
-/* The one feature of the model, which must be of that kind; else ERROR_INVALID, which says what the model takes instead. `what` names what was
- * sent: "a text". */
+/* The one feature of the model, which must be of that kind; else ERROR_INVALID, which says what the model takes instead. `what`
+ * names what was sent: "a text". */
 __attribute__((warn_unused_result)) enum error_code predictor_get_lone_feature(const struct predictor *predictor, enum column_kind kind,
                                                                                const char *what, const struct feature **out_feature,
                                                                                struct error *error);
 
-/* A request's body in memory, followed by a NUL; `bytes` is the caller's to free, whatever the outcome. ERROR_TOO_LARGE beyond bytes_max. */
+/* A request's body in memory, followed by a NUL; `bytes` is the caller's to free, whatever the outcome.
+ * ERROR_TOO_LARGE beyond bytes_max. */
 struct body_bytes {
   char *bytes;
   size_t count, capacity;

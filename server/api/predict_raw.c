@@ -1,5 +1,5 @@
-/* Predictions of what is sent as it is: a sentence as text/plain, an image as image/png or image/jpeg. One prediction, as JSON; the image that
- * an autoencoder gives back also as PNG. */
+/* Predictions of what is sent as it is: a sentence as text/plain, an image as image/png or image/jpeg. One prediction, as JSON; the image
+ * that an autoencoder gives back also as PNG. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -32,8 +32,8 @@ void predictor_deinit(struct predictor *predictor);
 /* x[count, input_width] → outputs; count ≤ batch. */
 void predictor_run(struct predictor *predictor, size_t count);
 
-/* Appends {"model": …, "predictions": [… to an empty text, and the prediction of each row; predictor_respond closes it and makes it the answer,
- * whatever the outcome taking over the text. */
+/* Appends {"model": …, "predictions": [… to an empty text, and the prediction of each row; predictor_respond closes it and makes it the
+ * answer, whatever the outcome taking over the text. */
 struct predictor_rows {
   const float *x, *outputs;
   const uint32_t *lengths; /* NULL: all steps are real */
@@ -44,8 +44,8 @@ void predictor_write(const struct model *model, const struct predictor_rows *row
 __attribute__((warn_unused_result)) enum error_code predictor_respond(struct prediction_text *text, struct response *response,
                                                                       struct error *error);
 
-/* Whether the answer to one row is to be an image, as the client accepts one and the model gives one back; it is then that of the first of the
- * outputs, as PNG. */
+/* Whether the answer to one row is to be an image, as the client accepts one and the model gives one back; it is then that of the
+ * first of the outputs, as PNG. */
 bool predictor_gives_image(const struct predictor *predictor, const struct request *request);
 __attribute__((warn_unused_result)) enum error_code predictor_respond_image(const struct predictor *predictor, struct response *response,
                                                                             struct error *error);

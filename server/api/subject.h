@@ -48,8 +48,8 @@ __attribute__((warn_unused_result)) enum error_code subject_read_settings(struct
 /* Decides an "auto" loss and checks that it fits; from then on the widths are known. */
 __attribute__((warn_unused_result)) enum error_code subject_resolve_loss(struct subject *subject, struct train_settings *train,
                                                                          struct error *error);
-/* Does that, then reads "rows" and "targets" of the body into x and targets: a model's raw, as predict takes them, its targets perhaps in its
- * rows; a network's as plain numbers. Then the class weights are known too. What is wrong is added to the errors that there are. */
+/* Does that, then reads "rows" and "targets" of the body into x and targets: a model's raw, as predict takes them, its targets perhaps in
+ * its rows; a network's as plain numbers. Then the class weights are known too. What is wrong is added to the errors that there are. */
 __attribute__((warn_unused_result)) enum error_code subject_read_rows(struct subject *subject, const json_t *body,
                                                                       struct train_settings *train, struct error *error);
 /* Room for so many rows and targets. */

@@ -28,9 +28,10 @@ struct gradient_check_cost {
   double loss; /* the cost, without penalties */
 };
 
-/* {"passes", "tolerance", "loss", "loss_spec", "rows", "parameters", "kinks", "unresolved", "largest_error", "backprop": {"seconds", "loss_evaluations"},
- *  "differences": {"seconds", "loss_evaluations"}, "tensors": [{"layer", "name", "shape", "count", "kinks", "unresolved", "largest_error",
- *  "mean_error", "worst": {"index", "position", "backprop", "difference"}, "passes", "non_finite"}]}. Errors that aren't finite are null,
+/* {"passes", "tolerance", "loss", "loss_spec", "rows", "parameters", "kinks", "unresolved", "largest_error",
+ *  "backprop": {"seconds", "loss_evaluations"}, "differences": {"seconds", "loss_evaluations"},
+ *  "tensors": [{"layer", "name", "shape", "count", "kinks", "unresolved", "largest_error", "mean_error",
+ *               "worst": {"index", "position", "backprop", "difference"}, "passes", "non_finite"}]}. Errors that aren't finite are null,
  * and "non_finite" is true then. New reference, or NULL. */
 json_t *gradient_check_to_json(const struct network *network, const struct gradient_check *check,
                                const struct gradient_check_settings *settings, size_t row_count, const struct gradient_check_cost *cost);

@@ -24,7 +24,8 @@ __attribute__((warn_unused_result)) enum error_code json_parse(const char *text,
 /* The shortest text that reads back as the same number; `number` is finite. */
 void json_format_real(double number, char out_text[JSON_REAL_BYTES]);
 
-/* Compact text, malloc'd; NULL if `json` is NULL or memory is short. Numbers read back as the same, and are written as short as that takes. */
+/* Compact text, malloc'd; NULL if `json` is NULL or memory is short. Numbers read back as the same, and are
+ * written as short as that takes. */
 char *json_write(const json_t *json);
 /* Numbers with nine digits: enough for float32, back and forth. */
 char *json_write_float(const json_t *json);
@@ -35,8 +36,8 @@ const char *json_quote(const json_t *value, char out_text[JSON_QUOTE_BYTES]);
 /* Parses a text that this program has written; JSON null if `text` is NULL. New reference; NULL if it can't be read. */
 json_t *json_read_own(const char *text);
 
-/* Appends `item` (taken over, whatever the outcome). False, with *array freed and NULL, if memory is short or `item` is NULL; a NULL *array is
- * left alone. So a loop appends without looking, and its caller checks the array once. */
+/* Appends `item` (taken over, whatever the outcome). False, with *array freed and NULL, if memory is short or `item` is NULL; a NULL *array
+ * is left alone. So a loop appends without looking, and its caller checks the array once. */
 bool json_append(json_t **array, json_t *item);
 /* Likewise for a member of an object. */
 bool json_put(json_t **object, const char *key, json_t *value);

@@ -27,8 +27,9 @@ bool network_spec_ends_in_one_sigmoid(const struct network_spec *spec);
 __attribute__((warn_unused_result)) enum error_code network_measure_training(const struct network *network, size_t *out_bytes,
                                                                              struct error *error);
 
-/* {"input_shape", "output_shape", "layers": [{"name", "type", "activation", "inputs", "input_shapes", "output_shape", "tensors", "parameters",
- *  "flops_per_sample"}], "parameters", "buffers", "flops_per_sample", "bytes": {"weights", "training", "batch_size"}}. New reference, or NULL. */
+/* {"input_shape", "output_shape", "layers": [{"name", "type", "activation", "inputs", "input_shapes", "output_shape", "tensors",
+ *  "parameters", "flops_per_sample"}], "parameters", "buffers", "flops_per_sample", "bytes": {"weights", "training", "batch_size"}}. New
+ * reference, or NULL. */
 json_t *network_summary(const struct network *network, size_t training_bytes);
 
 #endif

@@ -101,7 +101,8 @@ const char *number_scan(const char *text, const char *end, double *out_number) {
 
 /* ---- writing ---- */
 
-/* number = digits · 10^(exponent − 8), rounded to nine digits, half to even as the C library does. False where twofold arithmetic can't tell. */
+/* number = digits · 10^(exponent − 8), rounded to nine digits, half to even as the C library does. False where
+ * twofold arithmetic can't tell. */
 static bool take_digits(double number, uint64_t *out_digits, int *out_exponent) {
   int exponent = (int)floor(log10(number));
   for (;; exponent++) {
@@ -132,7 +133,8 @@ static char *write_text(char *to, const char *text, size_t bytes) {
   return to + bytes;
 }
 
-/* By the C library, in the form that json_write_float has: a point or an exponent in every number, no '+' and no zeros before the exponent. */
+/* By the C library, in the form that json_write_float has: a point or an exponent in every number, no '+' and no
+ * zeros before the exponent. */
 static char *write_slowly(char *to, double number) {
   char text[NUMBER_TEXT_BYTES];
   (void)snprintf(text, sizeof text, "%.9g", number);

@@ -33,9 +33,9 @@ struct prediction {
  *                   of a class for each step, by target: {"classes": {"tag_0": "noun", …}, "probabilities": {"tag_0": {"noun": …}, …}}
  *   multilabel      {"labels": {"spam": true, …}, "probabilities": {"spam": …}}
  *   regression      {"value": …} or, of several targets, {"values": {"price": …}}
- *   reconstruction  {"values": {"width": …, "color": "red"}, "probabilities": {"color": {"red": …, "blue": …}}, "reconstruction_error": …}: the
- *                   error is the mean squared difference to what went in, both scaled; of an image {"values": {"image": [[…], …]}, …}, the
- *                   pixels, not rounded, as [channels][height][width] or, of one channel, [height][width]
+ *   reconstruction  {"values": {"width": …, "color": "red"}, "probabilities": {"color": {"red": …, "blue": …}}, "reconstruction_error": …}:
+ *                   the error is the mean squared difference to what went in, both scaled; of an image {"values": {"image": [[…], …]}, …},
+ *                   the pixels, not rounded, as [channels][height][width] or, of one channel, [height][width]
  * A number that isn't finite is null, and then there is "non_finite": true. */
 void prediction_write_json(const struct prediction *prediction, struct prediction_text *text);
 

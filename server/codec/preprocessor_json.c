@@ -8,13 +8,18 @@
 #include "server/data/tensor_file.h"
 
 /* Both directions of one form:
- * {"task", "reconstruction": true for one, "window": {"length", "horizon", "stride", "time": {"name", "column", "order": null of numbers} if one puts the rows in order} of a forecast, "input_width", "output_width", "target_width",
- *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "bins", "edges", "categories", "seen",
- *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary", "weights"},
+ * {"task", "reconstruction": true for one,
+ *  "window": {"length", "horizon", "stride", "time": {"name", "column", "order": null of numbers} if one puts the rows in order} of a
+ *            forecast, "input_width", "output_width", "target_width",
+ *  "features": [{"name", "kind", "column", "offset", "width", "has_indicator", "mask", "center", "scale", "fill", "bins", "edges",
+ *                "categories", "seen",
+ *                "text": {"encoding", "tokens", "lowercase", "ngrams", "max_length", "vocabulary_max", "min_frequency", "vocabulary",
+ *                         "weights"},
  *                "datetime": {"order", "has_times", "parts": [those that are used]},
  *                "image": {"shape": [channels, height, width], "centers", "scales": one for each channel},
  *                "sequence": {"length", "features", "mask_value": null without masking}}],
- *  "targets": [{"name", "source" of a forecast, "column", "is_class", "classes", "class_weights" if the loss has some, "center", "scale"}]} */
+ *  "targets": [{"name", "source" of a forecast, "column", "is_class", "classes", "class_weights" if the loss has some, "center",
+ *               "scale"}]} */
 
 static json_t *texts_to_json(char *const *texts, size_t count) {
   json_t *array = json_array();

@@ -5,7 +5,8 @@
 
 #include "server/codec/prediction_json.h"
 
-/* "values":{…}, "probabilities":{…} of categories, if there are any, "reconstruction_error":…, as prediction_write_json says of a reconstruction. */
+/* "values":{…}, "probabilities":{…} of categories, if there are any, "reconstruction_error":…, as
+ * prediction_write_json says of a reconstruction. */
 void reconstruction_write_json(const struct prediction *prediction, struct prediction_text *text);
 
 /* The cells of CSV, without the line's end. Pixels have none. */

@@ -24,8 +24,8 @@ void row_cells_deinit(struct row_cells *cells);
 __attribute__((warn_unused_result)) enum error_code row_cells_from_json(struct row_cells *cells, const struct preprocessor *preprocessor,
                                                                         const json_t *row, const char *pointer, struct error *error);
 
-/* Of a forecast, after row_cells_from_json: the row's cell of the clock; missing where there is no clock, or the row doesn't say it. It lives as long as `cells`
- * and the JSON. */
+/* Of a forecast, after row_cells_from_json: the row's cell of the clock; missing where there is no clock, or the row doesn't say it. It
+ * lives as long as `cells` and the JSON. */
 struct cell row_cells_get_time(const struct row_cells *cells, const struct preprocessor *preprocessor, const json_t *row);
 
 /* The same for a row's targets: {"target": value, …} (other keys are not looked at), the value alone of a single target, or [value, …] in

@@ -22,9 +22,9 @@ struct tensor_view {
   const float *values; /* borrowed */
 };
 
-/* {"tensor": name, "shape", "count", "non_finite": how many, "min", "max", "mean", "std", "norm": of those that are finite}, then "values" if there
- * are at most `whole_max`, else "quantiles": {"0.01": …, "0.99": …} and "histogram": {"edges", "counts"}. New reference, or NULL if memory is
- * short. */
+/* {"tensor": name, "shape", "count", "non_finite": how many, "min", "max", "mean", "std", "norm": of those that are finite}, then
+ * "values" if there are at most `whole_max`, else "quantiles": {"0.01": …, "0.99": …} and "histogram": {"edges", "counts"}. New
+ * reference, or NULL if memory is short. */
 json_t *tensor_to_json(const struct tensor_view *tensor, size_t whole_max);
 /* {"tensor", "shape", "count", "offset", "values"} of what there is from `offset` on, at most `limit` values. */
 json_t *tensor_window_to_json(const struct tensor_view *tensor, size_t offset, size_t limit);

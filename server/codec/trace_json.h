@@ -40,9 +40,10 @@ struct trace_view {
   const struct trace_window *windows;
 };
 
-/* {"loss", "penalty", "gradient_norm", "loss_spec", "loss_formula", "optimizer", "optimizer_formula", "input", "input_gradient", "target", "layers":
- *  [{"name", "type", "inputs", "formula", "activation", "activation_formula", "delta_formula", "gradient_formula", "input", "z", "a", "activation_derivative"
- *  or "activation_jacobian", "a_gradient", "delta", "gradient_norm", "tensors": [{"name", "value", "gradient", "step", "after"}]}],
+/* {"loss", "penalty", "gradient_norm", "loss_spec", "loss_formula", "optimizer", "optimizer_formula", "input", "input_gradient", "target",
+ *  "layers": [{"name", "type", "inputs", "formula", "activation", "activation_formula", "delta_formula", "gradient_formula", "input", "z",
+ *              "a", "activation_derivative" or "activation_jacobian", "a_gradient", "delta", "gradient_norm",
+ *              "tensors": [{"name", "value", "gradient", "step", "after"}]}],
  *  "windows", "non_finite"}. A window that names no tensor adds an error at /windows/i. New reference, NULL with an error. */
 __attribute__((warn_unused_result)) enum error_code trace_to_json(const struct trace_view *view, json_t **out_json, struct error *error);
 /* After trace_look_ahead: {"loss", "penalty", "output"}. */

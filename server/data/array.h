@@ -38,7 +38,8 @@ size_t array_type_bytes(enum array_type type);
 /* Elements; false if there are more than bytes can be addressed. */
 bool array_count_elements(const struct array *array, uint64_t *out_count);
 double array_get_number(const struct array *array, uint64_t index);
-/* An element as text: whole numbers and bools in full, floats so that they read back as they are; "" for not-a-number. False: it is infinite. */
+/* An element as text: whole numbers and bools in full, floats so that they read back as they are; "" for
+ * not-a-number. False: it is infinite. */
 bool array_format_number(const struct array *array, uint64_t index, char out_text[ARRAY_NUMBER_BYTES]);
 /* "60000 × 28 × 28" */
 const char *array_format_shape(const struct array *array, char out_text[ARRAY_SHAPE_BYTES]);

@@ -1,5 +1,5 @@
-/* In this order: names are read into roles and parts, arrays with one role are the columns of the table, their shapes are checked and say the
- * columns' kinds, then the rows are written part after part. */
+/* In this order: names are read into roles and parts, arrays with one role are the columns of the table, their shapes are checked and say
+ * the columns' kinds, then the rows are written part after part. */
 #include "server/data/array_table.h"
 
 #include <inttypes.h>

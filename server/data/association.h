@@ -6,9 +6,9 @@
  *   correlation_ratio  numbers with classes, or reversed   η = √(variance between the classes / variance), 0 … 1 (Pearson, 1905)
  *   cramers_v          classes with classes                √(χ² / (n · (min(rows, columns) − 1))), 0 … 1 (Cramér, 1946)
  *
- * `alone`: of every two rows of the sample the first is learned from and the second predicted, by the commonest class (or mean) of the column's
- * value, numbers in up to 64 bins of equally many rows: accuracy of classes, R² of numbers. `baseline` is that of the answer that is always the
- * same: the share of the commonest class, or 0.
+ * `alone`: of every two rows of the sample the first is learned from and the second predicted, by the commonest class (or mean) of the
+ * column's value, numbers in up to 64 bins of equally many rows: accuracy of classes, R² of numbers. `baseline` is that of the answer that
+ * is always the same: the share of the commonest class, or 0.
  */
 #ifndef SERVER_DATA_ASSOCIATION_H
 #define SERVER_DATA_ASSOCIATION_H

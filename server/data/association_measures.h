@@ -15,8 +15,8 @@ struct variable {
   size_t class_count;
 };
 
-/* NaN: one of them doesn't vary where both are present. `table` has room for x.class_count · y.class_count doubles of Cramér's V, or 3 of each
- * class of a correlation ratio. */
+/* NaN: one of them doesn't vary where both are present. `table` has room for x.class_count · y.class_count doubles of Cramér's V, or 3 of
+ * each class of a correlation ratio. */
 double measure_pearson(const struct variable *x, const struct variable *y, size_t count);
 double measure_correlation_ratio(const struct variable *classes, const struct variable *numbers, size_t count, double *table);
 double measure_cramers_v(const struct variable *x, const struct variable *y, size_t count, double *table);

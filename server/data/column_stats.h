@@ -10,8 +10,8 @@
 #include "server/store/datasets.h"
 
 enum { COLUMN_WORDS_BYTES = 192 };
-/* Why a column is no numbers, for a message: `what`, and the first word if there are few: "holds words (line 17: \"n/b\", nearly all else is
- * numbers)". Returns `text`. */
+/* Why a column is no numbers, for a message: `what`, and the first word if there are few: "holds words (line 17: \"n/b\", nearly all else
+ * is numbers)". Returns `text`. */
 const char *column_describe_words(const struct dataset_column *column, const char *what, char text[COLUMN_WORDS_BYTES]);
 
 /* Mean and variance of a stream (Welford, "Note on a method for calculating corrected sums of squares and products", 1962), taken relative
@@ -56,9 +56,9 @@ struct list_evidence {
   struct moments moments; /* of all numbers */
 };
 
-/* Whether a column's cells are numbers some of which have commas between groups of three digits, "1,234"; all zeros: no such cell seen yet. Each is a list
- * of numbers as well. Zeros at the beginning of a group ("1,050") are none of a list; nor are some numbers without commas beside some whose first group is
- * shorter than the others, as lists of codes of three digits may be of any length. */
+/* Whether a column's cells are numbers some of which have commas between groups of three digits, "1,234"; all zeros: no such cell seen yet.
+ * Each is a list of numbers as well. Zeros at the beginning of a group ("1,050") are none of a list; nor are some numbers without commas
+ * beside some whose first group is shorter than the others, as lists of codes of three digits may be of any length. */
 struct group_evidence {
   bool is_refuted;
   bool has_zeros, has_short, has_plain; /* some cell */

@@ -52,7 +52,8 @@ __attribute__((warn_unused_result)) enum error_code csv_parser_finish(struct csv
 /* The likeliest delimiter (',', ';', tab, '|') of the beginning of a file. */
 char csv_guess_delimiter(const char *bytes, size_t byte_count);
 
-/* The cell without spaces and tabs around it: where it begins; *bytes are its bytes before and after. Values are compared and counted so. */
+/* The cell without spaces and tabs around it: where it begins; *bytes are its bytes before and after. Values
+ * are compared and counted so. */
 static inline bool csv_is_space(char character) { return character == ' ' || character == '\t'; }
 static inline const char *csv_trim(const char *text, size_t *bytes) {
   const char *end = text + *bytes;
@@ -68,8 +69,8 @@ bool csv_is_missing_word(const char *text);
 static inline bool csv_is_missing(const char *text) { /* most cells are numbers, and say so by their first character */
   return !(*text >= '0' && *text <= '9') && *text != '-' && csv_is_missing_word(text);
 }
-/* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. Commas may stand between groups of
- * three digits before the point: "1,234.5". */
+/* A finite decimal number, the whole cell but for spaces around it; correctly rounded; locale-independent. Commas may stand between groups
+ * of three digits before the point: "1,234.5". */
 bool csv_parse_number(const char *text, double *out_number);
 /* Only if there are such commas. The cell may as well be a list of numbers (column_stats.h decides for a column). */
 bool csv_parse_grouped_number(const char *text, double *out_number);

@@ -114,8 +114,8 @@ static double parse_slowly(const char *text) {
 }
 
 #if LDBL_MANT_DIG == 64 && __BYTE_ORDER == __LITTLE_ENDIAN
-/* As the exact way below, with eleven bits more: the result is rounded to 64 bits, and then to 53, which is wrong only if the first rounding
- * has made a tie for the second one. Then, or beyond exact powers, false. */
+/* As the exact way below, with eleven bits more: the result is rounded to 64 bits, and then to 53, which is wrong only if the first
+ * rounding has made a tie for the second one. Then, or beyond exact powers, false. */
 static bool scale_long(const struct decimal *decimal, double *out_number) {
   static const long double powers[LONG_POWER_MAX + 1] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,
                                                          1e10L, 1e11L, 1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L,

@@ -4,8 +4,9 @@
  *   year first   2024-03-01, 2024/3/1, 2024.03.01                       (ISO 8601, RFC 3339)
  *   day first    01.03.2024, 1/3/2024, 01-03-2024 } only where a whole column tells which of both it is: DATETIME_DAY_FIRST
  *   month first  3/1/2024, 03-01-2024             } or DATETIME_MONTH_FIRST
- * each with an optional time behind a T or a space: 13:45, 13:45:10, 13:45:10.5, 1:45 PM; and an optional offset behind that: Z, UTC, +02:00, +0200, +02.
- * Days must exist (no 30 February); years are 0001 to 9999; second 60 counts as the next minute's 0. A time without offset counts as UTC.
+ * each with an optional time behind a T or a space: 13:45, 13:45:10, 13:45:10.5, 1:45 PM; and an optional offset behind that: Z, UTC,
+ * +02:00, +0200, +02. Days must exist (no 30 February); years are 0001 to 9999; second 60 counts as the next minute's 0. A time
+ * without offset counts as UTC.
  *
  * As numbers: the instant, standardized like any number (a trend), and sine and cosine of how far the year, the week and, where the column
  * has times, the day has gone, by the clock and calendar that the cell is written in. So the end of a year lies beside its beginning.
@@ -48,7 +49,8 @@ static inline struct datetime_form datetime_form_unpack(int packed) {
 enum datetime_part { DATETIME_INSTANT, DATETIME_YEAR, DATETIME_WEEK, DATETIME_DAY, DATETIME_PARTS };
 extern const char *const datetime_part_names[DATETIME_PARTS + 1]; /* "time", "day_of_year", "day_of_week", "time_of_day", NULL */
 
-/* The instant in seconds, or the share, 0 up to 1, of the year, week or day that has gone. The year's and the week's are told by whole days. */
+/* The instant in seconds, or the share, 0 up to 1, of the year, week or day that has gone. The year's and the
+ * week's are told by whole days. */
 double datetime_get_part(const struct datetime *datetime, enum datetime_part part);
 
 struct datetime_encoding {
@@ -60,7 +62,8 @@ static inline size_t datetime_get_width(const struct datetime_encoding *encoding
 /* x[datetime_get_width()]; the instant less `center`, divided by `scale`. */
 void datetime_encode(const struct datetime_encoding *encoding, const struct datetime *datetime, double center, double scale, float *x);
 
-/* Fitting: the encoding's is_used become what varies among the dates that are added; all zeros before the first, and is_used then all false. */
+/* Fitting: the encoding's is_used become what varies among the dates that are added; all zeros before the first,
+ * and is_used then all false. */
 struct datetime_fit {
   bool has_first;
   double firsts[DATETIME_PARTS];

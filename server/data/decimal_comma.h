@@ -1,9 +1,10 @@
-/* Tables with a comma before the decimals, as spreadsheets of much of the world write them: "7,5" between semicolons, "1.234,5" and "1.234" too. Their
- * numbers are written anew with a point, byte for byte in their places ("7.5", " 1234.5"), so that lines and offsets stay; nothing else is changed.
+/* Tables with a comma before the decimals, as spreadsheets of much of the world write them: "7,5" between semicolons, "1.234,5" and
+ * "1.234" too. Their numbers are written anew with a point, byte for byte in their places ("7.5", " 1234.5"), so that lines and offsets
+ * stay; nothing else is changed.
  *
- * A file is such a one if commas don't separate its cells, some of its beginning's cells are numbers with a comma, and none is one with a point (but for
- * points between groups of three digits) or a list with several commas. Between tabs or bars, commas that are all followed by three digits may as well stand
- * between groups; they are left.
+ * A file is such a one if commas don't separate its cells, some of its beginning's cells are numbers with a comma, and none is one with
+ * a point (but for points between groups of three digits) or a list with several commas. Between tabs or bars, commas that are all followed
+ * by three digits may as well stand between groups; they are left.
  * Threads: a rewriter belongs to one thread.
  */
 #ifndef SERVER_DATA_DECIMAL_COMMA_H
@@ -33,7 +34,8 @@ struct decimal_comma {
   char *buffer; /* owned; NULL at first */
 };
 void decimal_comma_deinit(struct decimal_comma *rewriter);
-/* The next bytes; *out_bytes is what they (and some before) become, valid until the next call, less than DECIMAL_CELL_BYTES being held back. */
+/* The next bytes; *out_bytes is what they (and some before) become, valid until the next call, less than DECIMAL_CELL_BYTES being held
+ * back. */
 __attribute__((warn_unused_result)) enum error_code decimal_comma_feed(struct decimal_comma *rewriter, const char *bytes, size_t byte_count,
                                                                        const char **out_bytes, size_t *out_count, struct error *error);
 /* The end: what was held back. */

@@ -2,9 +2,9 @@
  * A column with too many values, too long a value, or no budget left drops its table for good.
  *
  * Open addressing with linear probing; a place holds key and count, so that a value that was seen before costs one look at one place. A
- * value of up to eight bytes is its own key; of a longer one it is a hash, and the text is compared. Hashing is a multiplication by a secret
- * odd number (Dietzfelbinger et al., "A reliable randomized algorithm for the closest-pair problem", 1997: two keys share one of m places with
- * a probability of at most 2 / m), so that nobody can choose colliding values; results don't depend on it. */
+ * value of up to eight bytes is its own key; of a longer one it is a hash, and the text is compared. Hashing is a multiplication by a
+ * secret odd number (Dietzfelbinger et al., "A reliable randomized algorithm for the closest-pair problem", 1997: two keys share one of m
+ * places with a probability of at most 2 / m), so that nobody can choose colliding values; results don't depend on it. */
 #ifndef SERVER_DATA_DISTINCT_H
 #define SERVER_DATA_DISTINCT_H
 

@@ -1,8 +1,8 @@
 /* Rows that say the same: counted as they stream by, in bounded memory. A row is its values in order, each without the spaces around it.
  *
- * Rows are told apart by hashes of 64 bits, keyed by chance. When there are as many different rows as are to be kept at most, only those of every second
- * hash are kept, then of every fourth …; counts are then of that share of the rows, scaled up (Wegman's adaptive sampling: Flajolet, "On adaptive
- * sampling", 1990). Threads: one at a time.
+ * Rows are told apart by hashes of 64 bits, keyed by chance. When there are as many different rows as are to be kept at most, only those of
+ * every second hash are kept, then of every fourth …; counts are then of that share of the rows, scaled up (Wegman's adaptive sampling:
+ * Flajolet, "On adaptive sampling", 1990). Threads: one at a time.
  */
 #ifndef SERVER_DATA_DUPLICATES_H
 #define SERVER_DATA_DUPLICATES_H
@@ -38,7 +38,8 @@ uint64_t duplicates_hash_bytes(uint64_t hash, const void *bytes, size_t byte_cou
 
 __attribute__((warn_unused_result)) enum error_code duplicates_add(struct duplicates *duplicates, uint64_t hash, uint64_t row,
                                                                    struct error *error);
-/* How many rows with this hash were added; *out_first_row is the first of them. 0 too for those that are not kept: ask duplicates_is_kept. */
+/* How many rows with this hash were added; *out_first_row is the first of them. 0 too for those that are not
+ * kept: ask duplicates_is_kept. */
 uint64_t duplicates_find(const struct duplicates *duplicates, uint64_t hash, uint64_t *out_first_row);
 bool duplicates_is_kept(const struct duplicates *duplicates, uint64_t hash);
 /* What a count of kept rows is multiplied by: 1 while all are kept. */

@@ -1,8 +1,8 @@
 /* The rows that a forecast is made from: of all that a client sends, the last ones in time, as many as a window has.
  *
- * Where the model was trained on rows in order of a column (`clock`) and the rows say it too, they count by it, in whatever order they come; rows of
- * one time stay in the order in which they come. Where none says it, they are taken as they come, the last one last. In memory are the rows of one window.
- * Threads: one at a time.
+ * Where the model was trained on rows in order of a column (`clock`) and the rows say it too, they count by it, in whatever order they
+ * come; rows of one time stay in the order in which they come. Where none says it, they are taken as they come, the last one last. In
+ * memory are the rows of one window. Threads: one at a time.
  */
 #ifndef SERVER_DATA_FORECAST_ROWS_H
 #define SERVER_DATA_FORECAST_ROWS_H
@@ -29,8 +29,8 @@ __attribute__((warn_unused_result)) enum error_code forecast_rows_init(struct fo
 void forecast_rows_deinit(struct forecast_rows *rows);
 /* [row width] to write the next row to. */
 float *forecast_rows_get_place(const struct forecast_rows *rows);
-/* Takes the row that was written there. `time`: its cell of the clock (CELL_MISSING where there is no clock). Field error at pointer/<clock> if it can't be
- * read, or if some rows have it and others haven't. */
+/* Takes the row that was written there. `time`: its cell of the clock (CELL_MISSING where there is no clock). Field error at
+ * pointer/<clock> if it can't be read, or if some rows have it and others haven't. */
 __attribute__((warn_unused_result)) enum error_code forecast_rows_take(struct forecast_rows *rows, const struct cell *time,
                                                                        const char *pointer, struct error *error);
 /* x[window.length, row width], the earliest first. ERROR_INVALID at `pointer` (NULL: at none) if fewer came. */

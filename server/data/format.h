@@ -1,5 +1,5 @@
-/* The formats of uploads: one record each, from which come what Content-Types and values of ?format= are taken, how a file without either is
- * recognized, and who reads it. A format whose files are tables as they come streams them; any other gets its files whole, mapped, and
+/* The formats of uploads: one record each, from which come what Content-Types and values of ?format= are taken, how a file without either
+ * is recognized, and who reads it. A format whose files are tables as they come streams them; any other gets its files whole, mapped, and
  * makes a table of them (import.h). Tables that come as several parts are made one, too.
  *
  * Adding a format is a record and its reader, and a row in format.c.
@@ -67,7 +67,8 @@ static inline bool format_is_table(const struct format *format) { return format-
 const struct format *format_find(const char *name);
 const struct format *format_find_by_type(const char *media_type); /* what follows a ';' is ignored */
 const struct format *format_find_by_magic(const char *bytes, size_t byte_count);
-/* What a file is that begins so and is said to be of `format`: an archive of arrays is no archive of images, whatever the client's list of types says. */
+/* What a file is that begins so and is said to be of `format`: an archive of arrays is no archive of images, whatever the
+ * client's list of types says. */
 const struct format *format_correct(const struct format *format, const char *bytes, size_t byte_count);
 const struct format *format_find_by_suffix(const char *file_name); /* also before ".gz" */
 /* "csv, tsv, idx" or, of media types, "text/csv, …"; for errors and descriptions. */

@@ -15,9 +15,9 @@ struct histogram {
   uint64_t missing;
 };
 
-/* bin_count 0: Rice's rule, 2 · ∛n, between 1 and 60; of few different whole numbers, one bin for each. A column of texts chooses its bins itself.
- * ERROR_INVALID: a column of images, or none whose values are present. poll, which may be NULL, is asked now and then; true gives up with
- * ERROR_UNAVAILABLE. */
+/* bin_count 0: Rice's rule, 2 · ∛n, between 1 and 60; of few different whole numbers, one bin for each. A column of texts chooses its bins
+ * itself. ERROR_INVALID: a column of images, or none whose values are present. poll, which may be NULL, is asked now and then; true gives
+ * up with ERROR_UNAVAILABLE. */
 __attribute__((warn_unused_result)) enum error_code histogram_read(const char *data_dir, const struct dataset_row *dataset, size_t column,
                                                                    size_t bin_count, bool (*poll)(void *context), void *context,
                                                                    struct histogram *out_histogram, struct error *error);

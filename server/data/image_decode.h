@@ -1,15 +1,15 @@
 /* Images as people have them (PNG by libpng, JPEG by libjpeg) → bytes [channels, height, width] of one stated size.
  *
- * Decoding takes whatever the formats have: palettes, 1 … 16 bits, interlacing, transparency; grey, RGB, CMYK and YCCK, progressive scans, and turns
- * photos as their Exif orientation says. Then
- *   channels  1: grey, 0.299 R + 0.587 G + 0.114 B (BT.601, of the values as stored); 3: R, G, B; 4: R, G, B and opacity. Where opacity has no
- *             channel, the image lies on white.
- *   size      image_resize.h: the mean over the area where it shrinks, bilinear where it grows. Another aspect ratio is stretched: nothing is cut
- *             off and nothing invented; whoever wants borders or crops makes them before. (A JPEG is first reduced by 2, 4 or 8 while it is
- *             decoded, as long as it stays at least twice as large as wanted.)
- * Images of more than IMAGE_PIXELS_MAX pixels are refused before they are decoded. Broken and cut-off files are errors, whatever part of them could
- * be shown. Errors say what is wrong with the file, not its name ("is a PNG that is broken: …"). Memory: some rows; 4 bytes a pixel of an interlaced PNG, 8 of a
- * progressive JPEG. Threads: any.
+ * Decoding takes whatever the formats have: palettes, 1 … 16 bits, interlacing, transparency; grey, RGB, CMYK and YCCK, progressive scans,
+ * and turns photos as their Exif orientation says. Then
+ *   channels  1: grey, 0.299 R + 0.587 G + 0.114 B (BT.601, of the values as stored); 3: R, G, B; 4: R, G, B and opacity. Where opacity has
+ *             no channel, the image lies on white.
+ *   size      image_resize.h: the mean over the area where it shrinks, bilinear where it grows. Another aspect ratio is stretched: nothing
+ *             is cut off and nothing invented; whoever wants borders or crops makes them before. (A JPEG is first reduced by 2, 4 or 8
+ *             while it is decoded, as long as it stays at least twice as large as wanted.)
+ * Images of more than IMAGE_PIXELS_MAX pixels are refused before they are decoded. Broken and cut-off files are errors, whatever part of
+ * them could be shown. Errors say what is wrong with the file, not its name ("is a PNG that is broken: …"). Memory: some rows; 4 bytes a
+ * pixel of an interlaced PNG, 8 of a progressive JPEG. Threads: any.
  */
 #ifndef SERVER_DATA_IMAGE_DECODE_H
 #define SERVER_DATA_IMAGE_DECODE_H

@@ -1,4 +1,5 @@
-/* One size and number of channels for images that may have many: looked up in their headers, pixels only where a header says there may be colour. */
+/* One size and number of channels for images that may have many: looked up in their headers, pixels only where a
+ * header says there may be colour. */
 #include <stdlib.h>
 #include <string.h>
 

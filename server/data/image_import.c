@@ -115,8 +115,8 @@ static enum error_code add_files(struct intake *intake, struct error *error) {
 
 /* ---- labels by a table ---- */
 
-/* What a column of the table is called in the dataset: that of the files `file`, a lone other one without a name `label`; names that are taken
- * get an underscore. */
+/* What a column of the table is called in the dataset: that of the files `file`, a lone other one without a name `label`; names that
+ * are taken get an underscore. */
 static const char *name_table_column(const struct intake *intake, size_t column) {
   static const char *const taken[] = {"image", IMAGE_FILE_COLUMN, "part"}, *const others[] = {"image_", "file_", "part_"};
   const struct image_table *table = &intake->table;

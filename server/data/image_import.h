@@ -1,6 +1,6 @@
-/* An archive of images → a dataset: a column `image` of bytes [channels, height, width], all of one size; `label`, or the columns of a table
- * beside them; `file`, the name in the archive; and, of an archive in parts, `part`. One row for each image in the order of the archive, or
- * for each row of the table. Images that can't be decoded, and rows of the table without an image, are bad rows.
+/* An archive of images → a dataset: a column `image` of bytes [channels, height, width], all of one size; `label`, or the columns of a
+ * table beside them; `file`, the name in the archive; and, of an archive in parts, `part`. One row for each image in the order of the
+ * archive, or for each row of the table. Images that can't be decoded, and rows of the table without an image, are bad rows.
  *
  * What the options leave open follows from the images. The size: that which most of them have (the first of several); if it has a side
  * beyond IMAGE_FOUND_SIDE_MAX, as much smaller as that takes. Channels: 1 if every image is grey, else 3.

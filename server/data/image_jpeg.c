@@ -1,5 +1,5 @@
-/* JPEG, by libjpeg. Its errors come back by longjmp: nothing of ours is allocated between setjmp and there, and everything that lives on stands in
- * struct decoding. What it only warns of, but fills with grey, is an error here. */
+/* JPEG, by libjpeg. Its errors come back by longjmp: nothing of ours is allocated between setjmp and there, and everything that lives on
+ * stands in struct decoding. What it only warns of, but fills with grey, is an error here. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>

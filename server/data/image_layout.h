@@ -2,7 +2,8 @@
  *
  *     cats/1.png, dogs/2.png                      the first folder is the label
  *     pets/cats/1.png, pets/dogs/2.png            folders that all share are left aside
- *     train/cats/1.png, test/dogs/2.png           train, validation and test (training, val, valid, dev, testing) as top folders say the part
+ *     train/cats/1.png, test/dogs/2.png           train, validation and test (training, val, valid, dev, testing) as top folders say
+ *                                                 the part
  *     1.png, 2.png, labels.csv                    a table beside the images has the labels (image_table.h)
  *
  * Files are images by their ending: .png, .jpg, .jpeg, .jpe, .jfif, and those of formats that aren't read, so that they are missed. Other

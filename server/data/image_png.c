@@ -1,6 +1,6 @@
-/* PNG, by libpng. Its errors come back by longjmp: nothing of ours is allocated between setjmp and there, and everything that lives on stands in
- * struct decoding. Values are taken as they are stored: gammas and colour profiles are left aside, as programs that learn from images do.
- * (libpng's simplified API is not used: 1.6.39 as in Debian 12 mixes up the rows of interlaced images of 16 bits.) */
+/* PNG, by libpng. Its errors come back by longjmp: nothing of ours is allocated between setjmp and there, and everything that lives on
+ * stands in struct decoding. Values are taken as they are stored: gammas and colour profiles are left aside, as programs that learn from
+ * images do. (libpng's simplified API is not used: 1.6.39 as in Debian 12 mixes up the rows of interlaced images of 16 bits.) */
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Output i of an axis is Σ weights[begin[i] + k] · input[first[i] + k], k below begin[i + 1] − begin[i]. Both first[i] and the last input of i
- * never decrease with i. */
+/* Output i of an axis is Σ weights[begin[i] + k] · input[first[i] + k], k below begin[i + 1] − begin[i]. Both first[i] and the last input
+ * of i never decrease with i. */
 struct axis {
   size_t in, out;
   size_t *first, *begin; /* [out], [out + 1] */

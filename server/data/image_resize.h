@@ -1,6 +1,6 @@
-/* Bringing images to another size, row by row: each output pixel is the mean of the area it covers where an axis shrinks, and linear between
- * the centres of the two nearest pixels where it grows; an axis that stays is copied. The axes are resized each by itself: an image of another
- * aspect ratio is stretched.
+/* Bringing images to another size, row by row: each output pixel is the mean of the area it covers where an axis shrinks, and linear
+ * between the centres of the two nearest pixels where it grows; an axis that stays is copied. The axes are resized each by itself: an image
+ * of another aspect ratio is stretched.
  *
  * Memory: the output in float32, not the input. Deterministic. Threads: a resizer belongs to one thread.
  */

@@ -1,8 +1,8 @@
 /* The stages of an import:
  *
  *   sniffing   the first SNIFF_BYTES are held back; delimiter and header are decided from them (start_reading)
- *   reading    every byte goes to the SHA-256, to the file and the CSV parser, every row to take_row; between the first and the others, numbers
- *              with a comma before their decimals get a point
+ *   reading    every byte goes to the SHA-256, to the file and the CSV parser, every row to take_row; between the first and the others,
+ *              numbers with a comma before their decimals get a point
  *   finishing  the file is made durable, the columns' statistics become the dataset's row
  *
  * Dataset files are read back by dataset_file.c.

@@ -3,9 +3,9 @@
  *     import_begin ──▶ import_write … ──▶ import_finish ──▶ row to datasets_insert
  *            └───────────────┴── import_abort: nothing is left behind
  *
- * The table is an upload of CSV as it is, or made of an upload of another format (server/data/format.h): then its rows are written as CSV by
- * import_add_row, beside each a record of its tensors by import_add_records, if it has any. So row i of the table is record i of the tensors,
- * and whatever reads tables knows of one form only.
+ * The table is an upload of CSV as it is, or made of an upload of another format (server/data/format.h): then its rows are written as CSV
+ * by import_add_row, beside each a record of its tensors by import_add_records, if it has any. So row i of the table is record i of the
+ * tensors, and whatever reads tables knows of one form only.
  *
  * Invariants: the file in <data-dir>/datasets/ has a temporary name until it is whole and fdatasync'ed, then it is renamed and the folder
  * fsync'ed. Memory: per column, statistics and up to IMPORT_CATEGORIES distinct values, IMPORT_CATEGORY_BYTES_TOTAL in all; one row.
@@ -65,7 +65,8 @@ __attribute__((warn_unused_result)) enum error_code import_add_records(struct im
 /* The column that says of which part of the upload a row is. */
 void import_set_part_column(struct import *import, size_t column);
 void import_set_source(struct import *import, const struct import_source *source);
-/* Fills everything of `out_row` but name and created_ms; the id is chosen here because the file is named after it. ERROR_INVALID if there is no good data row. Destroys `import`, whatever the outcome. */
+/* Fills everything of `out_row` but name and created_ms; the id is chosen here because the file is named after it. ERROR_INVALID if there
+ * is no good data row. Destroys `import`, whatever the outcome. */
 __attribute__((warn_unused_result)) enum error_code import_finish(struct import *import, struct dataset_row *out_row, struct error *error);
 /* Good rows so far. */
 uint64_t import_get_row_count(const struct import *import);
@@ -74,7 +75,8 @@ void import_abort(struct import *import);
 /* Removes the files of a row that could not be inserted. */
 void import_remove_files(const char *data_dir, const struct dataset_row *row);
 
-/* One row: cells[column_count], NUL-terminated, one right behind the other, valid during the call. Anything but ERROR_NONE ends the reading, which returns it. */
+/* One row: cells[column_count], NUL-terminated, one right behind the other, valid during the call. Anything but ERROR_NONE ends the
+ * reading, which returns it. */
 typedef enum error_code dataset_row_handler(void *context, uint64_t index, const char *const *cells, struct error *error);
 
 /* Reads good rows first … first + count − 1 of a dataset's file (fewer if it ends before), using its index if the row has one. */

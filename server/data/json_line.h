@@ -24,8 +24,8 @@ struct json_line_reader {
 };
 void json_line_reader_deinit(struct json_line_reader *reader);
 
-/* Hands out the members of bytes[0 … count), in order. *out_reason: NULL, or why it is no such object ("has an escape that is none"), static or
- * the handler's; members may have been handed out before. Only a lack of memory is an error. */
+/* Hands out the members of bytes[0 … count), in order. *out_reason: NULL, or why it is no such object ("has an escape that is none"),
+ * static or the handler's; members may have been handed out before. Only a lack of memory is an error. */
 __attribute__((warn_unused_result)) enum error_code json_line_read(struct json_line_reader *reader, const char *bytes, size_t count,
                                                                    json_member_handler *handler, void *context, const char **out_reason,
                                                                    struct error *error);

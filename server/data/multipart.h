@@ -2,7 +2,8 @@
  *
  *     body:  preamble  --boundary CRLF  headers CRLF CRLF  content  CRLF --boundary CRLF … CRLF --boundary--  epilogue
  *
- * A part needs a name; at most MULTIPART_PARTS_MAX parts, each with MULTIPART_HEADER_BYTES_MAX of headers. Threads: belongs to one thread. */
+ * A part needs a name; at most MULTIPART_PARTS_MAX parts, each with MULTIPART_HEADER_BYTES_MAX of headers.
+ * Threads: belongs to one thread. */
 #ifndef SERVER_DATA_MULTIPART_H
 #define SERVER_DATA_MULTIPART_H
 

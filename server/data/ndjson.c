@@ -1,5 +1,5 @@
-/* The stages: the lines that begin among the first NDJSON_SNIFF_BYTES are held back until they are whole, and tell the columns; then each line becomes a row as it
- * comes. A line that is not whole yet waits in `held`.
+/* The stages: the lines that begin among the first NDJSON_SNIFF_BYTES are held back until they are whole, and tell the columns; then each
+ * line becomes a row as it comes. A line that is not whole yet waits in `held`.
  */
 #include "server/data/ndjson.h"
 

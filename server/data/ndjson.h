@@ -1,8 +1,8 @@
 /* NDJSON (also called JSON Lines): a JSON object a line, made a table's rows as they stream by, in bounded memory.
  *
- * The columns are the keys of the first NDJSON_SNIFF_BYTES, in order of appearance (json_line.h says what becomes of values and of objects within
- * objects); what a row lacks is missing. Lines that are no object, have a key twice or a key that none of the first lines had are bad rows,
- * reported with their number. Empty lines are passed over.
+ * The columns are the keys of the first NDJSON_SNIFF_BYTES, in order of appearance (json_line.h says what becomes of values and of objects
+ * within objects); what a row lacks is missing. Lines that are no object, have a key twice or a key that none of the first lines had are
+ * bad rows, reported with their number. Empty lines are passed over.
  */
 #ifndef SERVER_DATA_NDJSON_H
 #define SERVER_DATA_NDJSON_H

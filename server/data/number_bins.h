@@ -1,13 +1,13 @@
-/* A number as its place among those of the training part: piecewise linear encoding (Gorishniy, Rubachev, Babenko: "On Embeddings for Numerical
- * Features in Tabular Deep Learning", 2022).
+/* A number as its place among those of the training part: piecewise linear encoding (Gorishniy, Rubachev, Babenko: "On Embeddings for
+ * Numerical Features in Tabular Deep Learning", 2022).
  *
- *   edges e₀ < e₁ < … < eₙ: quantiles of the training part, so that each of the n bins between them has about as many values; all its values
- *   where it has at most n + 1 of them
+ *   edges e₀ < e₁ < … < eₙ: quantiles of the training part, so that each of the n bins between them has about as many values; all its
+ *   values where it has at most n + 1 of them
  *   x[i] = 0 below bin i, 1 above it, (v − eᵢ) / (eᵢ₊₁ − eᵢ) within it
  *
- * A unit that sums these up is a broken line with an edge at each quantile, where that of a scaled number is a straight one: skewed numbers are
- * spread evenly, and where a number means different things in different ranges no depth is needed to say so. Numbers below all edges count as
- * the first one, those above as the last. Threads: constant after fitting; may be shared.
+ * A unit that sums these up is a broken line with an edge at each quantile, where that of a scaled number is a straight one: skewed numbers
+ * are spread evenly, and where a number means different things in different ranges no depth is needed to say so. Numbers below all edges
+ * count as the first one, those above as the last. Threads: constant after fitting; may be shared.
  */
 #ifndef SERVER_DATA_NUMBER_BINS_H
 #define SERVER_DATA_NUMBER_BINS_H
@@ -32,8 +32,8 @@ static inline size_t number_bins_measure(size_t width) { return (width + 1) * si
 /* x[width] of a finite number. */
 void number_bins_encode(const struct number_bins *bins, double value, float *x);
 
-/* Fitting: every number of the training part, then finish. Of many, some are kept, evenly over the rows; which ones is a function of `numbers_max`
- * and the order alone. */
+/* Fitting: every number of the training part, then finish. Of many, some are kept, evenly over the rows; which ones is a function of
+ * `numbers_max` and the order alone. */
 struct number_sample {
   double *numbers; /* [capacity], owned */
   size_t count, capacity;

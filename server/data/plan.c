@@ -1,5 +1,5 @@
-/* The plan in the order in which it is made: split column, targets, task, features (plan_features.c), parts, layout (plan_layout.c), test dataset
- * (plan_test_dataset.c). Each step adds its field errors; the first step with any ends it. */
+/* The plan in the order in which it is made: split column, targets, task, features (plan_features.c), parts, layout (plan_layout.c), test
+ * dataset (plan_test_dataset.c). Each step adds its field errors; the first step with any ends it. */
 #include "server/data/plan_private.h"
 
 #include <float.h>

@@ -24,10 +24,9 @@ struct data_plan {
 
 /* Chooses features and task and checks: target exists (else the nearest name is suggested), is not a feature, has at least two classes or
  * varies; columns are usable; the parts are not empty; the test dataset has the same columns. Field errors point into the job spec.
- * Task "auto": several targets that are all two-valued 0/1 or yes/no words → multilabel; one categorical target, or several, each a class for a
- * step of a sequence → classification; a numeric
- * target whose values are whole, at most 20 distinct, each at least 5 times on average → classification; else regression.
- * test_dataset may be NULL. Writes the decided task into *settings. */
+ * Task "auto": several targets that are all two-valued 0/1 or yes/no words → multilabel; one categorical target, or several, each a class
+ * for a step of a sequence → classification; a numeric target whose values are whole, at most 20 distinct, each at least 5 times on average
+ * → classification; else regression. test_dataset may be NULL. Writes the decided task into *settings. */
 __attribute__((warn_unused_result)) enum error_code data_plan_create(const struct dataset_row *dataset,
                                                                      const struct dataset_row *test_dataset, struct data_settings *settings,
                                                                      uint64_t seed, struct data_plan *out_plan, struct error *error);
@@ -36,8 +35,8 @@ void data_plan_deinit(struct data_plan *plan);
 /* Whether task "auto" takes a single target for classes, not for numbers. */
 bool data_plan_is_of_classes(const struct dataset_column *column);
 
-/* A column without a name, in a file that names the others, whose whole numbers count the rows: the row numbers that R and pandas write. They say where a
- * row stood, not what it is; so they are a feature only where they are named. */
+/* A column without a name, in a file that names the others, whose whole numbers count the rows: the row numbers that R and pandas write.
+ * They say where a row stood, not what it is; so they are a feature only where they are named. */
 bool data_plan_is_row_number(const struct dataset_row *dataset, size_t index);
 
 /* Whether rows are told apart by class, so that each part gets its share of every class; not by a class for each step of a sequence. */
@@ -71,8 +70,8 @@ struct plan_datasets {
 __attribute__((warn_unused_result)) enum error_code data_plan_follow_network(struct data_plan *plan, const struct plan_datasets *datasets,
                                                                              const struct network_spec *network, struct error *error);
 
-/* Refuses settings that change nothing of a plan that follows its network: of texts without a text among the features, shares beside a column that says the
- * parts, and so on. What a resolved spec says passes. Field errors point into the job spec. */
+/* Refuses settings that change nothing of a plan that follows its network: of texts without a text among the features, shares beside a
+ * column that says the parts, and so on. What a resolved spec says passes. Field errors point into the job spec. */
 __attribute__((warn_unused_result)) enum error_code data_plan_check_effects(const struct data_plan *plan,
                                                                             const struct plan_datasets *datasets,
                                                                             const struct network_spec *network, struct error *error);
@@ -83,8 +82,8 @@ bool data_plan_has_sequence(const struct dataset_row *dataset, const struct data
 /* Two classes by one sigmoid output: tells the plan that the network ends so. */
 void data_plan_set_single_output(struct data_plan *plan);
 
-/* Sizes of the parts that so many usable rows make by the shares (not by a split column). ERROR_INVALID, saying how many rows it takes, if a
- * part that is asked for would be empty. */
+/* Sizes of the parts that so many usable rows make by the shares (not by a split column). ERROR_INVALID, saying how many rows it takes, if
+ * a part that is asked for would be empty. */
 __attribute__((warn_unused_result)) enum error_code data_plan_split(const struct data_plan *plan, uint64_t rows,
                                                                     uint64_t out_sizes[PART_COUNT], struct error *error);
 
@@ -92,7 +91,8 @@ __attribute__((warn_unused_result)) enum error_code data_plan_split(const struct
  * as_values: class targets one-hot (for losses of TARGET_VALUES). */
 __attribute__((warn_unused_result)) enum error_code data_plan_measure(const struct data_plan *plan, bool as_values, size_t *out_bytes,
                                                                       struct error *error);
-/* What of it stays once they are prepared: the matrices, unless they are so large that they stand in a file (row_storage.h), and the preprocessor that was fitted. */
+/* What of it stays once they are prepared: the matrices, unless they are so large that they stand in a file (row_storage.h), and the
+ * preprocessor that was fitted. */
 __attribute__((warn_unused_result)) enum error_code data_plan_measure_kept(const struct data_plan *plan, bool as_values, size_t *out_bytes,
                                                                            struct error *error);
 /* Bytes of that file; 0: there is none. */

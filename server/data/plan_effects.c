@@ -1,7 +1,7 @@
 /* Settings of a job that could change nothing: that someone set them says that the dataset, or the network, is not what he thinks.
  *
- * Whether a setting was given is told by its value: one that differs from its default, or from what "auto" comes to. So a resolved spec, which says all of
- * them, can be sent again. */
+ * Whether a setting was given is told by its value: one that differs from its default, or from what "auto" comes to. So a resolved spec,
+ * which says all of them, can be sent again. */
 #include <string.h>
 
 #include "engine/param.h"

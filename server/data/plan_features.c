@@ -86,8 +86,8 @@ static void explain_no_feature(const struct planner *planner, struct error *erro
   }
 }
 
-/* An image, a sequence of tokens, or of numbers, is a network's whole input: the only column of the kind, where none was named. Columns of whole numbers may be
- * tokens already, other numbers steps. `words` say of an error what they are, with two numbers. */
+/* An image, a sequence of tokens, or of numbers, is a network's whole input: the only column of the kind, where none was named. Columns of
+ * whole numbers may be tokens already, other numbers steps. `words` say of an error what they are, with two numbers. */
 static void choose_sequence(struct planner *planner, enum column_kind kind, const char *words, struct error *error) {
   const struct dataset_row *dataset = planner->dataset;
   const bool are_named = planner->settings->features.count > 0;

@@ -1,4 +1,5 @@
-/* The preprocessor that a plan comes to: an entry for each feature and target, and which of the network's inputs a feature fills. Nothing is fitted yet. */
+/* The preprocessor that a plan comes to: an entry for each feature and target, and which of the network's inputs a feature
+ * fills. Nothing is fitted yet. */
 #include <stdlib.h>
 #include <string.h>
 

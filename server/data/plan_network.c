@@ -1,4 +1,5 @@
-/* What a plan owes to the network that the rows are for: tokens as they are, padding where cells are missing, one output for two classes. */
+/* What a plan owes to the network that the rows are for: tokens as they are, padding where cells are missing,
+ * one output for two classes. */
 #include <inttypes.h>
 #include <math.h>
 

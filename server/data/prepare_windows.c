@@ -1,5 +1,6 @@
-/* The preparation of a series for forecasting. The walks over the file are those of prepared.c; what differs is that rows are put in order of time,
- * that the parts are one behind the other, and that all rows stand in one matrix, in which windows are only told by where they begin. */
+/* The preparation of a series for forecasting. The walks over the file are those of prepared.c; what differs is that rows are
+ * put in order of time, that the parts are one behind the other, and that all rows stand in one matrix, in which windows are
+ * only told by where they begin. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  *
  *   survey   which rows have a target, and of which class they are → part of each row (skipped if neither matters)
  *   fit      means, deviations, ranges and seen categories of the training rows → the preprocessor
- *   fill     every row through the preprocessor, into its part's matrix, in the file's order; of rows that are images, their numbers, as they
- *            are trained on where they lie in the mapped file of tensors
+ *   fill     every row through the preprocessor, into its part's matrix, in the file's order; of rows that are images, their numbers, as
+ *            they are trained on where they lie in the mapped file of tensors
  */
 #include "server/data/prepared.h"
 

@@ -5,7 +5,8 @@
  *                cut into bins: as number_bins.h says; missing → as the training mean
  *                tokens for an embedding: 1 float, as it is; missing → the padding
  *   categorical  one float per category (one-hot); a category that the training part did not have: all zeros
- *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of sine and cosine; missing → 0
+ *   datetime     as datetime.h says: the instant, scaled as a number is (where numbers are left as they are: standardized), and pairs of
+ *                sine and cosine; missing → 0
  *   sequence     as sequence.h says: a list of numbers, padded
  *   text         as text_encoding.h says: a sequence of token numbers, or a number for each token of the vocabulary
  *   image        a float for each pixel, [channels, height, width], as image_encoding.h says; nothing else beside it
@@ -76,9 +77,9 @@ struct clock {
 
 struct preprocessor {
   enum task task;
-  bool
-      is_reconstruction; /* a regression whose targets are the features, numeric, categorical or one image: what comes out is laid out as x is, and x
-                             is what should. One target for each feature, in their order; none has an indicator */
+  /* A regression whose targets are the features, numeric, categorical or one image: what comes out is laid out as x is, and x is what
+   * should. One target for each feature, in their order; none has an indicator. */
+  bool is_reconstruction;
   size_t feature_count;
   struct feature *features; /* owned, with all below */
   size_t target_count;
@@ -138,8 +139,10 @@ __attribute__((format(printf, 4, 5))) enum error_code preprocessor_add_field_err
 __attribute__((warn_unused_result)) enum error_code preprocessor_transform(const struct preprocessor *preprocessor,
                                                                            const struct cell *cells, const char *pointer, float *x,
                                                                            struct error *error);
-/* y from the targets' cells (not of a reconstruction, whose y is what preprocessor_transform makes); missing or unknown → ERROR_INVALID. y holds preprocessor_get_target_width(as_values) floats: class indices, labels
- * 0 or 1, scaled numbers. Of a class for each step those that are missing are LOSS_NO_CLASS, but one must be there. With as_values, a class becomes one-hot [output_width] (one sigmoid output: 0 or 1, the index itself). */
+/* y from the targets' cells (not of a reconstruction, whose y is what preprocessor_transform makes); missing or unknown → ERROR_INVALID.
+ * y holds preprocessor_get_target_width(as_values) floats: class indices, labels 0 or 1, scaled numbers. Of a class for each step those
+ * that are missing are LOSS_NO_CLASS, but one must be there. With as_values, a class becomes one-hot [output_width] (one sigmoid output:
+ * 0 or 1, the index itself). */
 __attribute__((warn_unused_result)) enum error_code preprocessor_transform_target(const struct preprocessor *preprocessor,
                                                                                   const struct cell *cells, const char *pointer,
                                                                                   bool as_values, float *y, struct error *error);

@@ -1,8 +1,8 @@
-/* Reading ahead in mapped rows: while the thread that trains has to wait for the disk, the pages of rows to come are asked for before they are
- * touched, many at once; one that finds everything in memory is left alone but for one look a batch.
+/* Reading ahead in mapped rows: while the thread that trains has to wait for the disk, the pages of rows to come are asked for before they
+ * are touched, many at once; one that finds everything in memory is left alone but for one look a batch.
  *
- * Rows in any order are otherwise read a page at a time, each after the one before: that is how long a disk takes to answer, not how much it
- * can deliver. Plain data; belongs to the thread that trains. */
+ * Rows in any order are otherwise read a page at a time, each after the one before: that is how long a disk takes to answer, not how much
+ * it can deliver. Plain data; belongs to the thread that trains. */
 #ifndef SERVER_DATA_READ_AHEAD_H
 #define SERVER_DATA_READ_AHEAD_H
 

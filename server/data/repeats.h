@@ -1,6 +1,6 @@
 /* Rows that come again: within a dataset, and between what is learned from and what is tested on (there they make a test too kind).
- * Two rows are the same if all their values are, those of tensors included, but for columns that don't say what a row is: its part, the name of its
- * image's file, its number. */
+ * Two rows are the same if all their values are, those of tensors included, but for columns that don't say what a row is: its part, the
+ * name of its image's file, its number. */
 #ifndef SERVER_DATA_REPEATS_H
 #define SERVER_DATA_REPEATS_H
 

@@ -4,9 +4,9 @@
  *     condition  = name comparison value | name "is" "missing" | name "is" "present"
  *     comparison = "=" | "!=" | "<" | "<=" | ">" | ">=" | "contains"
  *
- * Names and values may stand in double quotes, in which "" is one quote; they must where they have spaces, quotes, or characters of a comparison.
- * Numbers and dates are compared by what they are, other values as text without the spaces around it (contains: whatever the case of ASCII
- * letters). A missing cell fulfils "is missing" and "!=" alone.
+ * Names and values may stand in double quotes, in which "" is one quote; they must where they have spaces, quotes, or characters of a
+ * comparison. Numbers and dates are compared by what they are, other values as text without the spaces around it (contains: whatever the
+ * case of ASCII letters). A missing cell fulfils "is missing" and "!=" alone.
  */
 #ifndef SERVER_DATA_ROW_FILTER_H
 #define SERVER_DATA_ROW_FILTER_H

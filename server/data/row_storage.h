@@ -33,8 +33,8 @@ __attribute__((warn_unused_result)) enum error_code row_storage_open(const char 
 /* Of all zeros too: nothing was opened. */
 void row_storage_close(struct row_storage *storage);
 
-/* How a range of the floats will be read from now on: row by row in any order, so that reading ahead of a row only takes memory from others;
- * or from its begin to its end. Without effect in memory. */
+/* How a range of the floats will be read from now on: row by row in any order, so that reading ahead of a row only takes memory from
+ * others; or from its begin to its end. Without effect in memory. */
 void row_storage_expect_any_order(const struct row_storage *storage, const float *begin, size_t bytes);
 void row_storage_expect_order(const struct row_storage *storage, const float *begin, size_t bytes);
 

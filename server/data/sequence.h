@@ -2,9 +2,9 @@
  *
  * A list is numbers apart by spaces, commas or semicolons, within [ ] or ( ) or without: "0.1 0.2 0.3", "[0.1, 0.2]", "0.1;0.2", "[]".
  *
- *   x[length, features]: (value − center) / scale, center and scale those of all numbers of the training part. What is longer loses its end;
- *   behind the end of what is shorter stands padding. Where the network has a masking layer, padding is its mask_value, and a real number that
- *   would be just that is the next greater one, so that the true lengths come through; else padding is 0.
+ *   x[length, features]: (value − center) / scale, center and scale those of all numbers of the training part. What is longer loses its
+ *   end; behind the end of what is shorter stands padding. Where the network has a masking layer, padding is its mask_value, and a real
+ *   number that would be just that is the next greater one, so that the true lengths come through; else padding is 0.
  *
  * Pure functions; any thread.
  */
@@ -17,8 +17,8 @@
 /* Anything but true ends the walk. */
 typedef bool sequence_handler(void *context, double number);
 
-/* Hands out the numbers of a list, in order. False if the text is no list of finite numbers, or the handler ended it (numbers may have been handed
- * out before that shows). */
+/* Hands out the numbers of a list, in order. False if the text is no list of finite numbers, or the handler ended it (numbers may have been
+ * handed out before that shows). */
 bool sequence_walk(const char *text, sequence_handler *handler, void *context);
 /* Whether it is one, how many numbers it has (NULL: not asked) and whether it says so by brackets. */
 bool sequence_is_list(const char *text, size_t *out_count, bool *out_has_brackets);

@@ -182,8 +182,8 @@ static enum error_code take_csv_row(void *context, const struct csv_row *row, st
   return put_row(table, reader->texts, row->cell_count, error);
 }
 
-/* The first part's header is given or found, and the others are like it. One that seems to have a header where the first has none is refused
- * rather than read as a row. */
+/* The first part's header is given or found, and the others are like it. One that seems to have a header where the first has none is
+ * refused rather than read as a row. */
 static enum error_code decide_header(struct table *table, const struct format_options *options, char delimiter, size_t sniffed,
                                      bool *out_has_header, struct error *error) {
   const bool is_first = table->names == NULL, is_found = options->header < 0 && (is_first || !table->has_header);

@@ -3,9 +3,9 @@
  *
  *   tokens   x[length]: 0 is padding, behind the text's end; 1 a token that the vocabulary lacks; 2 … the vocabulary, most frequent first.
  *            Bytes need no vocabulary: 2 + the byte. A longer text loses its end.
- *   tf_idf   x[vocabulary_max]: (1 + ln count) · (ln((1 + n) / (1 + n_t)) + 1) for each token t of the vocabulary, n_t of the n training texts
- *            have it; scaled so that Σ x² is the number of distinct tokens found (Salton, Buckley: "Term-weighting approaches in automatic text
- *            retrieval", 1988, with the norm of a row of as many ones).
+ *   tf_idf   x[vocabulary_max]: (1 + ln count) · (ln((1 + n) / (1 + n_t)) + 1) for each token t of the vocabulary, n_t of the n training
+ *            texts have it; scaled so that Σ x² is the number of distinct tokens found (Salton, Buckley: "Term-weighting approaches in
+ *            automatic text retrieval", 1988, with the norm of a row of as many ones).
  *
  * A missing text is an empty one. Threads: constant after fitting; may be shared.
  */

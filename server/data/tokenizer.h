@@ -1,6 +1,7 @@
 /* Text → tokens: words, characters or bytes, and for bags of them n-grams, runs of neighbouring tokens.
  *
- *   words        by Unicode's rules (UAX #29: "can't" and "3.14" are one, each ideograph is one); a punctuation mark is a word, space is none
+ *   words        by Unicode's rules (UAX #29: "can't" and "3.14" are one, each ideograph is one); a punctuation mark is a word, space is
+ *                none
  *   characters   code points; a run of white space counts as one space
  *   bytes        of the UTF-8 text as it is
  * Words and characters are lower-cased if asked. A token longer than TOKENIZER_BYTES_MAX is cut there, between two characters.

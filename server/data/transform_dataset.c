@@ -18,7 +18,8 @@ struct transformer {
   size_t portion, count; /* rows at most, and so far */
   size_t x_width, y_width;
   float *x, *y; /* y NULL: a row is its own target */
-  /* Of a series: its last rows, as many as a window and what is to come behind it; then again as many, so that they move once in a while only. */
+  /* Of a series: its last rows, as many as a window and what is to come behind it; then again as many, so that they
+   * move once in a while only. */
   uint64_t row_count;
   size_t clock; /* column of the dataset; its column_count: none */
   double time;  /* of the row before */

@@ -4,8 +4,8 @@
  *   head       the first plain bytes are held back, up to FORMAT_MAGIC_BYTES; they tell the format (start_file)
  *   plain      every byte goes to the SHA-256 and to the format's reader, the import, or the file's spool
  *
- * A table in a part that is called train, validation or test is spooled, as others may follow; if none does, it is read as it would have been
- * without its name.
+ * A table in a part that is called train, validation or test is spooled, as others may follow; if none does, it is read as it
+ * would have been without its name.
  */
 #include "server/data/upload.h"
 

@@ -1,5 +1,5 @@
-/* Windows of a series, for forecasting: rows start … start + length − 1 are what is seen, the targets of the `horizon` rows behind them what is to
- * come. Windows may overlap; they are not copied, but picked from one matrix of rows by where they start (engine/train_rows.h).
+/* Windows of a series, for forecasting: rows start … start + length − 1 are what is seen, the targets of the `horizon` rows behind them
+ * what is to come. Windows may overlap; they are not copied, but picked from one matrix of rows by where they start (engine/train_rows.h).
  *
  *     rows in order of time:  |-------- training --------|-- validation --|--- test ---|
  *     windows:                 [length][h]                [length][h]      [length][h]
@@ -29,8 +29,9 @@ struct series {
 /* y[columns · horizon] of the window that starts at row `start`, column after column; false, and nothing useful, if one is missing. */
 bool windows_take_targets(const struct series *series, const struct window *window, size_t start, float *y);
 
-/* What a forecast must be better than, laid out as y: that all stays as in the window's last row, and that the window comes again (what so many rows
- * ahead is to come stood `length` rows before). Where that is missing, the last that is known of the window; nothing known: the mean, 0. */
+/* What a forecast must be better than, laid out as y: that all stays as in the window's last row, and that the window comes again
+ * (what so many rows ahead is to come stood `length` rows before). Where that is missing, the last that is known of the window;
+ * nothing known: the mean, 0. */
 void windows_repeat_last(const struct series *series, const struct window *window, size_t start, float *y);
 void windows_repeat_all(const struct series *series, const struct window *window, size_t start, float *y);
 

@@ -3,8 +3,8 @@
  * The directory is checked as a whole before anything is unpacked; one entry that could mean harm or two things refuses the archive by its
  * name: absolute names, "..", backslashes, drive letters, control characters and NUL in names, two entries of one name, symbolic links and
  * devices, encrypted entries, other ways of compression. Names are only looked at, never opened: nothing is written anywhere.
- * A bomb is refused: more plain bytes in all than allowed, or so many from so small a file that no real data are like that, or an entry that
- * unpacks to other than it says.
+ * A bomb is refused: more plain bytes in all than allowed, or so many from so small a file that no real data are like that, or an entry
+ * that unpacks to other than it says.
  * Folders and what operating systems leave behind (__MACOSX/, ._*, .DS_Store, Thumbs.db, desktop.ini) are passed over.
  * Memory: about 250 bytes an entry, at most ZIP_ENTRIES_MAX of them; 64 KiB while one is read. Threads: belongs to one thread.
  */

@@ -63,8 +63,8 @@ bool connection_has_ended(const struct connection *connection) {
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* Under the lock. libmicrohttpd 0.9.75 misses the end of a connection that comes together with its last bytes, as its epoll is edge-triggered.
- * Closing our reading side, which is over anyway, makes epoll tell it again. */
+/* Under the lock. libmicrohttpd 0.9.75 misses the end of a connection that comes together with its last bytes, as its epoll is
+ * edge-triggered. Closing our reading side, which is over anyway, makes epoll tell it again. */
 static void point_out_end(struct connection *connection) {
   char byte;
   if (recv(connection->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) (void)shutdown(connection->socket, SHUT_RD);

@@ -1,5 +1,5 @@
-/* Handler threads. Three pools of the same kind: short requests wait in a bounded queue, long ones in another; uploads, whose handlers live as
- * long as their clients take to send, have threads of their own and never wait.
+/* Handler threads. Three pools of the same kind: short requests wait in a bounded queue, long ones in another; uploads, whose handlers live
+ * as long as their clients take to send, have threads of their own and never wait.
  */
 #include "server/http/server.h"
 

@@ -1,4 +1,5 @@
-/* HTTP: sockets ⇄ requests and responses, by libmicrohttpd (only here). Guards (host, origin, token, framing, limits), the handler threads, SSE.
+/* HTTP: sockets ⇄ requests and responses, by libmicrohttpd (only here). Guards (host, origin, token, framing,
+ * limits), the handler threads, SSE.
  *
  *     MHD thread: moves bytes, runs the guards ──▶ queue ──▶ handler thread: api_handle ──▶ connection resumed, response queued
  *     predictions of few rows: gathered by the MHD thread, computed together by it at the end of its round (api_gather)
@@ -23,7 +24,8 @@ struct http_options {
 };
 
 struct http_server;
-/* ERROR_INVALID if an option is wrong (an address that others can reach without a token file), ERROR_UNAVAILABLE if the address is taken. */
+/* ERROR_INVALID if an option is wrong (an address that others can reach without a token file),
+ * ERROR_UNAVAILABLE if the address is taken. */
 __attribute__((warn_unused_result)) enum error_code http_open(struct api *api, const struct http_options *options,
                                                               struct http_server **out_server, struct error *error);
 /* "http://127.0.0.1:43121" */

@@ -1,6 +1,6 @@
 /* Request targets: split first, then decoded, so that an escaped '&' or '?' is data; what could mean different things to us and to a proxy
- * before us (a dot segment) is refused, and what is escaped and would separate stands as PATH_ESCAPE (server/api/exchange.h), which no route takes but
- * for names that may hold it.
+ * before us (a dot segment) is refused, and what is escaped and would separate stands as PATH_ESCAPE (server/api/exchange.h), which no
+ * route takes but for names that may hold it.
  */
 #include "server/http/request_target.h"
 

@@ -10,8 +10,9 @@ struct request_target {
   struct request_query query[REQUEST_QUERY_MAX];
 };
 
-/* Decodes `text` in place; the target points into it. %2f, %5c and escaped control characters of the path stand in it as PATH_ESCAPE says. ERROR_MALFORMED:
- * not a path, a broken escape, %00, control characters, a "." or ".." segment, bytes that aren't UTF-8, more than REQUEST_QUERY_MAX parameters. */
+/* Decodes `text` in place; the target points into it. %2f, %5c and escaped control characters of the path stand in it as PATH_ESCAPE says.
+ * ERROR_MALFORMED: not a path, a broken escape, %00, control characters, a "." or ".." segment, bytes that aren't UTF-8, more than
+ * REQUEST_QUERY_MAX parameters. */
 __attribute__((warn_unused_result)) enum error_code request_target_parse(char *text, struct request_target *out_target,
                                                                          struct error *error);
 

@@ -79,8 +79,8 @@ static void make_request_id(struct http_server *server, char *out_id, size_t id_
   (void)snprintf(out_id, id_bytes, "req_%016llx", (unsigned long long)(z ^ (z >> 31)));
 }
 
-/* request_target.c reads the query. libmicrohttpd would as well, and takes memory of the connection's pool for each parameter; 0.9.75 lets a
- * connection whose pool that fills stand there without an answer. So it gets to see none; the text is in that same, writable pool. */
+/* request_target.c reads the query. libmicrohttpd would as well, and takes memory of the connection's pool for each parameter; 0.9.75 lets
+ * a connection whose pool that fills stand there without an answer. So it gets to see none; the text is in that same, writable pool. */
 static void hide_query(const char *target) {
   char *query = strchr(target, '?');
   if (query) query[1] = 0;
@@ -274,8 +274,8 @@ static enum error_code begin_body(struct exchange *exchange, struct error *error
   return code;
 }
 
-/* libmicrohttpd 0.9.75 reads "Transfer-Encoding: chunked\r\n identity" as a header "Transfer-Encodingidentity", and so finds no body where a
- * proxy before us finds one. It shows: name and value of a header lie one after the other in the request as it came, with nothing but the
+/* libmicrohttpd 0.9.75 reads "Transfer-Encoding: chunked\r\n identity" as a header "Transfer-Encodingidentity", and so finds no body where
+ * a proxy before us finds one. It shows: name and value of a header lie one after the other in the request as it came, with nothing but the
  * colon (a zero by now) and spaces between; a name that something was added to lies elsewhere. Later versions fold as they should. */
 static bool is_folded(const char *name, size_t name_bytes, const char *value) {
   if (MHD_get_version()[0] != '0') return false;

@@ -7,10 +7,10 @@
  *       └──refuse───────┴──▶ DISCARDING (the answer is out; what still arrives is thrown away)  or  ANSWERED
  *
  * Invariants:
- *  1. One lock, server->lock, guards everything here that more than one thread touches. It is never held while api functions or event sources
- *     are called; libmicrohttpd's resume is called under it.
- *  2. Only the MHD thread suspends, in serve.c and event_stream.c, and never once is_aborting is set; so http_close can resume all and stop.
- *     It is our own thread (loop.c), which runs libmicrohttpd round by round and answers between two rounds what api has gathered.
+ *  1. One lock, server->lock, guards everything here that more than one thread touches. It is never held while api functions or event
+ *     sources are called; libmicrohttpd's resume is called under it.
+ *  2. Only the MHD thread suspends, in serve.c and event_stream.c, and never once is_aborting is set; so http_close can resume all and
+ *     stop. It is our own thread (loop.c), which runs libmicrohttpd round by round and answers between two rounds what api has gathered.
  *  3. An exchange lives as long as someone holds it: libmicrohttpd until serve_end_exchange, a queue or handler, the streamer.
  */
 #ifndef SERVER_HTTP_SERVER_H

@@ -1,5 +1,5 @@
-/* Uploads: a ring of bounded size between the MHD thread, which fills it, and the handler, which reads. When it is nearly full the MHD thread
- * suspends the connection, so that TCP slows the client down; when the handler has made room it is resumed.
+/* Uploads: a ring of bounded size between the MHD thread, which fills it, and the handler, which reads. When it is nearly full the MHD
+ * thread suspends the connection, so that TCP slows the client down; when the handler has made room it is resumed.
  */
 #include "server/http/server.h"
 

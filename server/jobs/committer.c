@@ -87,7 +87,8 @@ void run_log(struct run *run, const char *format, ...) {
   run_push_event(run, (struct event_row){.kind = EVENT_LOG, .data = strdup(line)}, false);
 }
 
-/* Moves the outbox's events behind those in flight. With `takes_all` false it leaves them where they are while earlier ones can't be stored. */
+/* Moves the outbox's events behind those in flight. With `takes_all` false it leaves them where they are while
+ * earlier ones can't be stored. */
 static enum error_code take_events(struct run *run, bool takes_all, struct error *error) {
   struct outbox *outbox = &run->outbox;
   enum error_code code = ERROR_NONE;

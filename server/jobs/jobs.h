@@ -70,13 +70,13 @@ __attribute__((warn_unused_result)) enum error_code jobs_measure(const struct jo
 __attribute__((warn_unused_result)) enum error_code jobs_admit(const struct jobs *jobs, uint64_t bytes, struct error *error);
 uint64_t jobs_get_memory_budget(const struct jobs *jobs);
 
-/* Inserts the row (durable when it returns) and wakes the workers. May be called between store_begin and store_commit; then call jobs_wake after
- * the commit. */
+/* Inserts the row (durable when it returns) and wakes the workers. May be called between store_begin and store_commit; then call
+ * jobs_wake after the commit. */
 __attribute__((warn_unused_result)) enum error_code jobs_submit(struct jobs *jobs, struct job_row *row, struct error *error);
 void jobs_wake(struct jobs *jobs);
 
-/* Arrows of the state machine. ERROR_CONFLICT, naming the state, where there is no such arrow. Durable when they return; a running job stops
- * after its current step. */
+/* Arrows of the state machine. ERROR_CONFLICT, naming the state, where there is no such arrow. Durable when they return; a running job
+ * stops after its current step. */
 __attribute__((warn_unused_result)) enum error_code jobs_pause(struct jobs *jobs, const char *id, struct error *error);
 __attribute__((warn_unused_result)) enum error_code jobs_resume(struct jobs *jobs, const char *id, struct error *error);
 __attribute__((warn_unused_result)) enum error_code jobs_cancel(struct jobs *jobs, const char *id, struct error *error);

@@ -24,7 +24,8 @@ static uint64_t count_weights(const struct network *network) {
   return (uint64_t)network_parameter_count(network) + network_buffer_count(network);
 }
 
-/* Passes over the test part: inputs, outputs, targets as the loss wants them, the sorting that ROC AUC does, the confusion matrix and its JSON. */
+/* Passes over the test part: inputs, outputs, targets as the loss wants them, the sorting that ROC AUC does, the
+ * confusion matrix and its JSON. */
 static enum error_code measure_evaluation(const struct job_spec *spec, const struct network *network, const struct data_plan *plan,
                                           uint64_t *out_bytes, struct error *error) {
   /* A score and what it is of, and as much again that qsort takes; a count, as JSON too. */

@@ -29,7 +29,8 @@ void queue_share_threads(struct jobs *jobs) {
   }
 }
 
-/* Reserves memory and a thread for the run and registers it. A run alone always gets them; prepare refuses what the budget can never hold. */
+/* Reserves memory and a thread for the run and registers it. A run alone always gets them; prepare refuses what
+ * the budget can never hold. */
 static bool reserve(struct run *run, bool is_closer) {
   struct jobs *jobs = run->jobs;
   uint64_t need = run->row.memory_bytes;

@@ -1,8 +1,9 @@
 /* What the files of jobs/ share: struct jobs, and struct run, one job on one thread. Private to jobs/.
  *
  * Files: jobs.c (life, recovery, getters) · arrows.c (submit, pause, resume, cancel) · queue.c (which job is next, memory, threads) ·
- * worker.c (a run from start to end) · keeper.c (its checkpoints, behind its back) · prepare.c (data, network, trainer) · start_weights.c (a model's) · finish.c (test part, model, last transaction) · committer.c (events
- * and checkpoints to the store) · hub.c (who waits for news) · team.c (threads of a step) · measure.c (memory) · threads.c.
+ * worker.c (a run from start to end) · keeper.c (its checkpoints, behind its back) · prepare.c (data, network, trainer) · start_weights.c
+ * (a model's) · finish.c (test part, model, last transaction) · committer.c (events and checkpoints to the store) · hub.c (who waits for
+ * news) · team.c (threads of a step) · measure.c (memory) · threads.c.
  *
  * Locks, in the order they may be taken: take_mutex, committer.commit_mutex, (the store's), jobs.mutex, then any one of the leaves:
  * outbox.mutex, committer.mutex, hub.mutex. Neither jobs.mutex nor a leaf is held over a call of the store.

@@ -1,4 +1,5 @@
-/* What every thread of jobs/ is: started with a small stack and with signals left to main; those that train are nice to those that serve. */
+/* What every thread of jobs/ is: started with a small stack and with signals left to main; those that train
+ * are nice to those that serve. */
 #ifndef SERVER_JOBS_THREADS_H
 #define SERVER_JOBS_THREADS_H
 

@@ -1,4 +1,5 @@
-/* A worker: takes jobs from the queue and runs each from start to end. The engine is called here (and in prepare.c, finish.c), nowhere else.
+/* A worker: takes jobs from the queue and runs each from start to end. The engine is called here (and in
+ * prepare.c, finish.c), nowhere else.
  *
  *     queue_take ─▶ run_prepare ─▶ trainer_run ─▶ run_finish ─▶ queue_release
  *                                   │  ▲ report → outbox, checkpoint → store, poll ← requests, clock

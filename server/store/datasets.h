@@ -8,7 +8,8 @@
 enum column_kind { COLUMN_NUMERIC, COLUMN_CATEGORICAL, COLUMN_TEXT, COLUMN_IMAGE, COLUMN_DATETIME, COLUMN_SEQUENCE };
 extern const char *const column_kind_names[7]; /* "numeric", "categorical", "text", "image", "datetime", "sequence", NULL */
 
-/* One distinct value of a column. Kept for numeric columns too (classes may be numbers), up to a limit; beyond it has_categories is false. */
+/* One distinct value of a column. Kept for numeric columns too (classes may be numbers), up to a limit; beyond
+ * it has_categories is false. */
 struct category {
   char *value;
   uint64_t count;
@@ -28,8 +29,8 @@ struct dataset_column {
   int datetime_form;    /* every present value is a date, written so: server/data/datetime.h; 0: not */
   size_t list_shortest; /* every present value is a list of numbers, the shortest of so many … */
   size_t list_longest;  /* … and the longest of so many: server/data/sequence.h; 0: not */
-  double min, max, mean,
-      std; /* NAN unless can_be_numeric, of dates (seconds since 1970 in UTC) or of a tensor's or of lists' numbers; std is the population's */
+  /* NAN unless can_be_numeric, of dates (seconds since 1970 in UTC) or of a tensor's or of lists' numbers; std is the population's. */
+  double min, max, mean, std;
   bool has_categories;
   size_t category_count;
   struct category *categories; /* sorted: by number if can_be_numeric, else by bytes */

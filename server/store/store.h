@@ -37,10 +37,11 @@ __attribute__((warn_unused_result)) enum error_code store_check(struct store *st
 /* Returns the free pages of deleted rows to the file system, a bounded number at a time. Called after deletes. */
 void store_vacuum(struct store *store);
 
-/* A new opaque id: prefix (at most 6 letters), '_', 16 random hex digits: "job_3f9a…". Names that look like an id are refused by store_is_name. */
+/* A new opaque id: prefix (at most 6 letters), '_', 16 random hex digits: "job_3f9a…". Names that look like an id
+ * are refused by store_is_name. */
 void store_make_id(const char *prefix, char out_id[STORE_ID_BYTES]);
-/* Names: 1–64 bytes of UTF-8 without control characters, '/', '\', leading or trailing space, not . or .., and not of the form of an id. The
- * rule in words is a format that takes LIMIT_NAME_BYTES. */
+/* Names: 1–64 bytes of UTF-8 without control characters, '/', '\', leading or trailing space, not . or .., and not of the form of an id.
+ * The rule in words is a format that takes LIMIT_NAME_BYTES. */
 #define STORE_NAME_RULE "1 to %d bytes without '/', '\\', control characters or space at its ends, not . or .. and not like an id"
 bool store_is_name(const char *name);
 

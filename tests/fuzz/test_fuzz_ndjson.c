@@ -1,8 +1,8 @@
 /* The NDJSON reader under bytes that nobody meant: a fixed number of mutations of small files, the same in every run.
  *
- * Holds for any bytes: a line is taken if, and only if, another JSON parser (jansson) takes it as an object, but for the limits that either has;
- * the strings of its members are those that the other finds; and a file is the same dataset however it is cut.
- * `FUZZ_SEED=5 FUZZ_ROUNDS=1000000 test_fuzz_ndjson` tries others, for as long as wanted.
+ * Holds for any bytes: a line is taken if, and only if, another JSON parser (jansson) takes it as an object, but for the limits that either
+ * has; the strings of its members are those that the other finds; and a file is the same dataset however it is cut. `FUZZ_SEED=5
+ * FUZZ_ROUNDS=1000000 test_fuzz_ndjson` tries others, for as long as wanted.
  */
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
-/* golden [--bfloat16] FOLDER [FILE…]: every *.json of the folder is one network with what PyTorch computes for it; README.md says what stands in it.
+/* golden [--bfloat16] FOLDER [FILE…]: every *.json of the folder is one network with what PyTorch computes for it;
+ * README.md says what stands in it.
  *
- * Everything in a file is checked, and everything in it must be understood: an unknown layer, loss, optimizer or key fails the file. So does
- * whatever is missing, but for the input's gradient, which indices don't have.
+ * Everything in a file is checked, and everything in it must be understood: an unknown layer, loss, optimizer or key fails the file. So
+ * does whatever is missing, but for the input's gradient, which indices don't have.
  * For each file one line with the worst error of each kind, in units of the tolerance (1 is the most that passes). Steps of training are
  * taken by the real trainer, with a batch of all samples, which it leaves in their order.
  * With --bfloat16 matrix products are computed in that precision, where processor and build can.

@@ -191,7 +191,8 @@ START_TEST(numbers_come_in_the_units_of_the_data) {
 }
 END_TEST
 
-/* {"rows": […]} of many rows of one number each, more than are computed at once, as an object or an array; the last one is `last`. malloc'd. */
+/* {"rows": […]} of many rows of one number each, more than are computed at once, as an object or an array; the
+ * last one is `last`. malloc'd. */
 static char *write_many_rows(bool are_objects, const char *last) {
   enum { MANY = 700, ROW_BYTES = 32 };
   char *body = malloc(MANY * ROW_BYTES), *at = body + sprintf(body, "{\"rows\":[");

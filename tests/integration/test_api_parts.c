@@ -28,7 +28,8 @@ static void add_named_file(struct bytes *body, const char *part, const char *fil
   bytes_append_text(body, "\r\n");
 }
 
-/* Two classes that one number tells apart; of a test table they are the other way round, so that its accuracy tells it from the training's. */
+/* Two classes that one number tells apart; of a test table they are the other way round, so that its accuracy
+ * tells it from the training's. */
 static struct bytes make_table(const char *header, size_t rows, bool is_test) {
   struct bytes table = {0};
   bytes_append_text(&table, header);

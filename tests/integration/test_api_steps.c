@@ -1,4 +1,5 @@
-/* Sequences with a target for each step over HTTP: tags of tokens, numbers beside numbers; padded steps have no part in metrics or answers. */
+/* Sequences with a target for each step over HTTP: tags of tokens, numbers beside numbers; padded steps have no
+ * part in metrics or answers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,8 @@ static void upload(const char *name, const char *csv) {
       client_expect_json(&server, &(struct client_request){.method = "POST", .path = path, .content_type = "text/csv", .body = csv}, 201));
 }
 
-/* Tokens 1 to 9: 1 begins a quotation and 2 ends it; what stands between is "in", all else "out", and both marks are "mark". Rows have 2 to 6
- * steps; here and there a tag isn't known; a row without any is left out. */
+/* Tokens 1 to 9: 1 begins a quotation and 2 ends it; what stands between is "in", all else "out", and both marks are "mark". Rows have 2 to
+ * 6 steps; here and there a tag isn't known; a row without any is left out. */
 static void upload_tags(const char *name, unsigned seed, int row_count) {
   static char csv[(ROWS + 2) * STEPS * 8 + 256];
   size_t at = (size_t)snprintf(csv, sizeof csv, "w0,w1,w2,w3,w4,w5,g0,g1,g2,g3,g4,g5\n");

@@ -1,5 +1,5 @@
-/* Training over HTTP beyond plain backpropagation: every algorithm and optimizer that /v1/schema names, a range test, a start from a model's
- * weights, frozen layers, and what is wrong with a spec told at its field. */
+/* Training over HTTP beyond plain backpropagation: every algorithm and optimizer that /v1/schema names, a range test, a start from a
+ * model's weights, frozen layers, and what is wrong with a spec told at its field. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

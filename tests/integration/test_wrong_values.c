@@ -1,5 +1,5 @@
-/* Every field of the JSON bodies that are posted, one after the other, with values of wrong types and sizes: whatever it is, the answer is a result or says
- * which field is wrong, and the server goes on. */
+/* Every field of the JSON bodies that are posted, one after the other, with values of wrong types and sizes: whatever it is, the answer is
+ * a result or says which field is wrong, and the server goes on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

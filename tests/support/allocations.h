@@ -1,4 +1,5 @@
-/* Counts and refuses allocations: all of a test binary's malloc, calloc, realloc, aligned_alloc and free pass through allocations.c. Not under sanitizers, which have allocators of their own. */
+/* Counts and refuses allocations: all of a test binary's malloc, calloc, realloc, aligned_alloc and free pass through allocations.c. Not
+ * under sanitizers, which have allocators of their own. */
 #ifndef TESTS_SUPPORT_ALLOCATIONS_H
 #define TESTS_SUPPORT_ALLOCATIONS_H
 

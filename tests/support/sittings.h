@@ -1,5 +1,5 @@
-/* A training run in one sitting or several, for tests: it is stopped after so many polls, keeps what the checkpoint says, and goes on from there
- * in another trainer. Nothing is allocated while it runs. */
+/* A training run in one sitting or several, for tests: it is stopped after so many polls, keeps what the checkpoint says, and goes on from
+ * there in another trainer. Nothing is allocated while it runs. */
 #ifndef TESTS_SUPPORT_SITTINGS_H
 #define TESTS_SUPPORT_SITTINGS_H
 

@@ -28,8 +28,8 @@ struct bytes npy_make(unsigned version, const char *header, const void *elements
 /* One gzip member. */
 struct bytes gzip_make(const void *bytes, size_t count);
 
-/* Images [rows, height, width] and labels of two classes that can be told apart at once: of class 0 the upper half is bright, of class 1 the
- * lower. `seed` makes others of them. */
+/* Images [rows, height, width] and labels of two classes that can be told apart at once: of class 0 the upper half is bright, of class 1
+ * the lower. `seed` makes others of them. */
 struct bytes idx_make_images(size_t rows, size_t height, size_t width, unsigned seed);
 struct bytes idx_make_labels(size_t rows);
 

@@ -9,8 +9,8 @@
 enum error_code upload_whole(const struct upload_options *options, const struct bytes *body, size_t portion, struct dataset_row *out_row,
                              struct error *error);
 
-/* Again and again, with one more allocation that succeeds, until all do: every time the answer is that memory is out, and nothing is left in
- * memory or in the data directory. */
+/* Again and again, with one more allocation that succeeds, until all do: every time the answer is that memory is out, and nothing is left
+ * in memory or in the data directory. */
 void upload_whole_without_memory(const struct upload_options *options, const struct bytes *body, size_t portion);
 
 #endif

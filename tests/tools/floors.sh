@@ -7,7 +7,8 @@ trap 'rm -f "$breaches"' EXIT
 
 # Floors, top to bottom. A folder may include itself and what stands to its right.
 floors="server/http server/api server/codec server/jobs server/data server/store engine"
-leaves="server/log.h server/limits.h server/assets.h server/options.h" # leaf headers that any part of server/ may use; they include nothing of ours but the engine's ground floor
+# Leaf headers that any part of server/ may use; they include nothing of ours but the engine's ground floor.
+leaves="server/log.h server/limits.h server/assets.h server/options.h"
 
 below=$floors
 for floor in $floors; do

@@ -7,7 +7,8 @@ packages=""
 add() { packages="$packages $*"; }
 for set in "$@"; do
   case $set in
-  build) add build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev nettle-dev libunistring-dev zlib1g-dev libzip-dev libpng-dev libjpeg-dev libdnnl-dev curl jq ;;
+  build) add build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev nettle-dev libunistring-dev zlib1g-dev libzip-dev \
+    libpng-dev libjpeg-dev libdnnl-dev curl jq ;;
   test) add check libsubunit-dev libcurl4-openssl-dev sqlite3 procps zip ;;
   browser)
     add chromium
@@ -44,7 +45,8 @@ fi
 echo "installing:$missing"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! { $sudo apt-get update &&
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
   echo "could not install:$missing" >&2
   exit 1

@@ -2,9 +2,9 @@
 # Runs the built Check binaries below BUILD/tests whose path contains FILTER, shows each one's summary and ends with the sum.
 # Usage: run-unit.sh BUILD [FILTER]
 #
-# JOBS of them run at a time (default: as many as there are processors). What a test says goes to its own log, and is shown once its turn has
-# come, so that the output is the same whatever ends first. A test whose source says "Runs alone:" (and why) starts when all before it have
-# ended, and none starts beside it.
+# JOBS of them run at a time (default: as many as there are processors). What a test says goes to its own log, and is shown once its turn
+# has come, so that the output is the same whatever ends first. A test whose source says "Runs alone:" (and why) starts when all before it
+# have ended, and none starts beside it.
 set -u
 build=$1
 filter=${2:-}

@@ -1,9 +1,9 @@
-/* kill -9 at random moments, again and again: no acknowledged write may be missing, the database must be whole, every job must finish by itself with
- * each metric point once and with the weights of an uninterrupted run.
+/* kill -9 at random moments, again and again: no acknowledged write may be missing, the database must be whole, every job must finish by
+ * itself with each metric point once and with the weights of an uninterrupted run.
  *
- * A round: start the server, let a child kill it a random while later, and meanwhile upload a dataset, create a network and start a job, noting what
- * was acknowledged. A job's POST carries an Idempotency-Key and is repeated in the next round until it is acknowledged: so a lost answer may
- * not start a second job.
+ * A round: start the server, let a child kill it a random while later, and meanwhile upload a dataset, create a network and start a job,
+ * noting what was acknowledged. A job's POST carries an Idempotency-Key and is repeated in the next round until it is acknowledged: so a
+ * lost answer may not start a second job.
  */
 #include <math.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* A residual convolutional network, a bidirectional LSTM and a transformer of two blocks learn a small batch by heart, and kill -9 in between
- * changes no bit of their weights, with one thread or several. */
+/* A residual convolutional network, a bidirectional LSTM and a transformer of two blocks learn a small batch by heart, and kill -9 in
+ * between changes no bit of their weights, with one thread or several. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

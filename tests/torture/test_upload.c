@@ -1,5 +1,5 @@
-/* A large upload streams through: the server's memory stays bounded, the dataset is whole, and an upload that breaks off or that is refused at its end
- * leaves nothing behind.
+/* A large upload streams through: the server's memory stays bounded, the dataset is whole, and an upload that breaks off or that is refused
+ * at its end leaves nothing behind.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The gradient check that clients can ask for: it clears what is right, finds what is wrong, and isn't misled by kinks. That the gradients of
- * every kind are right is tested in test_gradient_check.c, by differences of its own. */
+/* The gradient check that clients can ask for: it clears what is right, finds what is wrong, and isn't misled by kinks. That the gradients
+ * of every kind are right is tested in test_gradient_check.c, by differences of its own. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -56,8 +56,8 @@ static void check_product(size_t which, size_t m, size_t n, size_t k) {
   free(framed);
 }
 
-/* A product of parts in the middle of larger matrices; what lies around c stays as it was. A transposed b gives the same bits packed, also with
- * columns behind those that are taken. */
+/* A product of parts in the middle of larger matrices; what lies around c stays as it was. A transposed b gives the same bits packed, also
+ * with columns behind those that are taken. */
 static void check_part(size_t m, size_t n, size_t k, bool is_a_transposed, bool is_b_transposed, bool accumulate) {
   enum { SPARE = 5 };
   const size_t a_row = (is_a_transposed ? m : k) + SPARE, b_row = (is_b_transposed ? k : n) + SPARE, c_row = n + SPARE;

@@ -1,5 +1,5 @@
-/* The three large kinds of network, whole: a residual convolutional network, a bidirectional LSTM and a transformer of two blocks each learn
- * a few samples by heart, with the same weights for any number of threads, and for a run that was stopped and went on. */
+/* The three large kinds of network, whole: a residual convolutional network, a bidirectional LSTM and a transformer of two blocks each
+ * learn a few samples by heart, with the same weights for any number of threads, and for a run that was stopped and went on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

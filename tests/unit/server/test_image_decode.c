@@ -1,5 +1,5 @@
-/* server/data/image_decode.h, image_encode.h: every form of PNG and JPEG comes out as the bytes that were put in, sizes and channels as wanted;
- * broken and huge ones are refused. */
+/* server/data/image_decode.h, image_encode.h: every form of PNG and JPEG comes out as the bytes that were put in, sizes and channels as
+ * wanted; broken and huge ones are refused. */
 #include "server/data/image_decode.h"
 
 #include <stdio.h>

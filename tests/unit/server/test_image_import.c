@@ -1,4 +1,5 @@
-/* server/data/image_import.h: archives of images in every layout become rows and records; what can't be decoded is a bad row that says why. */
+/* server/data/image_import.h: archives of images in every layout become rows and records; what can't be decoded
+ * is a bad row that says why. */
 #include "server/data/image_import.h"
 
 #include <stdio.h>

@@ -152,7 +152,8 @@ static double run_job(const struct scene_job *job) {
   return bytes;
 }
 
-/* A job whose checkpoints come at an unlucky moment, or not at all on a busy machine, needs less than its most: the first that needs it will do. */
+/* A job whose checkpoints come at an unlucky moment, or not at all on a busy machine, needs less than its most: the
+ * first that needs it will do. */
 START_TEST(a_job_takes_the_memory_that_was_computed_for_it_and_gives_it_back) {
   enum { ATTEMPTS = 30 };
   if (!allocations_can_count()) return;

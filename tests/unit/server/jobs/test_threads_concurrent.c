@@ -1,5 +1,6 @@
 /* However many jobs run and however many threads each asks for, all training together runs on no more threads than --threads says. What
- * counts is what the kernel says of each thread: which of those that train (they are nicer than the first) are on a processor or want to be. */
+ * counts is what the kernel says of each thread: which of those that train (they are nicer than the first) are on
+ * a processor or want to be. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
