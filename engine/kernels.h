@@ -13,7 +13,7 @@
 
 #include "engine/parallel.h"
 
-/* "plain 8", "plain 8, onednn 2.6.0": recorded with every job. */
+/* "plain 9", "plain 8, onednn 2.6.0": recorded with every job. */
 const char *kernels_name(void);
 /* Whether the products by kernel_half_… below are worth their while on this processor. */
 bool kernels_can_half(void);
@@ -60,6 +60,9 @@ void kernel_pack_nt(size_t n, size_t k, const float *b, float *packed);         
 void kernel_pack_rows(size_t n, size_t k, const float *b, size_t b_row, float *packed); /* likewise, rows b_row floats apart */
 void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed);                 /* b[k, n], for a · b */
 void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
+/* The same before another of the same size: that one's a is meanwhile fetched, little by little. */
+void kernel_packed_matmul_before(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate,
+                                 const float *next_a);
 /* The same with a and b rounded to bfloat16 and sums in float32; arranged by these, in as many floats at most. In float32 where the program
  * was built for processors that can't. */
 void kernel_half_pack_nt(size_t n, size_t k, const float *b, float *packed);

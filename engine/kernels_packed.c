@@ -38,13 +38,19 @@ void kernel_pack_nn(size_t n, size_t k, const float *b, float *packed) {
 }
 
 void kernel_packed_matmul(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate) {
+  kernel_packed_matmul_before(m, n, k, a, packed, c, accumulate, a);
+}
+
+void kernel_packed_matmul_before(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate,
+                                 const float *next_a) {
+  size_t next = 0; /* row of next_a */
   for (size_t column = 0; column < n; column += TILE_COLUMNS, packed += k * TILE_COLUMNS) {
     const size_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
     for (size_t row = 0; row < m; row += TILE_ROWS) {
       const size_t rows = m - row < TILE_ROWS ? m - row : TILE_ROWS;
       struct rows_of_a from = {.panel = NULL};
       for (size_t i = 0; i < TILE_ROWS; i++) from.rows[i] = a + (row + (i < rows ? i : rows - 1)) * k;
-      for (size_t i = 0; i < TILE_NEXT_ROWS; i++) from.next[i] = from.rows[0];
+      for (size_t i = 0; i < TILE_NEXT_ROWS; i++, next++) from.next[i] = next < m ? next_a + next * k : from.rows[0];
       const struct place to = {.c = c + row * n + column, .row = n, .rows = rows, .columns = columns, .adds = accumulate};
       multiply_tile(k, &from, &(struct columns_of_b){packed, TILE_COLUMNS}, &to);
     }

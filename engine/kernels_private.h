@@ -17,7 +17,7 @@ struct kernel_block {
 };
 
 /* Of the arithmetic in kernels_plain.c: raised by whatever changes a bit of its results. The library's name follows it in kernels_name. */
-#define KERNELS_PLAIN_NAME "plain 8"
+#define KERNELS_PLAIN_NAME "plain 9"
 
 /* Whether it multiplies bfloat16 faster than float32 on this processor. */
 bool kernels_library_can_half(void);

@@ -1,10 +1,10 @@
 /* Through time and back: the driver of recurrent layers (recurrent.h).
  *
  * Samples don't see each other, so the batch is cut into blocks of BLOCK_ROWS samples, each of which goes through all steps on its own, in each
- * direction: that is a piece. All rows of all steps stand in the order [block][step][sample of the block], so that one step of a block is
- * one matrix, and all steps of all blocks are one too: ∂C/∂W_ih, ∂C/∂W_hh and ∂C/∂x are one product each after the walk. W_hh h and its ∂C/∂h
- * are computed step by step, with W_hh arranged beforehand, and so is W_ih x unless W_ih is large (or x is rounded to bfloat16): then that is
- * one product before the walk.
+ * direction: that is a piece. All rows stand in the order [step][sample], so that one step of a block is one matrix, and all steps are one
+ * too: ∂C/∂W_ih, ∂C/∂W_hh, without step 0, where h before is 0, and ∂C/∂x are one product each after the walk. W_hh h and its ∂C/∂h are
+ * computed step by step, with W_hh arranged beforehand, and so is W_ih x unless W_ih is large (or x is rounded to bfloat16): then that is one
+ * product before the walk.
  *
  *   gather x ─▶ for each step: g = x W_ihᵀ, u = h W_hhᵀ, or added to g, cell ─▶ z
  *   gather x ─▶ for each step, backward: δ + ∂C/∂h, cell's backward, ∂C/∂h = ∂C/∂u W_hh ─▶ ∂C/∂W_ih = ∂C/∂gᵀ x, ∂C/∂W_hh = ∂C/∂uᵀ h_before
@@ -199,12 +199,9 @@ static struct block find_block(const struct job *job, size_t piece) {
   return block;
 }
 
-/* First row of a step in arrays that have all steps, or `kept_steps` of them. */
-static size_t find_row(const struct block *block, size_t step) { return block->first * block->job->steps + step * block->rows; }
-static size_t find_kept(const struct block *block, size_t step) {
-  const size_t kept_steps = block->job->kept_steps;
-  return block->first * kept_steps + step % kept_steps * block->rows;
-}
+/* The block's first row of a step in arrays that have all steps, or `kept_steps` of them. */
+static size_t find_row(const struct block *block, size_t step) { return step * block->job->pass->batch + block->first; }
+static size_t find_kept(const struct block *block, size_t step) { return find_row(block, step % block->job->kept_steps); }
 
 /* Where in x, z, δ the block's sample i is at a step before its end. */
 static size_t find_time(const struct block *block, size_t i, size_t step) {
@@ -281,10 +278,19 @@ static void gather_piece(void *argument, size_t piece) {
   gather(&block);
 }
 
-/* W_hh was arranged by the pack function of the same precision. */
-typedef void packed_product(size_t m, size_t n, size_t k, const float *a, const float *packed, float *c, bool accumulate);
-static packed_product *multiply_packed(const struct pass *pass) {
-  return pass->half != NULL ? kernel_half_packed_matmul : kernel_packed_matmul;
+/* u = h W_hhᵀ, or added to g where the cell has no u of its own; h before the first step is 0. */
+static void take_h_before(const struct block *block, const struct recurrent_step *view, size_t step) {
+  const struct job *job = block->job;
+  const bool keeps_u = job->cell->keeps_u;
+  float *u = keeps_u ? view->u : view->g;
+  if (step == 0) {
+    memset(block->direction->h + find_kept(block, 0) * job->units, 0, block->rows * job->units * sizeof(float));
+    if (keeps_u) memset(u, 0, block->rows * job->gates * sizeof(float));
+  } else if (job->pass->half != NULL) {
+    kernel_half_packed_matmul(block->rows, job->gates, job->units, view->h_before, block->direction->packed, u, !keeps_u);
+  } else {
+    kernel_packed_matmul(block->rows, job->gates, job->units, view->h_before, block->direction->packed, u, !keeps_u);
+  }
 }
 
 static void forward_piece(void *argument, size_t piece) {
@@ -296,13 +302,7 @@ static void forward_piece(void *argument, size_t piece) {
       const float *x = block.direction->x + find_row(&block, step) * job->features;
       kernel_packed_matmul(block.rows, job->gates, job->features, x, block.direction->packed_ih, view.g, false);
     }
-    if (step == 0) {
-      memset(block.direction->h + find_kept(&block, 0) * job->units, 0, block.rows * job->units * sizeof(float));
-      if (job->cell->keeps_u) memset(view.u, 0, block.rows * job->gates * sizeof(float));
-    } else {
-      float *u = job->cell->keeps_u ? view.u : view.g;
-      multiply_packed(job->pass)(block.rows, job->gates, job->units, view.h_before, block.direction->packed, u, !job->cell->keeps_u);
-    }
+    take_h_before(&block, &view, step);
     job->cell->forward(&view);
     put_out(&block, &view, step);
   }
@@ -358,10 +358,13 @@ static void take_delta(const struct block *block, const struct recurrent_step *v
 /* Steps at which no sample of the block is any more have no part in the weights' gradients. */
 static void clear_rest(const struct block *block) {
   const struct job *job = block->job;
-  const size_t row = find_row(block, block->steps), rows = (job->steps - block->steps) * block->rows;
-  memset(block->direction->g + row * job->gates, 0, rows * job->gates * sizeof(float));
-  memset(block->direction->h + row * job->units, 0, rows * job->units * sizeof(float));
-  if (job->keeps_all_u) memset(block->direction->u + row * job->gates, 0, rows * job->gates * sizeof(float));
+  const size_t gates_bytes = block->rows * job->gates * sizeof(float), units_bytes = block->rows * job->units * sizeof(float);
+  for (size_t step = block->steps; step < job->steps; step++) {
+    const size_t row = find_row(block, step);
+    memset(block->direction->g + row * job->gates, 0, gates_bytes);
+    memset(block->direction->h + row * job->units, 0, units_bytes);
+    if (job->keeps_all_u) memset(block->direction->u + row * job->gates, 0, gates_bytes);
+  }
 }
 
 /* sums[width] += Σ over rows of x */
@@ -371,6 +374,16 @@ static void add_rows(size_t rows, size_t width, const float *restrict x, float *
     for (size_t row = 0; row < rows; row++) sum += vector_load_some(x + row * width + j, width - j);
     vector_store_some(sums + j, sum, width - j);
   }
+}
+
+/* ∂C/∂h of the step before += ∂C/∂u W_hh. Meanwhile the gates of that step are fetched: it is long since they were written. */
+static void send_back(const struct block *block, const struct recurrent_step *view) {
+  const struct job *job = block->job;
+  const float *du = job->keeps_all_u ? view->u : view->g, *du_before = du - job->pass->batch * job->gates;
+  if (job->pass->half != NULL)
+    kernel_half_packed_matmul(block->rows, job->units, job->gates, du, block->direction->packed, view->dh, true);
+  else
+    kernel_packed_matmul_before(block->rows, job->units, job->gates, du, block->direction->packed, view->dh, true, du_before);
 }
 
 static void backward_piece(void *argument, size_t piece) {
@@ -389,20 +402,23 @@ static void backward_piece(void *argument, size_t piece) {
     add_rows(block.rows, job->gates, view.g, sums);
     if (job->keeps_all_u) add_rows(block.rows, job->gates, view.u, sums + job->gates);
     if (step == 0) break;
-    const float *du = job->keeps_all_u ? view.u : view.g;
-    multiply_packed(job->pass)(block.rows, job->units, job->gates, du, block.direction->packed, view.dh, true);
+    send_back(&block, &view);
   }
   clear_rest(&block);
 }
 
-/* c[m, n] = aᵀ b over all rows. */
-static void multiply_gradient(const struct job *job, size_t n, const float *a, const float *b, float *gradient) {
+/* A weight's gradient, [G, width], is Σ over rows of ∂C/∂u or ∂C/∂g, [rows, G], times what the weight was multiplied by. */
+struct outer_products {
+  size_t rows, width;
+  const float *d, *by;
+};
+
+static void multiply_gradient(const struct job *job, const struct outer_products *sum, float *gradient) {
   const struct pass *pass = job->pass;
-  const size_t rows = pass->batch * job->steps;
   if (pass->half != NULL)
-    kernel_half_matmul_tn(pass->parallel, job->gates, n, rows, a, b, gradient, pass->half);
+    kernel_half_matmul_tn(pass->parallel, job->gates, sum->width, sum->rows, sum->d, sum->by, gradient, pass->half);
   else
-    kernel_matmul_tn(pass->parallel, job->gates, n, rows, a, b, gradient, false);
+    kernel_matmul_tn(pass->parallel, job->gates, sum->width, sum->rows, sum->d, sum->by, gradient, false);
 }
 
 static void write_bias_gradients(const struct job *job, const struct direction *direction) {
@@ -421,11 +437,14 @@ static void write_bias_gradients(const struct job *job, const struct direction *
 
 static void write_gradients(const struct job *job, const struct direction *direction) {
   const struct pass *pass = job->pass;
-  const size_t rows = pass->batch * job->steps;
-  const float *du = job->keeps_all_u ? direction->u : direction->g;
+  const size_t batch = pass->batch, rows = batch * job->steps;
   if (!pass->skips_gradients) {
-    multiply_gradient(job, job->features, direction->g, direction->x, pass->gradients + direction->tensors[WEIGHT_IH].offset);
-    multiply_gradient(job, job->units, du, direction->h, pass->gradients + direction->tensors[WEIGHT_HH].offset);
+    const float *du = job->keeps_all_u ? direction->u : direction->g;
+    const struct outer_products by_x = {rows, job->features, direction->g, direction->x};
+    /* Without the first step, before which h is 0. */
+    const struct outer_products by_h = {rows - batch, job->units, du + batch * job->gates, direction->h + batch * job->units};
+    multiply_gradient(job, &by_x, pass->gradients + direction->tensors[WEIGHT_IH].offset);
+    multiply_gradient(job, &by_h, pass->gradients + direction->tensors[WEIGHT_HH].offset);
     if (recurrent_of(job->layer)->bias) write_bias_gradients(job, direction);
   }
   if (pass->dx[0] == NULL) return;

@@ -148,6 +148,23 @@ START_TEST(packed_products_agree_with_loops_and_rows_have_the_same_bits_alone) {
 }
 END_TEST
 
+/* Whatever rows are fetched meanwhile, few or many beside the tiles. */
+START_TEST(packed_products_before_others_have_the_same_bits) {
+  static const size_t sizes[][3] = {{1, 1, 1}, {16, 128, 40}, {17, 16, 40}, {40, 33, 17}};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+    float *a = make_array(m * k, 1), *b = make_array(k * n, 2), *c = make_array(m * n, 3), *alone = make_array(m * n, 3);
+    float *packed = make_array(kernel_packed_count(n, k), 4), *next_a = make_array(m * k, 5);
+    kernel_pack_nt(n, k, b, packed);
+    kernel_packed_matmul(m, n, k, a, packed, alone, true);
+    kernel_packed_matmul_before(m, n, k, a, packed, c, true, next_a);
+    ck_assert_mem_eq(c, alone, m * n * sizeof *c);
+    float *owned[] = {a, b, c, alone, packed, next_a};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) free(owned[i]);
+  }
+}
+END_TEST
+
 /* Packed products always go through tiles; matrix products don't where they are small. */
 START_TEST(products_of_all_sizes_have_the_bits_of_tiles) {
   static const size_t sizes[] = {1, 2, 5, 8, 16, 17, 30, 33};
@@ -447,6 +464,7 @@ END_TEST
 static void add_cases(Suite *suite) {
   TCase *test_case = suite_add_case(suite, "kernels");
   tcase_add_loop_test(test_case, packed_products_agree_with_loops_and_rows_have_the_same_bits_alone, 0, PACKED_KINDS);
+  tcase_add_test(test_case, packed_products_before_others_have_the_same_bits);
   tcase_add_test(test_case, products_of_all_sizes_have_the_bits_of_tiles);
   tcase_add_test(test_case, parts_of_matrices_are_multiplied_in_their_place);
   tcase_add_loop_test(test_case, products_agree_with_three_loops_in_float64, 0, 3);
