@@ -110,7 +110,7 @@ struct pass {
   float *saved;                                /* saved_per_sample · batch + saved_fixed floats; training only */
   float *work; /* work_per_sample · batch + work_fixed floats, in inference too; the next layer's call writes over them */
   /* backward only: */
-  const float *delta;            /* δ = ∂C/∂z */
+  const float *delta;            /* δ = ∂C/∂z; z is there still if the kind says reads_z */
   float *gradients;              /* the network's block; a kind overwrites its own tensors' parts */
   bool skips_gradients;          /* nobody will read its tensors' parts: a kind may leave them out */
   float *dx[LIMIT_LAYER_INPUTS]; /* ∂C/∂x, overwritten; NULL where nobody needs it; δ itself if the kind passes that on (hands_delta_on) */
@@ -141,6 +141,7 @@ struct layer_kind {
   bool takes_steps;             /* x is [time, features] and nothing else: a list of numbers is one of steps to it */
   bool takes_tokens;            /* x holds numbers of tokens; its parameters are called input_dim ("auto": the dataset's) and padding_idx */
   bool keeps_values;            /* z is x, value by value: both may be one array, and so may δ and ∂C/∂x */
+  bool reads_z;                 /* backward looks at pass->z, where else an activation may have left its slope */
   bool hands_delta_on;          /* its inputs have as many values as the output, and ∂C/∂x of each is δ */
   bool normalizes;              /* its output does not depend on the scale of its input */
   /* Checks the input shapes and fills the part of `layer` "set by compile"; saved_*, work_* and counts are 0 on entry. Sets (error_set) a

@@ -368,8 +368,8 @@ static void join_nodes(const struct builder *builder) {
     node->joined_with = NO_NODE;
     node->delta_at = i;
     /* The output's z is the loss's. */
-    node->keeps_slope =
-        i + 1 < builder->compiled_count && node->activation != NULL && activation_of(node->activation)->forward_with_slope != NULL;
+    const bool is_free = i + 1 < builder->compiled_count && !node->layer.kind->reads_z;
+    node->keeps_slope = is_free && node->activation != NULL && activation_of(node->activation)->forward_with_slope != NULL;
   }
   for (size_t i = 0; i < builder->compiled_count; i++) {
     struct node *node = &network->nodes[i];

@@ -78,6 +78,7 @@ const struct layer_kind layer_global_max_pool = {
              .settings_bytes = sizeof(struct global_pool)},
     .formula = "z = max of x over all axes but that of channels or features",
     .gradient_formula = "∂C/∂x = δ at the greatest x, else 0",
+    .reads_z = true,
     .input_min = 1,
     .input_max = 1,
     .compile = global_pool_compile,

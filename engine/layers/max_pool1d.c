@@ -19,6 +19,7 @@ const struct layer_kind layer_max_pool1d = {
     .formula = "z = max of x over a window",
     .gradient_formula = "∂C/∂x = sum of δ over the windows where x is the greatest",
     .takes_steps = true,
+    .reads_z = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

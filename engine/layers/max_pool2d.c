@@ -18,6 +18,7 @@ const struct layer_kind layer_max_pool2d = {
              .check = pool_check},
     .formula = "z = max of x over a window",
     .gradient_formula = "∂C/∂x = sum of δ over the windows where x is the greatest",
+    .reads_z = true,
     .input_min = 1,
     .input_max = 1,
     .compile = compile,

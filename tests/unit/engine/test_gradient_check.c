@@ -1,5 +1,6 @@
 /* Backpropagation in float32 beside central differences of the cost in float64, for every layer, activation and loss of the tables, alone
- * and inside a deeper network whose outputs are taken by several layers. A layer kind without a case here fails. */
+ * and inside a deeper network whose outputs are taken by several layers. A layer kind without a case here fails. A pass that computes some
+ * layers in one go, as training does, has the same gradients. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,29 @@ static void compare(const struct check *check, const char *name, size_t count, c
                 agreement.largest);
 }
 
+static void compare_pair(const struct check *check, const char *name, size_t count, const float *joined, const float *alone) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < count; i++) {
+    const double value = (double)alone[i];
+    difference += ((double)joined[i] - value) * ((double)joined[i] - value);
+    norm += value * value;
+  }
+  ck_assert_msg(sqrt(difference) <= tolerance * sqrt(norm), "%s, loss %s: computed in one go, the gradient of %s is off by %g of %g",
+                check->text, check->loss.kind->name, name, sqrt(difference), sqrt(norm));
+}
+
+/* The gradients as training computes them, where nobody looks at what is between layers. */
+static void compare_joined(struct check *check) {
+  float *alone = calloc(check->parameter_count + check->x_count, sizeof *alone);
+  memcpy(alone, check->gradients, check->parameter_count * sizeof *alone);
+  memcpy(alone + check->parameter_count, check->input_gradient, check->x_count * sizeof *alone);
+  check->options.joins = true;
+  run_passes(check);
+  compare_pair(check, "the weights", check->parameter_count, check->gradients, alone);
+  if (check->tokens == 0) compare_pair(check, "the input", check->x_count, check->input_gradient, alone + check->parameter_count);
+  free(alone);
+}
+
 static void check_token_gradients(const char *input, const char *layers, const char *loss, size_t tokens) {
   struct check check;
   check_init(&check, input, layers, loss, tokens);
@@ -195,6 +219,7 @@ static void check_token_gradients(const char *input, const char *layers, const c
     }
   }
   if (tokens == 0) compare(&check, "the input", check.x_count, check.input_gradient, check.x64);
+  compare_joined(&check);
   check_deinit(&check);
 }
 
@@ -347,6 +372,17 @@ START_TEST(layer_in_a_branching_network_has_the_gradient_of_its_cost) {
 }
 END_TEST
 
+/* An activation whose slope may take the place of the layer's z before the layer has its turn again. */
+START_TEST(layer_with_a_slope_in_place_of_z_has_the_gradient_of_its_cost) {
+  char layer[256], layers[1024];
+  if (strstr(layer_cases[_i].layer, "activation") != NULL) return;
+  if (strncmp(layer_cases[_i].layer, "dropout", 7) == 0 || strncmp(layer_cases[_i].layer, "masking", 7) == 0) return; /* they have none */
+  snprintf(layer, sizeof layer, layer_cases[_i].layer, "input,input");
+  snprintf(layers, sizeof layers, "%s activation=%s; flatten; dense units=3", layer, _i % 2 == 0 ? "silu" : "gelu");
+  check_token_gradients(layer_cases[_i].input, layers, "squared_error", count_tokens(layer));
+}
+END_TEST
+
 /* Sequences of different length, told by their padding: what mixes steps leaves it out. */
 static const char *const padded_networks[] = {
     "self_attention heads=2; dense units=2",
@@ -426,6 +462,7 @@ static void add_cases(Suite *suite) {
   tcase_add_test(test_case, every_layer_kind_has_a_case);
   tcase_add_loop_test(test_case, layer_alone_has_the_gradient_of_its_cost, 0, LAYER_CASES);
   tcase_add_loop_test(test_case, layer_in_a_branching_network_has_the_gradient_of_its_cost, 0, LAYER_CASES);
+  tcase_add_loop_test(test_case, layer_with_a_slope_in_place_of_z_has_the_gradient_of_its_cost, 0, LAYER_CASES);
   tcase_add_loop_test(test_case, network_over_padded_sequences_has_the_gradient_of_its_cost, 0, PADDED_NETWORKS);
   tcase_add_loop_test(test_case, activation_has_the_gradient_of_its_cost, 0, (int)activation_kinds.count);
   tcase_add_loop_test(test_case, activation_variant_has_the_gradient_of_its_cost, 0, ACTIVATION_VARIANTS);
