@@ -1,5 +1,7 @@
 """Optimizer specs as PyTorch's optimizers. Used by generate.py."""
 
+import importlib
+
 import torch
 
 
@@ -75,6 +77,16 @@ class NAdam(torch.optim.Optimizer):
         tensor -= self.lr * (1 - now) / (1 - self.product) * gradient / size
         tensor -= self.lr * following / (1 - self.product * now * following) * mean / size
 
+
+def keep_search_whole():
+    """L-BFGS's line search looks at up to 25 points, as in PyTorch 1.13; some of later versions end it with what max_eval leaves, which is
+    none at all of one iteration."""
+    module = importlib.import_module("torch.optim.lbfgs")
+    search = module._strong_wolfe
+    module._strong_wolfe = lambda *arguments, max_ls=None, **settings: search(*arguments, **settings)
+
+
+keep_search_whole()
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
